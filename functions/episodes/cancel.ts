@@ -1,0 +1,12 @@
+import { cancelEpisode } from '../../shared/episodes/actions.ts'
+import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { viewOf } from '../../shared/episodes/view.ts'
+import { serve } from '../serve.ts'
+
+export default serve('episodes-cancel', {
+  input: EpisodeReference,
+  async handle({ userId, input }, needs) {
+    const episode = await cancelEpisode(needs, userId, input.episodeId)
+    return { status: 202, json: { episode: viewOf(episode) } }
+  },
+})

@@ -1,0 +1,18 @@
+import { z } from 'zod'
+
+import { createEpisode } from '../../shared/episodes/actions.ts'
+import { Language, Options, Title } from '../../shared/episodes/schema.ts'
+import { viewOf } from '../../shared/episodes/view.ts'
+import { serve } from '../serve.ts'
+
+export default serve('episodes-create', {
+  input: z.strictObject({
+    title: Title.default('Untitled episode'),
+    language: Language.default('en'),
+    options: Options.default({}),
+  }),
+  async handle({ userId, input }, needs) {
+    const episode = await createEpisode(needs, userId, input)
+    return { status: 201, json: { episode: viewOf(episode) } }
+  },
+})

@@ -1,0 +1,11 @@
+import { deleteEpisode } from '../../shared/episodes/actions.ts'
+import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { serve } from '../serve.ts'
+
+export default serve('episodes-delete', {
+  input: EpisodeReference,
+  async handle({ userId, input }, needs) {
+    await deleteEpisode(needs, userId, input.episodeId)
+    return { status: 204 }
+  },
+})

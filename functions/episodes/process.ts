@@ -1,0 +1,12 @@
+import { processEpisode } from '../../shared/episodes/actions.ts'
+import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { viewOf } from '../../shared/episodes/view.ts'
+import { serve } from '../serve.ts'
+
+export default serve('episodes-process', {
+  input: EpisodeReference,
+  async handle({ userId, input }, needs) {
+    const episode = await processEpisode(needs, userId, input.episodeId)
+    return { status: 202, json: { episode: viewOf(episode) } }
+  },
+})

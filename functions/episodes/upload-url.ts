@@ -1,0 +1,18 @@
+import { z } from 'zod'
+
+import { prepareUpload } from '../../shared/episodes/actions.ts'
+import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { serve } from '../serve.ts'
+
+/** Largest recording the pipeline takes: what AssemblyAI fetches by URL (5 GB). */
+const RECORDING_BYTES_MAX = 5_000_000_000
+
+export default serve('episodes-upload-url', {
+  input: EpisodeReference.extend({
+    contentType: AudioContentType,
+    sizeBytes: z.int().min(1).max(RECORDING_BYTES_MAX),
+  }),
+  async handle({ userId, input }, needs) {
+    return { status: 200, json: await prepareUpload(needs, userId, input) }
+  },
+})

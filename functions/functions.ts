@@ -1,0 +1,130 @@
+import type { EndpointRow } from '../shared/http/endpoint-row.ts'
+import { WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
+
+/** Rates and retries of the queue that feeds a work function. */
+export type QueueRow = {
+  maxDispatchesPerSecond: number
+  maxConcurrentDispatches: number
+  /** Deliveries of one task; the worker bounds its own attempts, this bounds tasks that never reach it. */
+  maxAttempts: number
+  minBackoffSeconds: number
+  maxBackoffSeconds: number
+  maxDoublings: number
+}
+
+/** One deployed function: what the edge must know (EndpointRow) and what deploying it takes. */
+export type FunctionRow = EndpointRow & {
+  readonly purpose: string
+  readonly memoryMiB: 256 | 512 | 1024
+  readonly cpu: 1
+  readonly concurrency: number
+  readonly instancesMax: number
+  readonly queue?: QueueRow
+}
+
+const JSON_BODY_BYTES_MAX = 1024 * 1024
+const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
+const HOOK_BODY_BYTES_MAX = 64 * 1024
+
+const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30 } as const
+const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 60 } as const
+const hook = {
+  method: 'POST',
+  input: 'ignored',
+  bodyBytesMax: HOOK_BODY_BYTES_MAX,
+  timeoutSeconds: 30,
+  caller: 'provider',
+} as const
+const light = { memoryMiB: 256, cpu: 1, concurrency: 40, instancesMax: 20 } as const
+const work = {
+  method: 'POST',
+  input: 'json',
+  caller: 'tasks',
+  bodyBytesMax: JSON_BODY_BYTES_MAX,
+  timeoutSeconds: WORK_TIMEOUT_SECONDS,
+  memoryMiB: 512,
+  cpu: 1,
+  concurrency: 8,
+  instancesMax: 20,
+} as const
+const queue = { maxAttempts: 100, minBackoffSeconds: 1, maxBackoffSeconds: 30, maxDoublings: 4 } as const
+
+/**
+ * THE TABLE. Everything about a function that is not its handler stands here once; functions.yaml, queues, the README's
+ * table and the tests that call every function without a token come from it.
+ */
+export const FUNCTIONS = table({
+  'episodes-create': { ...write, ...light, caller: 'user', purpose: 'Creates a draft episode' },
+  'episodes-upload': {
+    method: 'POST',
+    input: 'stream',
+    caller: 'user',
+    bodyBytesMax: UPLOAD_BYTES_MAX,
+    timeoutSeconds: 300,
+    memoryMiB: 512,
+    cpu: 1,
+    concurrency: 8,
+    instancesMax: 20,
+    purpose: 'Streams a recording of up to 30 MiB into storage',
+  },
+  'episodes-upload-url': {
+    ...write,
+    ...light,
+    caller: 'user',
+    purpose: 'Signs a link for uploading a recording of any size',
+  },
+  'episodes-process': { ...write, ...light, caller: 'user', purpose: 'Starts the pipeline' },
+  'episodes-get': { ...read, ...light, caller: 'user', purpose: 'One episode, with signed download links when ready' },
+  'episodes-list': { ...read, ...light, caller: 'user', purpose: 'Your episodes, newest first, in pages' },
+  'episodes-retry': {
+    ...write,
+    ...light,
+    caller: 'user',
+    purpose: 'Goes on after an error or a cancel; finished steps are kept',
+  },
+  'episodes-cancel': { ...write, ...light, caller: 'user', purpose: 'Stops processing' },
+  'episodes-delete': { ...write, ...light, caller: 'user', purpose: 'Removes an episode and all its files' },
+  'work-transcribe': {
+    ...work,
+    purpose: 'Recording to words with times (AssemblyAI)',
+    queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
+  },
+  'work-write': {
+    ...work,
+    purpose: 'Transcript to show notes (Gemini)',
+    queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
+  },
+  'work-voice': {
+    ...work,
+    purpose: 'Text to a spoken intro (ElevenLabs)',
+    queue: { ...queue, maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
+  },
+  'work-master': {
+    ...work,
+    purpose: 'Recording and intro to a mastered mp3 (Auphonic)',
+    queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
+  },
+  'work-finish': {
+    ...work,
+    purpose: 'Tags, captions and durable outputs',
+    queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
+  },
+  'hooks-assemblyai': { ...hook, ...light, purpose: 'Hears that a transcription has ended' },
+  'hooks-auphonic': { ...hook, ...light, purpose: 'Hears that a mastering has ended' },
+  'ops-live': { ...read, ...light, caller: 'anyone', timeoutSeconds: 10, purpose: 'Answers without touching anything' },
+})
+
+export type FunctionName = keyof typeof FUNCTIONS
+
+function table<Name extends string>(rows: Record<Name, Omit<FunctionRow, 'name'>>): Record<Name, FunctionRow> {
+  return Object.fromEntries(
+    Object.entries<Omit<FunctionRow, 'name'>>(rows).map(([name, row]) => [name, Object.freeze({ name, ...row })]),
+  ) as Record<Name, FunctionRow>
+}
+
+/** `episodes-upload-url` is `functions/episodes/upload-url.ts`, exported as `episodes.uploadUrl`. */
+export function entryPoint(name: string): { folder: string; file: string; path: string } {
+  const [folder = '', ...rest] = name.split('-')
+  const file = rest.join('-')
+  return { folder, file, path: `${folder}.${file.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}` }
+}

@@ -1,0 +1,66 @@
+import { Transform } from 'node:stream'
+
+export type EpisodeTags = {
+  title: string
+  description: string
+  language: string
+  durationSeconds: number
+  chapters: readonly { startSeconds: number; title: string }[]
+}
+
+/** An ID3v2 tag with title, description and chapters (id3.org, "ID3v2 Chapter Frame Addendum"). */
+export async function id3Tag(tags: EpisodeTags): Promise<Buffer> {
+  const { default: NodeID3 } = await import('node-id3')
+  const endMs = Math.round(tags.durationSeconds * 1000)
+  const startsMs = tags.chapters.map(({ startSeconds }) => Math.round(startSeconds * 1000))
+  const chapter = tags.chapters.map(({ title }, index) => ({
+    elementID: `ch${index}`,
+    startTimeMs: startsMs[index] ?? 0,
+    endTimeMs: startsMs[index + 1] ?? endMs,
+    tags: { title },
+  }))
+  return NodeID3.create({
+    title: tags.title,
+    length: String(endMs),
+    comment: { language: 'eng', text: tags.description },
+    ...(chapter.length > 0 && {
+      chapter,
+      tableOfContents: [{ elementID: 'toc', isOrdered: true, elements: chapter.map(({ elementID }) => elementID) }],
+    }),
+  })
+}
+
+const HEADER_BYTES = 10
+
+/** Passes an mp3 through with its leading ID3v2 tag, if any, replaced by `tag`; holds no more than the tag's header. */
+export function stripId3(tag: Buffer): Transform {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  let skipBytes = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      let rest = chunk
+      if (head !== undefined) {
+        head = Buffer.concat([head, chunk])
+        if (head.length < HEADER_BYTES) return callback()
+        skipBytes = leadingTagBytes(head)
+        this.push(tag)
+        rest = head
+        head = undefined
+      }
+      const skipped = Math.min(skipBytes, rest.length)
+      skipBytes -= skipped
+      callback(null, rest.subarray(skipped))
+    },
+    flush(callback) {
+      if (head !== undefined && head.length > 0) callback(null, Buffer.concat([tag, head]))
+      else callback()
+    },
+  })
+}
+
+/** Length of the tag a file starts with, header included: a 28-bit "syncsafe" size in four bytes of seven bits. */
+function leadingTagBytes(head: Buffer): number {
+  if (head.toString('latin1', 0, 3) !== 'ID3') return 0
+  const size = [6, 7, 8, 9].reduce((sum, index) => sum * 128 + ((head[index] ?? 0) & 0x7f), 0)
+  return HEADER_BYTES + size
+}

@@ -1,0 +1,176 @@
+import { z } from 'zod'
+
+/** Names of the paid services, in pipeline order. */
+export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
+export type ProviderName = (typeof PROVIDERS)[number]
+
+/** A signer whose ID tokens we accept, and where its public keys are published. */
+export type TokenIssuer = { issuer: string; jwksUrl: string }
+
+export type ProviderConfig = {
+  apiKey: string
+  baseUrl: string
+  /** Whether the provider can fetch our signed storage URLs; otherwise audio is sent as bytes. */
+  canReachStorage: boolean
+  /** Whether the provider can call our hooks; otherwise results are only polled. */
+  canReachHooks: boolean
+}
+
+export type Config = {
+  projectId: string
+  region: string
+  bucket: string
+  /** Base of every function's URL, without a trailing slash: the audience of service tokens starts with it. */
+  functionsBaseUrl: string
+  /** Base under which providers reach our hooks. */
+  hooksBaseUrl: string
+  userTokens: TokenIssuer
+  serviceTokens: TokenIssuer
+  tasksServiceAccount: string
+  schedulerServiceAccount: string
+  /** `host:port` of a Cloud Tasks service without TLS; undefined means Google's. */
+  tasksApiEndpoint: string | undefined
+  /** Origin of a Cloud Storage service; undefined means Google's. */
+  storageApiEndpoint: string | undefined
+  bodyBytesMax: number
+  slowRequestMs: number
+  verySlowRequestMs: number
+  episodeDeadlineMs: number
+  providers: Record<ProviderName, ProviderConfig>
+}
+
+/** The environment cannot be used as it is; the message names every variable at fault and what was expected of it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const text = z.string().trim().min(1)
+const baseUrl = z
+  .string()
+  .trim()
+  .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
+  .transform((url) => url.replace(/\/+$/, ''))
+const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
+const hostPort = z
+  .string()
+  .trim()
+  .regex(/^[\w.-]+:\d{1,5}$/, 'expected host:port')
+
+/** Every variable we read, with its one default. Empty values count as absent. */
+const Environment = z.object({
+  GOOGLE_CLOUD_PROJECT: text,
+  FUNCTION_REGION: text.default('us-central1'),
+  STORAGE_BUCKET: text,
+  FUNCTIONS_BASE_URL: baseUrl.optional(),
+  PUBLIC_BASE_URL: baseUrl.optional(),
+  USER_TOKEN_ISSUER: baseUrl.optional(),
+  USER_TOKEN_JWKS_URL: baseUrl.default(
+    'https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com',
+  ),
+  SERVICE_TOKEN_ISSUER: baseUrl.default('https://accounts.google.com'),
+  SERVICE_TOKEN_JWKS_URL: baseUrl.default('https://www.googleapis.com/oauth2/v3/certs'),
+  TASKS_SERVICE_ACCOUNT: text.optional(),
+  SCHEDULER_SERVICE_ACCOUNT: text.optional(),
+  TASKS_API_ENDPOINT: hostPort.optional(),
+  STORAGE_API_ENDPOINT: baseUrl.optional(),
+  MAX_REQUEST_SIZE_BYTES: number(1).default(104_857_600),
+  SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
+  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
+  EPISODE_DEADLINE_HOURS: number(0).default(24),
+  ASSEMBLYAI_API_KEY: text,
+  ASSEMBLYAI_BASE_URL: baseUrl.default('https://api.assemblyai.com'),
+  GEMINI_API_KEY: text,
+  GEMINI_BASE_URL: baseUrl.default('https://generativelanguage.googleapis.com'),
+  ELEVENLABS_API_KEY: text,
+  ELEVENLABS_BASE_URL: baseUrl.default('https://api.elevenlabs.io'),
+  AUPHONIC_API_KEY: text,
+  AUPHONIC_BASE_URL: baseUrl.default('https://auphonic.com/api'),
+  K_SERVICE: z.string().optional(),
+  FUNCTIONS_EMULATOR: z.string().optional(),
+})
+
+/**
+ * Reads, trims and validates the environment once.
+ * @throws ConfigError naming each bad variable; values are never repeated, because some are secrets.
+ */
+export function loadConfig(environment: Record<string, string | undefined>): Config {
+  const filled = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
+  const parsed = Environment.safeParse(filled)
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) =>
+      filled[String(issue.path[0])] === undefined
+        ? `${issue.path.join('.')} is not set`
+        : `${issue.path.join('.')}: ${issue.message}`,
+    )
+    throw new ConfigError(`Configuration: ${faults.join('; ')}`)
+  }
+  const env = parsed.data
+  const project = env.GOOGLE_CLOUD_PROJECT
+  const region = env.FUNCTION_REGION
+  const functionsBaseUrl = env.FUNCTIONS_BASE_URL ?? `https://${region}-${project}.cloudfunctions.net`
+  const config: Config = {
+    projectId: project,
+    region,
+    bucket: env.STORAGE_BUCKET,
+    functionsBaseUrl,
+    hooksBaseUrl: env.PUBLIC_BASE_URL ?? functionsBaseUrl,
+    userTokens: {
+      issuer: env.USER_TOKEN_ISSUER ?? `https://securetoken.google.com/${project}`,
+      jwksUrl: env.USER_TOKEN_JWKS_URL,
+    },
+    serviceTokens: { issuer: env.SERVICE_TOKEN_ISSUER, jwksUrl: env.SERVICE_TOKEN_JWKS_URL },
+    tasksServiceAccount: env.TASKS_SERVICE_ACCOUNT ?? `steadycast-tasks@${project}.iam.gserviceaccount.com`,
+    schedulerServiceAccount: env.SCHEDULER_SERVICE_ACCOUNT ?? `steadycast-scheduler@${project}.iam.gserviceaccount.com`,
+    tasksApiEndpoint: env.TASKS_API_ENDPOINT,
+    storageApiEndpoint: env.STORAGE_API_ENDPOINT,
+    bodyBytesMax: env.MAX_REQUEST_SIZE_BYTES,
+    slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
+    verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
+    episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
+    providers: {
+      assemblyai: provider(env, env.ASSEMBLYAI_API_KEY, env.ASSEMBLYAI_BASE_URL, functionsBaseUrl),
+      gemini: provider(env, env.GEMINI_API_KEY, env.GEMINI_BASE_URL, functionsBaseUrl),
+      elevenlabs: provider(env, env.ELEVENLABS_API_KEY, env.ELEVENLABS_BASE_URL, functionsBaseUrl),
+      auphonic: provider(env, env.AUPHONIC_API_KEY, env.AUPHONIC_BASE_URL, functionsBaseUrl),
+    },
+  }
+  refuseLocalIssuerInTheCloud(env, config)
+  return deepFreeze(config)
+}
+
+type ParsedEnvironment = z.infer<typeof Environment>
+
+function provider(env: ParsedEnvironment, apiKey: string, url: string, functionsBaseUrl: string): ProviderConfig {
+  const reachesLoopback = isLoopback(url)
+  const storageIsLocal = env.STORAGE_API_ENDPOINT !== undefined && isLoopback(env.STORAGE_API_ENDPOINT)
+  return {
+    apiKey,
+    baseUrl: url,
+    canReachStorage: !storageIsLocal || reachesLoopback,
+    canReachHooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
+  }
+}
+
+/** A token anybody can mint on a developer's machine must open nothing on Cloud Run, which always sets K_SERVICE. */
+function refuseLocalIssuerInTheCloud(env: ParsedEnvironment, config: Config): void {
+  if (env.K_SERVICE === undefined || env.FUNCTIONS_EMULATOR === 'true') return
+  for (const [name, { issuer, jwksUrl }] of [
+    ['USER_TOKEN_ISSUER', config.userTokens],
+    ['SERVICE_TOKEN_ISSUER', config.serviceTokens],
+  ] as const) {
+    if (isLoopback(issuer) || isLoopback(jwksUrl) || !jwksUrl.startsWith('https:'))
+      throw new ConfigError(`Configuration: ${name} is a local issuer, which is refused where K_SERVICE is set`)
+  }
+}
+
+function isLoopback(url: string): boolean {
+  const host = new URL(url).hostname
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

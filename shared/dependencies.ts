@@ -1,0 +1,51 @@
+import { loadConfig } from './config.ts'
+import type { Config } from './config.ts'
+import { tokenVerifier } from './http/identity.ts'
+import type { TokenVerifier } from './http/identity.ts'
+import { assemblyAi } from './providers/assemblyai.ts'
+import { auphonic } from './providers/auphonic.ts'
+import { elevenLabs } from './providers/elevenlabs.ts'
+import { gemini } from './providers/gemini.ts'
+import { episodeStore } from './store/episodes.ts'
+import { firestoreAccess } from './store/firestore.ts'
+import { objectStore } from './store/objects.ts'
+import { stepQueue } from './tasks/step-queue.ts'
+
+/** All that handlers and workers use of the world, in one argument. */
+export type Dependencies = {
+  config: Config
+  now: () => number
+  random: () => number
+  tokens: TokenVerifier
+  episodes: ReturnType<typeof episodeStore>
+  objects: ReturnType<typeof objectStore>
+  queue: ReturnType<typeof stepQueue>
+  assemblyAi: ReturnType<typeof assemblyAi>
+  gemini: ReturnType<typeof gemini>
+  elevenLabs: ReturnType<typeof elevenLabs>
+  auphonic: ReturnType<typeof auphonic>
+}
+
+/** Builds them from a configuration. Nothing heavy happens yet: clients are imported at their first call. */
+export function buildDependencies(config: Config): Dependencies {
+  return {
+    config,
+    now: Date.now,
+    random: Math.random,
+    tokens: tokenVerifier(config),
+    episodes: episodeStore(firestoreAccess(config)),
+    objects: objectStore(config),
+    queue: stepQueue(config),
+    assemblyAi: assemblyAi(config.providers.assemblyai),
+    gemini: gemini(config.providers.gemini),
+    elevenLabs: elevenLabs(config.providers.elevenlabs),
+    auphonic: auphonic(config.providers.auphonic),
+  }
+}
+
+let built: Dependencies | undefined
+
+/** The dependencies of this instance, built once; a build that fails is tried again at the next call. */
+export function dependencies(): Dependencies {
+  return (built ??= buildDependencies(loadConfig(process.env)))
+}

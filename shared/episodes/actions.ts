@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
+
+import type { Dependencies } from '../dependencies.ts'
+import { AppError } from '../errors/app-error.ts'
+import { episodePrefix, sourceKey } from './artefacts.ts'
+import { cancel, freshSteps, outstandingOrders, start } from './machine.ts'
+import type { Moved } from './machine.ts'
+import { SCHEMA_VERSION } from './schema.ts'
+import type { Episode, EpisodeStatus, Options } from './schema.ts'
+import type { StepOrder } from './steps.ts'
+import { fileNameOf } from './text.ts'
+import type { Outputs } from './view.ts'
+
+const DOWNLOAD_SECONDS = 3600
+const UPLOAD_SECONDS = 3600
+
+type Needs = Pick<Dependencies, 'episodes' | 'objects' | 'queue' | 'now'>
+
+export async function createEpisode(
+  needs: Needs,
+  userId: string,
+  wish: { title: string; language: string; options: Options },
+): Promise<Episode> {
+  const nowMs = needs.now()
+  const episode: Episode = {
+    ...wish,
+    schemaVersion: SCHEMA_VERSION,
+    id: randomBytes(12).toString('hex'),
+    userId,
+    status: 'draft',
+    generation: 0,
+    steps: freshSteps(),
+    results: {},
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+  }
+  if (!(await needs.episodes.create(episode)))
+    throw new AppError('internal_error', { technical: 'A fresh id was taken' })
+  return episode
+}
+
+/** @throws AppError not_found for an episode that is not there, is being deleted, or is somebody else's */
+export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, episodeId: string): Promise<Episode> {
+  return owned(await needs.episodes.read(episodeId), userId)
+}
+
+/** Streams audio into storage and makes it the episode's recording. */
+export async function uploadAudio(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  audio: { stream: () => Readable; contentType: string },
+  signal: AbortSignal,
+): Promise<Episode> {
+  requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
+  const key = sourceKey(episodeId, randomBytes(9).toString('hex'))
+  const stored = await needs.objects.create(key, audio.stream(), audio.contentType, signal)
+  if (stored.sizeBytes === 0) throw new AppError('validation_error', { message: 'The recording is empty.' })
+  return change(needs, userId, episodeId, ['draft'], (episode) => ({
+    ...episode,
+    audio: { key, contentType: audio.contentType, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation },
+  }))
+}
+
+/** A link through which a recording of any size goes straight to storage, once. */
+export async function prepareUpload(
+  needs: Needs,
+  userId: string,
+  wish: { episodeId: string; contentType: string; sizeBytes: number },
+) {
+  const { episodeId, contentType, sizeBytes } = wish
+  requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
+  const key = sourceKey(episodeId, randomBytes(9).toString('hex'))
+  const upload = await needs.objects.signedUpload(key, contentType, sizeBytes, UPLOAD_SECONDS)
+  await change(needs, userId, episodeId, ['draft'], (episode) => ({
+    ...episode,
+    audio: { key, contentType, declaredBytes: sizeBytes },
+  }))
+  return upload
+}
+
+/** Starts the pipeline. Again while it runs: nothing new, but an order that was never enqueued is. */
+export async function processEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
+  const episode = requireStatus(await readOwned(needs, userId, episodeId), ['draft', 'processing'])
+  if (episode.status === 'processing') {
+    await enqueueAll(needs, episode.id, outstandingOrders(episode, episode.generation))
+    return episode
+  }
+  const { audio } = episode
+  const stored = audio && (await needs.objects.stat(audio.key))
+  if (audio === undefined || stored === undefined)
+    throw new AppError('validation_error', {
+      message: 'There is no recording yet. Please upload one first.',
+      technical: audio === undefined ? 'The episode has no audio' : 'The upload has not arrived in storage',
+    })
+  if (audio.declaredBytes !== undefined && stored.sizeBytes > audio.declaredBytes)
+    throw new AppError('validation_error', {
+      technical: `The upload is larger than the ${audio.declaredBytes} bytes announced`,
+    })
+  const pinned = { ...audio, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation }
+  return changeAndEnqueue(needs, userId, episodeId, ['draft', 'processing'], (current) => {
+    if (current.status === 'processing')
+      return { episode: current, orders: outstandingOrders(current, current.generation) }
+    if (current.audio?.key !== audio.key)
+      throw new AppError('conflict', { technical: 'Another recording was uploaded meanwhile' })
+    return start({ ...current, audio: pinned }, needs.now())
+  })
+}
+
+export async function retryEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
+  return changeAndEnqueue(needs, userId, episodeId, ['error', 'cancelled'], (episode) => {
+    if (episode.audio?.objectGeneration === undefined)
+      throw new AppError('conflict', { technical: 'The episode was never processed' })
+    return start(episode, needs.now())
+  })
+}
+
+export async function cancelEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
+  return changeAndEnqueue(needs, userId, episodeId, ['processing', 'cancelled'], (episode) =>
+    episode.status === 'cancelled' ? { episode, orders: [] } : cancel(episode, needs.now()),
+  )
+}
+
+/**
+ * Removes the episode and all it made. Marked first, so that nobody sees it or works on it any more, then emptied, then
+ * removed: whichever part fails, the same call again goes on from there.
+ */
+export async function deleteEpisode(needs: Needs, userId: string, episodeId: string): Promise<void> {
+  const marked = await needs.episodes.move(episodeId, (episode) => {
+    if (episode.userId !== userId) throw new AppError('not_found')
+    if (episode.deletedAtMs !== undefined) return {}
+    return { episode: { ...episode, deletedAtMs: needs.now(), generation: episode.generation + 1 } }
+  })
+  if (marked === undefined) throw new AppError('not_found')
+  await needs.objects.removeAll(episodePrefix(episodeId))
+  await needs.episodes.remove(episodeId)
+}
+
+/** Signed links to what a ready episode consists of. */
+export async function outputLinks(needs: Pick<Needs, 'objects'>, episode: Episode): Promise<Outputs | undefined> {
+  const files = episode.results.finish
+  if (episode.status !== 'ready' || files === undefined) return undefined
+  const link = (key: string, extension: string) =>
+    needs.objects.signedRead(key, { seconds: DOWNLOAD_SECONDS, downloadName: fileNameOf(episode.title, extension) })
+  const [audioUrl, transcriptUrl, vttUrl, srtUrl] = await Promise.all([
+    link(files.audioKey, 'mp3'),
+    link(files.transcriptKey, 'json'),
+    link(files.vttKey, 'vtt'),
+    link(files.srtKey, 'srt'),
+  ])
+  return { audioUrl, transcriptUrl, vttUrl, srtUrl }
+}
+
+/** Stored first, enqueued second: whatever falls between is outstanding, and enqueuing it again changes nothing. */
+export async function enqueueAll(
+  needs: Pick<Needs, 'queue'>,
+  episodeId: string,
+  orders: readonly StepOrder[],
+): Promise<void> {
+  for (const order of orders) await needs.queue.enqueue(episodeId, order)
+}
+
+async function change(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  allowed: readonly EpisodeStatus[],
+  transition: (episode: Episode) => Episode,
+): Promise<Episode> {
+  return changeAndEnqueue(needs, userId, episodeId, allowed, (episode) => ({
+    episode: transition(episode),
+    orders: [],
+  }))
+}
+
+async function changeAndEnqueue(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  allowed: readonly EpisodeStatus[],
+  transition: (episode: Episode) => Moved,
+): Promise<Episode> {
+  const moved = await needs.episodes.move(episodeId, (episode) => {
+    const after = transition(requireStatus(owned(episode, userId), allowed))
+    return after.episode === episode
+      ? { result: after }
+      : { episode: { ...after.episode, updatedAtMs: needs.now() }, result: after }
+  })
+  if (moved === undefined) throw new AppError('not_found')
+  await enqueueAll(needs, episodeId, moved.result.orders)
+  return moved.episode ?? moved.result.episode
+}
+
+function owned(episode: Episode | undefined, userId: string): Episode {
+  if (episode === undefined || episode.userId !== userId || episode.deletedAtMs !== undefined)
+    throw new AppError('not_found', { message: 'We could not find this episode.' })
+  return episode
+}
+
+function requireStatus(episode: Episode, allowed: readonly EpisodeStatus[]): Episode {
+  if (allowed.includes(episode.status)) return episode
+  throw new AppError('conflict', {
+    message: `This is not possible while the episode is ${SPOKEN[episode.status]}.`,
+    technical: `The episode is ${episode.status}; expected ${allowed.join(' or ')}`,
+    details: { status: episode.status },
+  })
+}
+
+const SPOKEN: Record<EpisodeStatus, string> = {
+  draft: 'a draft',
+  processing: 'being processed',
+  ready: 'ready',
+  error: 'stopped by an error',
+  cancelled: 'cancelled',
+}

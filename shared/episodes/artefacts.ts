@@ -1,0 +1,24 @@
+/** Everything of one episode lies under this prefix. */
+export function episodePrefix(episodeId: string): string {
+  return `episodes/${episodeId}/`
+}
+
+/** An upload gets a name of its own, so that a signed URL can be create-once and a second upload replaces nothing. */
+export function sourceKey(episodeId: string, uploadId: string): string {
+  return `${episodePrefix(episodeId)}source/${uploadId}`
+}
+
+/** The one name of each artefact that a generation makes. */
+export function artefactKey(episodeId: string, generation: number, artefact: Artefact): string {
+  return `${episodePrefix(episodeId)}g${generation}/${artefact}`
+}
+
+export type Artefact =
+  | 'transcript.json'
+  | 'notes.json'
+  | 'intro.mp3'
+  | 'mastered.mp3'
+  | 'episode.mp3'
+  | 'episode.json'
+  | 'episode.vtt'
+  | 'episode.srt'

@@ -1,0 +1,38 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+
+import type { Dependencies } from '../dependencies.ts'
+import { AppError } from '../errors/app-error.ts'
+import { enqueueAll } from './actions.ts'
+import { hurry } from './machine.ts'
+import type { StepName } from './steps.ts'
+
+/**
+ * A provider's webhook about a step's job. It is a hint and nothing else: it makes us ask the provider sooner. Twice,
+ * early, late or out of order it changes nothing.
+ * @throws AppError unauthenticated unless `token` is the one made for this very job
+ */
+export async function takeHint(
+  needs: Pick<Dependencies, 'episodes' | 'queue' | 'now'>,
+  step: StepName,
+  { episodeId, token }: { episodeId: string | undefined; token: string | undefined },
+): Promise<void> {
+  if (episodeId === undefined) throw unauthenticated()
+  const decision = await needs.episodes.move(episodeId, (episode) => {
+    const expected = episode.deletedAtMs === undefined ? episode.steps[step].job?.hookToken : undefined
+    if (token === undefined || expected === undefined || !equal(token, expected)) throw unauthenticated()
+    const moved = hurry(episode, step, needs.now())
+    return { episode: moved?.episode, orders: moved?.orders ?? [] }
+  })
+  if (decision === undefined) throw unauthenticated()
+  await enqueueAll(needs, episodeId, decision.orders)
+}
+
+function unauthenticated(): AppError {
+  return new AppError('unauthenticated', { technical: 'The token is not of this job' })
+}
+
+/** Compares digests, which have one length, so that time tells nothing about the token. */
+function equal(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
+}

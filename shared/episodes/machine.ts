@@ -1,0 +1,292 @@
+import {
+  AMBIGUOUS_REPEATS_MAX,
+  ATTEMPTS_MAX,
+  JOB_STEPS,
+  LEASE_MS,
+  PAID_CALL_STEPS,
+  STARTS_AFTER,
+  STEPS,
+} from './steps.ts'
+import type { StepName, StepOrder } from './steps.ts'
+import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
+
+/**
+ * The life of an episode as pure functions: (episode, event, now) -> episode and the orders that must be enqueued once
+ * it is stored. Nothing here reads a clock, makes an id or touches the network.
+ */
+export type Moved = { episode: Episode; orders: StepOrder[] }
+
+/** What names one attempt of a step; a write that carries an older one changes nothing. */
+export type Fence = { generation: number; step: StepName; token: string }
+
+/** How an attempt ended. */
+export type Outcome =
+  | { kind: 'done'; results: Results; adopted?: boolean }
+  | { kind: 'polling'; nextCheckAtMs: number }
+  | { kind: 'unavailable'; provider: string; untilMs: number; ambiguous: boolean; giveUp: EpisodeFault }
+  | { kind: 'tryAgain'; notBeforeMs: number; giveUp: EpisodeFault }
+  | { kind: 'failed'; fault: EpisodeFault }
+
+export type Claimed =
+  | { kind: 'claimed'; moved: Moved; fence: Fence; resumesIntent: boolean }
+  | { kind: 'gaveUp'; moved: Moved }
+  | { kind: 'stale'; reason: string; orders: StepOrder[] }
+  | { kind: 'busy'; untilMs: number }
+
+const PENDING: Step = { state: 'pending', attempt: 0, dispatch: 0 }
+
+export function freshSteps(): Episode['steps'] {
+  return Object.fromEntries(STEPS.map((name) => [name, PENDING])) as Episode['steps']
+}
+
+/** Starts the pipeline on pinned audio, or again after an error or a cancel; steps already done are kept. */
+export function start(episode: Episode, nowMs: number): Moved {
+  const steps = Object.fromEntries(STEPS.map((name) => [name, restarted(episode.steps[name])])) as Episode['steps']
+  const { error: _cured, ...kept } = episode
+  return startReady(
+    {
+      ...kept,
+      status: 'processing',
+      generation: episode.generation + 1,
+      steps,
+      processingSinceMs: nowMs,
+      updatedAtMs: nowMs,
+    },
+    nowMs,
+  )
+}
+
+/** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
+function restarted(step: Step): Step {
+  if (step.state === 'done' || step.state === 'skipped') return step
+  const jobLives = step.job !== undefined && step.error === undefined
+  return { ...PENDING, ...(jobLives && { job: step.job }), ...(step.paid && { paid: { ...step.paid, open: false } }) }
+}
+
+/** Ends processing: leases and orders of the old generation are worthless from here on. */
+export function cancel(episode: Episode, nowMs: number): Moved {
+  const steps = Object.fromEntries(
+    STEPS.map((name) => [name, released(episode.steps[name], isOpen(episode.steps[name]) ? 'pending' : undefined)]),
+  ) as Episode['steps']
+  return {
+    episode: { ...episode, status: 'cancelled', generation: episode.generation + 1, steps, updatedAtMs: nowMs },
+    orders: [],
+  }
+}
+
+/** A worker asks for the step its order names. `token` and `newJob` are fresh random values. */
+export function claim(
+  episode: Episode,
+  order: StepOrder,
+  token: string,
+  newJob: { key: string; hookToken: string },
+  giveUp: EpisodeFault,
+  nowMs: number,
+): Claimed {
+  const stale = staleness(episode, order)
+  if (stale !== undefined) return { kind: 'stale', reason: stale, orders: outstandingOrders(episode, order.generation) }
+  const step = episode.steps[order.step]
+  if (step.lease !== undefined && step.lease.untilMs > nowMs) return { kind: 'busy', untilMs: step.lease.untilMs }
+
+  const asksForJob = step.job?.providerJobId !== undefined
+  const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
+  const paid = PAID_CALL_STEPS.has(order.step) ? nextPaidCall(step) : undefined
+  if (attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX)
+    return { kind: 'gaveUp', moved: fail(episode, order.step, giveUp, nowMs) }
+
+  const { nextCheckAtMs: _due, ...kept } = step
+  const claimed: Step = {
+    ...kept,
+    state: 'running',
+    attempt: Math.max(1, attempt),
+    startedAtMs: step.startedAtMs ?? nowMs,
+    lease: { token, untilMs: nowMs + LEASE_MS },
+    ...(JOB_STEPS.has(order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
+    ...(paid && { paid }),
+  }
+  return {
+    kind: 'claimed',
+    moved: { episode: withStep(episode, order.step, claimed, nowMs), orders: [] },
+    fence: { generation: order.generation, step: order.step, token },
+    resumesIntent: step.job !== undefined || step.paid?.open === true,
+  }
+}
+
+function nextPaidCall({ paid }: Step): NonNullable<Step['paid']> {
+  return { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (paid?.open === true ? 1 : 0), open: true }
+}
+
+function staleness(episode: Episode, order: StepOrder): string | undefined {
+  if (episode.deletedAtMs !== undefined) return 'the episode is deleted'
+  if (episode.generation !== order.generation) return `generation ${order.generation} is over`
+  if (episode.status !== 'processing') return `the episode is ${episode.status}`
+  const step = episode.steps[order.step]
+  if (!isOpen(step)) return `the step is ${step.state}`
+  if (step.dispatch !== order.dispatch) return `order ${order.dispatch} gave way to ${step.dispatch}`
+  return undefined
+}
+
+/** The step as its holder may change it, or undefined when it is the holder's no more. */
+export function held(episode: Episode, fence: Fence): Step | undefined {
+  const step = episode.steps[fence.step]
+  const mine = episode.generation === fence.generation && step.lease?.token === fence.token
+  return mine && episode.deletedAtMs === undefined ? step : undefined
+}
+
+/** The holder notes something and is good for another lease. Undefined: the step is the holder's no more. */
+export function note(
+  episode: Episode,
+  fence: Fence,
+  job: Partial<NonNullable<Step['job']>>,
+  nowMs: number,
+): Moved | undefined {
+  const step = held(episode, fence)
+  if (step === undefined) return undefined
+  const noted: Step = {
+    ...step,
+    lease: { token: fence.token, untilMs: nowMs + LEASE_MS },
+    ...(step.job && { job: { ...step.job, ...job } }),
+  }
+  return { episode: withStep(episode, fence.step, noted, nowMs), orders: [] }
+}
+
+/** The holder's attempt has ended. Undefined: the step is the holder's no more, and nothing changes. */
+export function settle(
+  episode: Episode,
+  fence: Fence,
+  outcome: Outcome,
+  nowMs: number,
+  deadlineMs: number,
+): Moved | undefined {
+  const step = held(episode, fence)
+  if (step === undefined) return undefined
+  switch (outcome.kind) {
+    case 'done':
+      return finishStep(episode, fence.step, outcome, nowMs)
+    case 'failed':
+      return fail(episode, fence.step, outcome.fault, nowMs)
+    case 'polling': {
+      const { unavailable: _over, ...free } = released(step, 'waiting')
+      const { hinted, ...job } = step.job ?? { key: '', hookToken: '', polls: 0 }
+      const polled: Step = { ...free, job: { ...job, polls: job.polls + 1 } }
+      return orderStep(episode, fence.step, polled, nowMs, hinted ? nowMs : outcome.nextCheckAtMs)
+    }
+    case 'unavailable': {
+      const sinceMs = step.unavailable?.sinceMs ?? nowMs
+      if (nowMs - sinceMs > deadlineMs) return fail(episode, fence.step, outcome.giveUp, nowMs)
+      const waiting: Step = {
+        ...released(step, 'waiting'),
+        unavailable: {
+          provider: outcome.provider,
+          sinceMs,
+          waits: (step.unavailable?.waits ?? 0) + 1,
+          untilMs: outcome.untilMs,
+        },
+        ...(step.paid && { paid: { ...step.paid, open: outcome.ambiguous } }),
+      }
+      return orderStep(episode, fence.step, waiting, nowMs, outcome.untilMs)
+    }
+    case 'tryAgain':
+      if (step.attempt >= ATTEMPTS_MAX) return fail(episode, fence.step, outcome.giveUp, nowMs)
+      return orderStep(episode, fence.step, released(step, 'pending'), nowMs, outcome.notBeforeMs)
+  }
+}
+
+/** A provider says that the step's job has news: it is looked at now, or as soon as its holder lets go of it. */
+export function hurry(episode: Episode, name: StepName, nowMs: number): Moved | undefined {
+  const step = episode.steps[name]
+  if (episode.status !== 'processing' || step.job === undefined) return undefined
+  if (step.state === 'waiting' && step.job.providerJobId !== undefined)
+    return orderStep(episode, name, step, nowMs, nowMs)
+  if (step.state !== 'running' || step.job.hinted) return undefined
+  return { episode: withStep(episode, name, { ...step, job: { ...step.job, hinted: true } }, nowMs), orders: [] }
+}
+
+/** Orders of this generation that somebody must still carry out; enqueued again, their names make duplicates collapse. */
+export function outstandingOrders(episode: Episode, generation: number): StepOrder[] {
+  if (episode.status !== 'processing' || episode.generation !== generation || episode.deletedAtMs !== undefined)
+    return []
+  return STEPS.flatMap((name) => {
+    const { state, dispatch, nextCheckAtMs } = episode.steps[name]
+    if (dispatch === 0 || (state !== 'pending' && state !== 'waiting')) return []
+    return [{ step: name, generation, dispatch, ...(nextCheckAtMs !== undefined && { notBeforeMs: nextCheckAtMs }) }]
+  })
+}
+
+function finishStep(
+  episode: Episode,
+  name: StepName,
+  outcome: Extract<Outcome, { kind: 'done' }>,
+  nowMs: number,
+): Moved {
+  const step = released(episode.steps[name], 'done')
+  const { unavailable: _over, error: _cured, ...kept } = step
+  const paid = kept.paid && (outcome.adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: false })
+  const done: Step = { ...kept, finishedAtMs: nowMs, ...(paid && { paid }) }
+  const results = { ...episode.results, ...outcome.results }
+  const moved = withStep({ ...episode, results }, name, done, nowMs)
+  if (moved.status !== 'processing') return { episode: moved, orders: [] }
+  if (name === 'finish') return { episode: { ...moved, status: 'ready' }, orders: [] }
+  return startReady(moved, nowMs)
+}
+
+/** The result of the call before was found: this attempt made none. */
+function adoptedCall(paid: NonNullable<Step['paid']>): NonNullable<Step['paid']> {
+  return { calls: paid.calls - 1, repeats: Math.max(0, paid.repeats - 1), open: false }
+}
+
+function fail(episode: Episode, name: StepName, fault: EpisodeFault, nowMs: number): Moved {
+  const failed: Step = { ...released(episode.steps[name], 'error'), finishedAtMs: nowMs, error: fault }
+  const moved = withStep(episode, name, failed, nowMs)
+  return { episode: moved.status === 'processing' ? { ...moved, status: 'error', error: fault } : moved, orders: [] }
+}
+
+/** Orders every step that has become ready, and passes over those that were not asked for. */
+function startReady(episode: Episode, nowMs: number): Moved {
+  let moved: Moved = { episode, orders: [] }
+  for (const name of STEPS) {
+    const { steps, options } = moved.episode
+    const ready =
+      steps[name].state === 'pending' &&
+      steps[name].dispatch === 0 &&
+      STARTS_AFTER[name].every((before) => isOver(steps[before]))
+    if (!ready) continue
+    if (name === 'voice' && options.intro === undefined) {
+      moved = { ...moved, episode: withStep(moved.episode, name, { ...steps[name], state: 'skipped' }, nowMs) }
+      continue
+    }
+    const ordered = orderStep(moved.episode, name, steps[name], nowMs)
+    moved = { episode: ordered.episode, orders: [...moved.orders, ...ordered.orders] }
+  }
+  return moved
+}
+
+/** Every decision to enqueue gives the order a number of its own, so that it never meets a name still reserved. */
+function orderStep(episode: Episode, name: StepName, step: Step, nowMs: number, notBeforeMs?: number): Moved {
+  const dispatch = episode.steps[name].dispatch + 1
+  const ordered: Step = { ...step, dispatch, nextCheckAtMs: notBeforeMs ?? nowMs }
+  const order = {
+    step: name,
+    generation: episode.generation,
+    dispatch,
+    ...(notBeforeMs !== undefined && { notBeforeMs }),
+  }
+  return { episode: withStep(episode, name, ordered, nowMs), orders: [order] }
+}
+
+function released(step: Step, state: Step['state'] | undefined): Step {
+  const { lease: _given, nextCheckAtMs: _due, ...kept } = step
+  return { ...kept, ...(state && { state }) }
+}
+
+function withStep(episode: Episode, name: StepName, step: Step, nowMs: number): Episode {
+  return { ...episode, steps: { ...episode.steps, [name]: step }, updatedAtMs: nowMs }
+}
+
+function isOver({ state }: Step): boolean {
+  return state === 'done' || state === 'skipped'
+}
+
+function isOpen({ state }: Step): boolean {
+  return state === 'pending' || state === 'running' || state === 'waiting'
+}

@@ -1,0 +1,133 @@
+import { z } from 'zod'
+
+import { Notes } from './notes.ts'
+import { STEPS } from './steps.ts'
+import type { StepName } from './steps.ts'
+import { cleanLine } from './text.ts'
+
+/**
+ * The episode as Firestore keeps it. One document, so that one compare-and-set moves all of it. Objects are loose:
+ * during a rollout two versions write the same documents, and neither may drop the other's fields.
+ */
+export const SCHEMA_VERSION = 1
+
+const TITLE_CHARS_MAX = 200
+const INTRO_CHARS_MAX = 1000
+
+export const Title = z
+  .string()
+  .max(4 * TITLE_CHARS_MAX)
+  .transform(cleanLine)
+  .pipe(z.string().min(1).max(TITLE_CHARS_MAX))
+export const Language = z.string().regex(/^[a-z]{2,3}([-_][A-Za-z]{2,4})?$/, 'expected a language such as en or en-US')
+
+export const Options = z.strictObject({
+  intro: z
+    .strictObject({
+      text: z
+        .string()
+        .max(4 * INTRO_CHARS_MAX)
+        .transform(cleanLine)
+        .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
+      voiceId: z
+        .string()
+        .regex(/^[A-Za-z0-9]{8,40}$/, 'expected an ElevenLabs voice id')
+        .optional(),
+    })
+    .optional(),
+  /** LUFS, within what Auphonic takes. */
+  loudnessTarget: z.number().min(-31).max(-13).optional(),
+  fallbacks: z
+    .array(z.enum(['notes', 'voice', 'master']))
+    .max(3)
+    .optional(),
+  upgrade: z.boolean().optional(),
+})
+
+export const EPISODE_STATUSES = ['draft', 'processing', 'ready', 'error', 'cancelled'] as const
+export const EpisodeStatus = z.enum(EPISODE_STATUSES)
+
+export const EpisodeFault = z.looseObject({
+  code: z.string(),
+  message: z.string(),
+  retryable: z.boolean(),
+  error_id: z.string(),
+})
+export type EpisodeFault = { code: string; message: string; retryable: boolean; error_id: string }
+
+const Step = z.looseObject({
+  state: z.enum(['pending', 'running', 'waiting', 'done', 'skipped', 'error']),
+  /** Tries of the work itself: waiting and asking for a job's state are none. */
+  attempt: z.number().int(),
+  /** Counts the orders to work on this step within a generation; only the newest is obeyed. */
+  dispatch: z.number().int(),
+  startedAtMs: z.number().optional(),
+  finishedAtMs: z.number().optional(),
+  lease: z.looseObject({ token: z.string(), untilMs: z.number() }).optional(),
+  /** When the newest order is due; the next event of a step nobody holds. */
+  nextCheckAtMs: z.number().optional(),
+  /** The provider could not be used; since when, and how often we have come back. */
+  unavailable: z
+    .looseObject({ provider: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
+    .optional(),
+  /** The job at the provider: intended (key), then uploaded to, then known by the provider's id. */
+  job: z
+    .looseObject({
+      key: z.string(),
+      hookToken: z.string(),
+      providerJobId: z.string().optional(),
+      inputUrl: z.string().optional(),
+      polls: z.number().int(),
+      /** The provider called while the step was held: look again as soon as it is free. */
+      hinted: z.boolean().optional(),
+    })
+    .optional(),
+  /** Calls the provider charges: begun, how many of them repeated one whose end nobody saw, and whether one is open. */
+  paid: z.looseObject({ calls: z.number().int(), repeats: z.number().int(), open: z.boolean() }).optional(),
+  degraded: z.string().optional(),
+  error: EpisodeFault.optional(),
+})
+export type Step = z.infer<typeof Step>
+
+export const Episode = z.looseObject({
+  schemaVersion: z.number().int(),
+  id: z.string(),
+  userId: z.string(),
+  title: z.string(),
+  language: z.string(),
+  options: z.looseObject(Options.shape),
+  status: EpisodeStatus,
+  generation: z.number().int(),
+  audio: z
+    .looseObject({
+      key: z.string(),
+      contentType: z.string(),
+      /** Set once the bytes are known to be there; processing pins the object's generation. */
+      sizeBytes: z.number().optional(),
+      objectGeneration: z.string().optional(),
+      declaredBytes: z.number().optional(),
+    })
+    .optional(),
+  steps: z.object(Object.fromEntries(STEPS.map((name) => [name, Step])) as Record<StepName, typeof Step>),
+  results: z.looseObject({
+    transcribe: z
+      .looseObject({ transcriptKey: z.string(), durationSeconds: z.number(), wordCount: z.number() })
+      .optional(),
+    write: z.looseObject({ notesKey: z.string(), notes: Notes }).optional(),
+    voice: z.looseObject({ audioKey: z.string(), characters: z.number() }).optional(),
+    master: z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() }).optional(),
+    finish: z
+      .looseObject({ audioKey: z.string(), transcriptKey: z.string(), vttKey: z.string(), srtKey: z.string() })
+      .optional(),
+  }),
+  error: EpisodeFault.optional(),
+  createdAtMs: z.number(),
+  updatedAtMs: z.number(),
+  processingSinceMs: z.number().optional(),
+  /** Set by delete; from then on nobody sees the episode, and deleting it can be resumed. */
+  deletedAtMs: z.number().optional(),
+})
+export type Episode = z.infer<typeof Episode>
+export type EpisodeStatus = z.infer<typeof EpisodeStatus>
+export type Options = z.infer<typeof Options>
+export type Results = Episode['results']

@@ -1,0 +1,39 @@
+/** The steps of the pipeline, in the order a person reads them. */
+export const STEPS = ['transcribe', 'write', 'voice', 'master', 'finish'] as const
+export type StepName = (typeof STEPS)[number]
+
+/** A step starts when all of these are done or skipped. */
+export const STARTS_AFTER: Readonly<Record<StepName, readonly StepName[]>> = {
+  transcribe: [],
+  write: ['transcribe'],
+  voice: ['transcribe'],
+  master: ['write', 'voice'],
+  finish: ['master'],
+}
+
+/** Steps whose work is a job at the provider, started once and asked for again until it ends. */
+export const JOB_STEPS: ReadonlySet<StepName> = new Set(['transcribe', 'master'])
+
+/** Steps whose provider charges each call and cannot tell us later whether one went through. */
+export const PAID_CALL_STEPS: ReadonlySet<StepName> = new Set(['write', 'voice'])
+
+/** Share of the episode's progress that each step stands for; they add up to 1. */
+export const PROGRESS_SHARE: Readonly<Record<StepName, number>> = {
+  transcribe: 0.35,
+  write: 0.2,
+  voice: 0.05,
+  master: 0.3,
+  finish: 0.1,
+}
+
+/** A worker that has not been heard of for this long has lost its step. */
+export const LEASE_MS = 20_000
+/** Often enough that two heartbeats may fail before the lease runs out. */
+export const HEARTBEAT_MS = 6_000
+/** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
+export const ATTEMPTS_MAX = 5
+/** A paid call whose end nobody saw may be repeated this often. */
+export const AMBIGUOUS_REPEATS_MAX = 1
+
+/** Name of the order to work on a step: what a task carries, and what makes its name. */
+export type StepOrder = { step: StepName; generation: number; dispatch: number; notBeforeMs?: number }

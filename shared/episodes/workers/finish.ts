@@ -1,0 +1,37 @@
+import { id3Tag, stripId3 } from '../../audio/id3.ts'
+import { artefactKey } from '../artefacts.ts'
+import type { Artefact } from '../artefacts.ts'
+import type { Outcome } from '../machine.ts'
+import { shiftChapters } from '../notes.ts'
+import { shiftTranscript, toSrt, toVtt } from '../transcript.ts'
+import { transcriptOf } from './transcript-of.ts'
+import type { Work } from './work.ts'
+
+/** The durable outputs: the mastered audio with its tags, the transcript and captions on the episode's own clock. */
+export async function finish(work: Work): Promise<Outcome> {
+  const { objects } = work.needs
+  const { id, generation, results, language } = work.episode
+  const { master, write } = results
+  if (master === undefined || write === undefined) throw new Error('finishing before mastering and writing')
+  const key = (artefact: Artefact) => artefactKey(id, generation, artefact)
+  const files = {
+    audioKey: key('episode.mp3'),
+    transcriptKey: key('episode.json'),
+    vttKey: key('episode.vtt'),
+    srtKey: key('episode.srt'),
+  }
+  const tag = await id3Tag({
+    title: write.notes.title,
+    description: write.notes.description,
+    language,
+    durationSeconds: master.durationSeconds,
+    chapters: shiftChapters(write.notes.chapters, master.introSeconds),
+  })
+  const tagged = (await objects.readStream(master.audioKey)).compose(stripId3(tag))
+  const transcript = shiftTranscript(await transcriptOf(work), Math.round(master.introSeconds * 1000))
+  await objects.create(files.audioKey, tagged, 'audio/mpeg', work.signal)
+  await objects.create(files.transcriptKey, JSON.stringify(transcript), 'application/json', work.signal)
+  await objects.create(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8', work.signal)
+  await objects.create(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8', work.signal)
+  return { kind: 'done', results: { finish: files } }
+}

@@ -1,0 +1,174 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+
+import type { Dependencies } from '../../dependencies.ts'
+import { AppError } from '../../errors/app-error.ts'
+import { isUnavailability, ProviderError } from '../../providers/provider-error.ts'
+import { equalJitterMs } from '../../resilience/backoff.ts'
+import { errorFields, log } from '../../telemetry/log.ts'
+import { enqueueAll } from '../actions.ts'
+import { claim, note, settle } from '../machine.ts'
+import type { Claimed, Fence, Outcome } from '../machine.ts'
+import type { Episode, Step } from '../schema.ts'
+import { HEARTBEAT_MS } from '../steps.ts'
+import type { StepOrder } from '../steps.ts'
+import { exhausted, rejected, unavailableTooLong } from './faults.ts'
+import { LeaseLost } from './work.ts'
+import type { Worker } from './work.ts'
+
+/** How a provider that cannot be used is come back to. */
+const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
+const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
+
+/** What became of a task; all of these end it with a 200. */
+export type StepReport = { outcome: 'stale' | 'gaveUp' | 'fenced' | Outcome['kind']; reason?: string }
+
+/**
+ * Carries out one order: claim the step, work under its lease with heartbeats, settle, enqueue what follows.
+ * Delivered twice, late or after its time, it changes nothing; killed half-way, the same task delivered again goes on
+ * from what was recorded.
+ * @throws AppError when the task must be delivered again
+ */
+export async function runStep(
+  needs: Dependencies,
+  episodeId: string,
+  order: StepOrder,
+  worker: Worker,
+  signal: AbortSignal,
+): Promise<StepReport> {
+  const fields = { episodeId, step: order.step, generation: order.generation, dispatch: order.dispatch }
+  const claimed = await claimStep(needs, episodeId, order)
+  switch (claimed?.kind) {
+    case undefined:
+      return stale(fields, 'there is no such episode')
+    case 'stale':
+      // The order was carried out, but what it led to may never have been enqueued.
+      await enqueueAll(needs, episodeId, claimed.orders)
+      return stale(fields, claimed.reason)
+    case 'busy':
+      throw new AppError('internal_error', { technical: 'Another attempt holds this step; deliver the task again' })
+    case 'gaveUp':
+      log('ERROR', 'step.gave_up', { ...fields, error: claimed.moved.episode.error })
+      return { outcome: 'gaveUp' }
+    case 'claimed': {
+      const outcome = await attempt(needs, claimed, worker, signal, fields)
+      return outcome === undefined ? fenced(fields) : finish(needs, episodeId, claimed.fence, outcome, fields)
+    }
+  }
+}
+
+async function claimStep(needs: Dependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
+  const token = randomUUID()
+  const newJob = {
+    key: `${episodeId}-g${order.generation}-${order.step}`,
+    hookToken: randomBytes(24).toString('base64url'),
+  }
+  const giveUp = exhausted()
+  const decision = await needs.episodes.move(episodeId, (episode) => {
+    const result = claim(episode, order, token, newJob, giveUp, needs.now())
+    return { result, episode: 'moved' in result ? result.moved.episode : undefined }
+  })
+  return decision?.result
+}
+
+/** @returns undefined when the lease was lost on the way */
+async function attempt(
+  needs: Dependencies,
+  claimed: Extract<Claimed, { kind: 'claimed' }>,
+  worker: Worker,
+  requestSignal: AbortSignal,
+  fields: Record<string, unknown>,
+): Promise<Outcome | undefined> {
+  const { fence, resumesIntent } = claimed
+  const { episode } = claimed.moved
+  const lost = new AbortController()
+  const signal = AbortSignal.any([requestSignal, lost.signal])
+  const record = async (job: Partial<NonNullable<Step['job']>>) => {
+    const decision = await needs.episodes.move(episode.id, (current) => ({
+      episode: note(current, fence, job, needs.now())?.episode,
+    }))
+    if (decision?.episode === undefined) {
+      lost.abort(new LeaseLost('the step is held by another attempt'))
+      throw lost.signal.reason
+    }
+  }
+  const heartbeat = setInterval(() => {
+    record({}).catch((error: unknown) => {
+      if (!(error instanceof LeaseLost))
+        log('WARNING', 'step.heartbeat_failed', { ...fields, error: errorFields(error) })
+    })
+  }, HEARTBEAT_MS)
+  log('INFO', 'step.started', { ...fields, attempt: episode.steps[fence.step].attempt, resumesIntent })
+  try {
+    const call = { signal, correlationId: episode.id, random: needs.random }
+    return await worker({
+      needs,
+      episode,
+      step: episode.steps[fence.step],
+      signal,
+      call,
+      resumesIntent,
+      noteJob: record,
+    })
+  } catch (error) {
+    if (lost.signal.aborted || error instanceof LeaseLost) return undefined
+    if (requestSignal.aborted) throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
+    return outcomeOfFailure(needs, episode, fence, error, fields)
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+function outcomeOfFailure(
+  needs: Dependencies,
+  episode: Episode,
+  { step: name }: Fence,
+  error: unknown,
+  fields: Record<string, unknown>,
+): Outcome {
+  const step = episode.steps[name]
+  const nowMs = needs.now()
+  if (error instanceof ProviderError && isUnavailability(error.kind)) {
+    const waitMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, needs.random)
+    return {
+      kind: 'unavailable',
+      provider: error.provider,
+      untilMs: nowMs + Math.max(error.retryAfterMs ?? 0, waitMs),
+      ambiguous: error.ambiguous,
+      giveUp: unavailableTooLong(error.provider),
+    }
+  }
+  log('ERROR', 'step.attempt_failed', { ...fields, attempt: step.attempt, error: errorFields(error) })
+  if (error instanceof ProviderError && error.kind !== 'bad_response') return { kind: 'failed', fault: rejected(error) }
+  const waitMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, needs.random)
+  return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, giveUp: exhausted() }
+}
+
+async function finish(
+  needs: Dependencies,
+  episodeId: string,
+  fence: Fence,
+  outcome: Outcome,
+  fields: Record<string, unknown>,
+): Promise<StepReport> {
+  const decision = await needs.episodes.move(episodeId, (episode) => {
+    const moved = settle(episode, fence, outcome, needs.now(), needs.config.episodeDeadlineMs)
+    return { moved, episode: moved?.episode }
+  })
+  const moved = decision?.moved
+  if (moved === undefined) return fenced(fields)
+  const { status, steps, error } = moved.episode
+  log('INFO', 'step.settled', { ...fields, outcome: outcome.kind, state: steps[fence.step].state, status })
+  if (status === 'ready' || status === 'error') log('NOTICE', `episode.${status}`, { episodeId, error })
+  await enqueueAll(needs, episodeId, moved.orders)
+  return { outcome: outcome.kind }
+}
+
+function stale(fields: Record<string, unknown>, reason: string): StepReport {
+  log('NOTICE', 'step.stale', { ...fields, reason })
+  return { outcome: 'stale', reason }
+}
+
+function fenced(fields: Record<string, unknown>): StepReport {
+  log('NOTICE', 'step.fenced', fields)
+  return { outcome: 'fenced' }
+}

@@ -1,0 +1,47 @@
+import type { Dependencies } from '../../dependencies.ts'
+import type { CallContext } from '../../providers/guarded-call.ts'
+import type { Outcome } from '../machine.ts'
+import type { Episode, Step } from '../schema.ts'
+
+/** One attempt of one step, as the code that does the work sees it. */
+export type Work = {
+  readonly needs: Dependencies
+  readonly episode: Episode
+  readonly step: Step
+  readonly signal: AbortSignal
+  readonly call: CallContext
+  /** An earlier attempt meant to do the same and was not heard of again: look before doing it again. */
+  readonly resumesIntent: boolean
+  /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
+  noteJob(job: Partial<NonNullable<Step['job']>>): Promise<void>
+}
+
+export type Worker = (work: Work) => Promise<Outcome>
+
+/** The step belongs to another attempt now, or to nobody: whatever this one still does must change nothing. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** The job of a job step; claiming it made sure that there is one. */
+export function jobOf(step: Step): NonNullable<Step['job']> {
+  if (step.job === undefined) throw new Error('a job step without a job')
+  return step.job
+}
+
+const POLL_WITH_HOOK = { firstMs: 20_000, growth: 1.5, capMs: 60_000 }
+const POLL_ALONE = { firstMs: 2_000, growth: 1.3, capMs: 20_000 }
+
+/** When to ask for a job next: soon where nobody will tell us, seldom where a hook will and the poll is the safety net. */
+export function nextPollMs(polls: number, hooked: boolean): number {
+  const { firstMs, growth, capMs } = hooked ? POLL_WITH_HOOK : POLL_ALONE
+  return Math.min(capMs, firstMs * growth ** Math.min(polls, 50))
+}
+
+/** Where the provider calls back about this attempt's job; the token is worth nothing for any other. */
+export function hookUrl(work: Work, hook: 'hooks-assemblyai' | 'hooks-auphonic', token?: string): string {
+  const url = new URL(`${work.needs.config.hooksBaseUrl}/${hook}`)
+  url.searchParams.set('episodeId', work.episode.id)
+  if (token !== undefined) url.searchParams.set('token', token)
+  return url.href
+}

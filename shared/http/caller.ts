@@ -1,0 +1,41 @@
+import { AppError } from '../errors/app-error.ts'
+import type { Caller } from './endpoint-row.ts'
+import type { Exchange, Wrapper } from './exchange.ts'
+import type { Identity } from './identity.ts'
+
+/**
+ * Lets in only whom the function table names. No token or a bad one is 401; a good token of the wrong caller is 403.
+ * Runs before any of the body is read. A provider's token is checked by the hook itself, which alone knows the attempt.
+ */
+export const callerCheck: Wrapper = async (exchange, next) => {
+  const { caller } = exchange.row
+  if (caller === 'anyone' || caller === 'provider') return next()
+  const token = bearerToken(exchange.request.headers.authorization)
+  exchange.identity = await exchange.tokens(token, functionUrl(exchange))
+  if (!belongs(caller, exchange.identity, exchange.config.tasksServiceAccount))
+    throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
+  return next()
+}
+
+function functionUrl({ config, row }: Exchange): string {
+  return `${config.functionsBaseUrl}/${row.name}`
+}
+
+function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Identity, tasksAccount: string): boolean {
+  switch (caller) {
+    case 'user':
+      return identity.kind === 'user'
+    case 'tasks':
+      return identity.kind === 'service' && identity.email === tasksAccount
+  }
+}
+
+function bearerToken(header: string | undefined): string {
+  const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(header ?? '')?.[1]
+  if (token === undefined)
+    throw new AppError('unauthenticated', {
+      technical: 'Authorization must be a bearer token',
+      headers: { 'WWW-Authenticate': 'Bearer' },
+    })
+  return token
+}

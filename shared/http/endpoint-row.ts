@@ -1,0 +1,21 @@
+/**
+ * Who may call a function. `user`: any signed-in person. `tasks` and `provider`: Cloud Tasks' own service account, and
+ * whoever holds the token made for one attempt (checked by the handler, which alone knows the attempt).
+ */
+export type Caller = 'user' | 'tasks' | 'provider' | 'anyone'
+
+/**
+ * How a function takes its input. `json`: a JSON body. `query`: the query string, no body. `stream`: the query string,
+ * and a body that the handler reads itself. `ignored`: the query string; a body is drained unread.
+ */
+export type InputKind = 'json' | 'query' | 'stream' | 'ignored'
+
+/** What the edge must know of a function; the function table adds what deploying it takes. */
+export type EndpointRow = {
+  readonly name: string
+  readonly method: 'GET' | 'POST'
+  readonly caller: Caller
+  readonly input: InputKind
+  readonly bodyBytesMax: number
+  readonly timeoutSeconds: number
+}

@@ -1,0 +1,86 @@
+import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
+
+import type { Config } from '../config.ts'
+import { AppError } from '../errors/app-error.ts'
+
+export type Identity =
+  { kind: 'anonymous' } | { kind: 'user'; userId: string; admin: boolean } | { kind: 'service'; email: string }
+
+export type TokenVerifier = (token: string, functionUrl: string) => Promise<Identity>
+
+/** Clocks of issuer and verifier may differ by this much. */
+const CLOCK_TOLERANCE_SECONDS = 5
+const TOKEN_CHARS_MAX = 8192
+/** Key fetches are bounded so that an unreachable issuer cannot hold a request. */
+const JWKS_TIMEOUT_MS = 3000
+
+/**
+ * Verifies OIDC ID tokens of the two issuers we trust: Firebase Auth for people (audience: our project) and Google for
+ * Cloud Tasks and Cloud Scheduler (audience: the URL of the very function that is called). Signature, algorithm,
+ * issuer, audience and expiry are all checked here, in code; only issuers and keys differ between places.
+ * @throws AppError unauthenticated for any token that is not right in every respect
+ */
+export function tokenVerifier(config: Config): TokenVerifier {
+  const keys = (url: string) => createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS })
+  const userKeys = keys(config.userTokens.jwksUrl)
+  const serviceKeys = keys(config.serviceTokens.jwksUrl)
+
+  const user = async (token: string): Promise<Identity> => {
+    const { payload } = await jwtVerify(token, userKeys, {
+      issuer: config.userTokens.issuer,
+      audience: config.projectId,
+      algorithms: ['RS256'],
+      requiredClaims: ['sub', 'exp', 'iat'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    })
+    if (payload.sub === undefined || payload.sub === '' || payload.sub.length > 128)
+      throw new errors.JWTClaimValidationFailed('sub is empty or too long', payload, 'sub', 'check_failed')
+    return { kind: 'user', userId: payload.sub, admin: payload['role'] === 'admin' }
+  }
+
+  const service = async (token: string, functionUrl: string): Promise<Identity> => {
+    const { payload } = await jwtVerify(token, serviceKeys, {
+      issuer: config.serviceTokens.issuer,
+      audience: functionUrl,
+      algorithms: ['RS256'],
+      requiredClaims: ['email', 'exp', 'iat'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    })
+    if (typeof payload['email'] !== 'string' || payload['email_verified'] !== true)
+      throw new errors.JWTClaimValidationFailed('email is not verified', payload, 'email', 'check_failed')
+    return { kind: 'service', email: payload['email'] }
+  }
+
+  return async (token, functionUrl) => {
+    if (token.length > TOKEN_CHARS_MAX) throw unauthenticated('the token is too long')
+    try {
+      const issuer = decodeJwt(token).iss
+      if (issuer === config.userTokens.issuer) return await user(token)
+      if (issuer === config.serviceTokens.issuer) return await service(token, functionUrl)
+      throw unauthenticated('the token is of no issuer known here')
+    } catch (error) {
+      if (error instanceof AppError) throw error
+      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
+        throw new AppError('service_unavailable', {
+          technical: 'The keys of the token issuer are unreachable',
+          cause: error,
+        })
+      throw unauthenticated(reason(error), error)
+    }
+  }
+}
+
+function unauthenticated(technical: string, cause?: unknown): AppError {
+  return new AppError('unauthenticated', {
+    technical,
+    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
+    ...(cause !== undefined && { cause }),
+  })
+}
+
+/** Words of our own: jose's messages may repeat parts of the token. */
+function reason(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'the token has expired'
+  if (error instanceof errors.JWTClaimValidationFailed) return `the token's claim ${error.claim} is not right`
+  return 'the token is not valid'
+}

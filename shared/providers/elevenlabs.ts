@@ -1,0 +1,75 @@
+import { z } from 'zod'
+
+import type { ProviderConfig } from '../config.ts'
+import { guardedCall } from './guarded-call.ts'
+import type { CallContext } from './guarded-call.ts'
+import { badResponse, jsonOf, readBytes, send } from './http.ts'
+import type { ProviderRequest } from './http.ts'
+import type { ProviderErrorFields } from './provider-error.ts'
+
+const MODEL = 'eleven_multilingual_v2'
+/** A premade voice that every account has. */
+const VOICE_ID_DEFAULT = '21m00Tcm4TlvDq8ikWAM'
+/** The best mp3 that every plan may ask for. */
+const OUTPUT_FORMAT = 'mp3_44100_128'
+const SPEAK_TIMEOUT_MS = 90_000
+const AUDIO_BYTES_MAX = 16 * 1024 * 1024
+
+/** The three shapes an error body has had; the newest says `code`, the oldest only `status`. */
+const ErrorBody = z.object({
+  detail: z.union([
+    z.object({ code: z.string().optional(), status: z.string().optional(), message: z.string().optional() }),
+    z
+      .array(z.object({ msg: z.string() }))
+      .transform((issues) => ({ code: 'validation', status: undefined, message: issues[0]?.msg })),
+  ]),
+})
+
+export type Spoken = { audio: Buffer; contentType: string; characters: number }
+export type ElevenLabs = ReturnType<typeof elevenLabs>
+
+/** Text to speech: https://elevenlabs.io/docs/api-reference/text-to-speech */
+export function elevenLabs({ apiKey, baseUrl }: ProviderConfig) {
+  return {
+    /** Sent once: charges are irreversible and there is no idempotency key. */
+    async speak(
+      { text, voiceId }: { text: string; voiceId?: string | undefined },
+      context: CallContext,
+    ): Promise<Spoken> {
+      const request: ProviderRequest = {
+        provider: 'elevenlabs',
+        operation: 'textToSpeech',
+        method: 'POST',
+        url: `${baseUrl}/v1/text-to-speech/${encodeURIComponent(voiceId ?? VOICE_ID_DEFAULT)}?output_format=${OUTPUT_FORMAT}`,
+        headers: { 'xi-api-key': apiKey, 'Content-Type': 'application/json', Accept: 'audio/mpeg' },
+        explain,
+        body: JSON.stringify({ text, model_id: MODEL }),
+      }
+      const attempt = async (signal: AbortSignal): Promise<Spoken> => {
+        const response = await send(request, context, signal)
+        const contentType = response.headers.get('content-type') ?? ''
+        if (!contentType.startsWith('audio/')) throw badResponse(request, 'the answer is not audio')
+        const audio = await readBytes(request, response, AUDIO_BYTES_MAX, 'refuse')
+        if (audio.length === 0) throw badResponse(request, 'the answer is empty')
+        return { audio, contentType, characters: Number(response.headers.get('character-cost') ?? text.length) }
+      }
+      const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
+      return guardedCall({ provider: 'elevenlabs', operation: 'textToSpeech', ...limits, attempt }, context)
+    },
+  }
+}
+
+const BILLING_CODES = new Set(['quota_exceeded', 'insufficient_credits', 'payment_required'])
+const INPUT_CODES = new Set(['voice_access_denied', 'voice_not_found'])
+
+function explain(_status: number, body: string): Partial<ProviderErrorFields> {
+  const detail = jsonOf(ErrorBody, body)?.detail
+  if (detail === undefined) return {}
+  const code = detail.code ?? detail.status ?? ''
+  return {
+    message: `${code} ${detail.message ?? ''}`,
+    ...(BILLING_CODES.has(code) && { kind: 'billing' as const }),
+    ...(INPUT_CODES.has(code) && { kind: 'invalid_input' as const }),
+    ...(code.includes('content') && { kind: 'content_blocked' as const }),
+  }
+}

@@ -1,0 +1,111 @@
+import type { ProviderName } from '../config.ts'
+import { fullJitterMs } from '../resilience/backoff.ts'
+import { pause } from '../resilience/deadline.ts'
+import { log } from '../telemetry/log.ts'
+import { ProviderError } from './provider-error.ts'
+import type { ProviderErrorKind } from './provider-error.ts'
+
+/** Who calls, and what ends the call early. */
+export type CallContext = {
+  signal: AbortSignal
+  /** Sent along with every request, so that both sides can find it in their logs. */
+  correlationId: string
+  random: () => number
+}
+
+export type GuardedCall<T> = {
+  provider: ProviderName
+  operation: string
+  attemptTimeoutMs: number
+  /** How often it may be sent in all. 1 for calls that are charged or create something. */
+  attemptsMax: number
+  attempt: (signal: AbortSignal) => Promise<T>
+}
+
+const BACKOFF = { baseMs: 250, capMs: 2000 }
+const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'network', 'timeout'])
+
+/**
+ * The one way to call a provider: deadline, attempt, classification, bounded repeat. The breaker's admission belongs
+ * before the attempt and its report after it, inside the loop, so that every single request is counted.
+ * @throws ProviderError for every failure of the provider
+ * @throws the signal's reason when the caller's own time is up
+ */
+export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    context.signal.throwIfAborted()
+    const startedAtMs = performance.now()
+    try {
+      const result = await call.attempt(AbortSignal.any([context.signal, AbortSignal.timeout(call.attemptTimeoutMs)]))
+      report(call, context, startedAtMs)
+      return result
+    } catch (thrown) {
+      context.signal.throwIfAborted()
+      const error = classified(call, thrown)
+      report(call, context, startedAtMs, error)
+      if (failures + 1 >= call.attemptsMax || !REPEATABLE.has(error.kind) || error.retryAfterMs !== undefined)
+        throw error
+      await pause(fullJitterMs(BACKOFF, failures, context.random), context.signal)
+    }
+  }
+}
+
+/** Errors that mean the request never left: nothing can have been carried out. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+function classified(call: GuardedCall<unknown>, thrown: unknown): ProviderError {
+  if (thrown instanceof ProviderError) return thrown
+  if (thrown instanceof DOMException && thrown.name === 'TimeoutError') {
+    const message = `no answer within ${call.attemptTimeoutMs} ms`
+    return new ProviderError(call.provider, call.operation, {
+      kind: 'timeout',
+      message,
+      ambiguous: true,
+      cause: thrown,
+    })
+  }
+  const code = codeOf(thrown)
+  if (code === undefined && !(thrown instanceof TypeError)) throw thrown
+  return new ProviderError(call.provider, call.operation, {
+    kind: 'network',
+    message: `connection failed (${code ?? 'unknown'})`,
+    ambiguous: code === undefined || !NEVER_SENT.has(code),
+    cause: thrown,
+  })
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
+    const { code } = error as NodeJS.ErrnoException
+    if (typeof code === 'string') return code
+  }
+  return undefined
+}
+
+function report(call: GuardedCall<unknown>, context: CallContext, startedAtMs: number, error?: ProviderError): void {
+  const fields = {
+    provider: call.provider,
+    operation: call.operation,
+    correlationId: context.correlationId,
+    durationMs: Math.round(performance.now() - startedAtMs),
+  }
+  if (error === undefined) log('INFO', 'provider.answered', fields)
+  else {
+    const needsOperator = error.kind === 'auth' || error.kind === 'billing'
+    const { kind, status, message, ambiguous } = error
+    log(needsOperator ? 'ERROR' : 'WARNING', 'provider.failed', {
+      ...fields,
+      kind,
+      status,
+      ambiguous,
+      technical: message,
+    })
+  }
+}

@@ -1,0 +1,113 @@
+import type { z } from 'zod'
+
+import type { ProviderName } from '../config.ts'
+import type { CallContext } from './guarded-call.ts'
+import { kindOfStatus, ProviderError } from './provider-error.ts'
+import type { ProviderErrorFields } from './provider-error.ts'
+import { retryAfterMs } from './retry-after.ts'
+
+export type ProviderRequest = {
+  provider: ProviderName
+  operation: string
+  method: 'GET' | 'POST' | 'DELETE'
+  url: string
+  headers: Record<string, string>
+  body?: RequestInit['body']
+  redirect?: 'manual'
+  /** Reads the provider's own words in an error answer; what it returns overrides what the status alone says. */
+  explain?: (status: number, body: string) => Partial<ProviderErrorFields>
+}
+
+const ERROR_BODY_BYTES_MAX = 64 * 1024
+const MESSAGE_CHARS_MAX = 300
+
+/** Sends one request. @throws ProviderError for every answer of 400 or above; what fetch throws is left as it is */
+export async function send(request: ProviderRequest, context: CallContext, signal: AbortSignal): Promise<Response> {
+  const streams = request.body instanceof ReadableStream
+  const response = await fetch(request.url, {
+    method: request.method,
+    headers: { ...request.headers, 'X-Correlation-Id': context.correlationId },
+    redirect: request.redirect ?? 'error',
+    signal,
+    ...(request.body !== undefined && { body: request.body }),
+    ...(streams && { duplex: 'half' }),
+  })
+  if (response.status < 400) return response
+  const body = (await readBytes(request, response, ERROR_BODY_BYTES_MAX, 'truncate')).toString('utf8')
+  throw refusal(request, response, body)
+}
+
+/** Sends one request and parses its JSON answer. @throws ProviderError bad_response when it is not what `schema` says */
+export async function sendForJson<T>(
+  request: ProviderRequest,
+  schema: z.ZodType<T>,
+  bytesMax: number,
+  context: CallContext,
+  signal: AbortSignal,
+): Promise<T> {
+  const response = await send(request, context, signal)
+  const text = (await readBytes(request, response, bytesMax, 'refuse')).toString('utf8')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw badResponse(request, 'the answer is not JSON', cause)
+  }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw badResponse(request, `the answer lacks ${issue?.path.join('.') ?? 'something'}: ${issue?.message ?? ''}`)
+}
+
+/** The answer's bytes, never more than `bytesMax` of them in memory. */
+export async function readBytes(
+  request: ProviderRequest,
+  response: Response,
+  bytesMax: number,
+  beyond: 'truncate' | 'refuse',
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > bytesMax) {
+      if (beyond === 'truncate') break
+      throw badResponse(request, `the answer is larger than ${bytesMax} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+export function badResponse(request: ProviderRequest, message: string, cause?: unknown): ProviderError {
+  return new ProviderError(request.provider, request.operation, {
+    kind: 'bad_response',
+    message,
+    ambiguous: true,
+    cause,
+  })
+}
+
+function refusal(request: ProviderRequest, response: Response, body: string): ProviderError {
+  const { status } = response
+  const waitMs = retryAfterMs(response.headers.get('retry-after'), Date.now())
+  const explained = request.explain?.(status, body) ?? {}
+  return new ProviderError(request.provider, request.operation, {
+    kind: kindOfStatus(status),
+    status,
+    ambiguous: status >= 500 && status !== 503,
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+    ...explained,
+    message: `${status} ${explained.message ?? ''}`.trim().slice(0, MESSAGE_CHARS_MAX),
+  })
+}
+
+/** JSON of an error body, or undefined when it is none. */
+export function jsonOf<T>(schema: z.ZodType<T>, body: string): T | undefined {
+  try {
+    const parsed = schema.safeParse(JSON.parse(body))
+    return parsed.success ? parsed.data : undefined
+  } catch {
+    return undefined
+  }
+}

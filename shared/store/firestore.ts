@@ -1,0 +1,46 @@
+import type { Firestore } from '@google-cloud/firestore'
+
+import type { Config } from '../config.ts'
+import { AppError } from '../errors/app-error.ts'
+import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+
+/** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
+const CALL_TIMEOUT_MS = 5000
+
+/** gRPC status codes we tell apart (https://grpc.io/docs/guides/status-codes/). */
+export const GRPC = { alreadyExists: 6, failedPrecondition: 9, aborted: 10 } as const
+const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
+
+export type FirestoreAccess = {
+  client: () => Promise<Firestore>
+  /** Runs one call under our own deadline. @throws AppError service_unavailable when the store cannot be used */
+  call: <T>(what: string, work: (client: Firestore) => Promise<T>) => Promise<T>
+}
+
+/** The client, imported at the first call: a function that never touches the store does not pay for it. */
+export function firestoreAccess(config: Config): FirestoreAccess {
+  let client: Promise<Firestore> | undefined
+  const open = async () => {
+    const { Firestore: Client } = await import('@google-cloud/firestore')
+    return new Client({ projectId: config.projectId })
+  }
+  const access = () => (client ??= open())
+  return {
+    client: access,
+    async call(what, work) {
+      const opened = await access()
+      try {
+        return await withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(opened))
+      } catch (error) {
+        if (error instanceof DeadlineError || UNAVAILABLE_CODES.has(grpcCode(error) ?? -1))
+          throw new AppError('service_unavailable', { technical: `The store did not answer (${what})`, cause: error })
+        throw error
+      }
+    },
+  }
+}
+
+export function grpcCode(error: unknown): number | undefined {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  return typeof code === 'number' ? code : undefined
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+
+import type { CloudTasksClient } from '@google-cloud/tasks'
+
+import type { Config } from '../config.ts'
+import { AppError } from '../errors/app-error.ts'
+import type { StepName, StepOrder } from '../episodes/steps.ts'
+import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+
+const CREATE_TIMEOUT_MS = 5000
+const ALREADY_EXISTS = 6
+
+/** Longest a worker may run; its task is given up on a little later. */
+export const WORK_TIMEOUT_SECONDS = 540
+const DISPATCH_DEADLINE_SECONDS = WORK_TIMEOUT_SECONDS + 30
+
+export type StepQueue = ReturnType<typeof stepQueue>
+
+/** The function that works on a step, and the queue that calls it, share one name. */
+export function workFunction(step: StepName): string {
+  return `work-${step}`
+}
+
+/**
+ * Every order has one name: enqueued twice, it is one task. The hash in front spreads names evenly, as Cloud Tasks
+ * wants them (https://docs.cloud.google.com/tasks/docs/common-pitfalls).
+ */
+export function taskId(episodeId: string, { generation, step, dispatch }: StepOrder): string {
+  const name = `${episodeId}-g${generation}-${step}-${dispatch}`
+  return `${createHash('sha256').update(name).digest('hex').slice(0, 8)}-${name}`
+}
+
+export function stepQueue(config: Config) {
+  let client: Promise<CloudTasksClient> | undefined
+  const open = async () => {
+    const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
+    return new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
+  }
+
+  return {
+    /** Enqueues one order. An order that is already there, or was, is left as it is. */
+    async enqueue(episodeId: string, order: StepOrder): Promise<void> {
+      const tasks = await (client ??= open())
+      const name = workFunction(order.step)
+      const url = `${config.functionsBaseUrl}/${name}`
+      const parent = tasks.queuePath(config.projectId, config.region, name)
+      const work = tasks.createTask(
+        {
+          parent,
+          task: {
+            name: `${parent}/tasks/${taskId(episodeId, order)}`,
+            dispatchDeadline: { seconds: DISPATCH_DEADLINE_SECONDS },
+            ...(order.notBeforeMs !== undefined && { scheduleTime: timestamp(order.notBeforeMs) }),
+            httpRequest: {
+              url,
+              httpMethod: 'POST',
+              headers: { 'Content-Type': 'application/json' },
+              body: Buffer.from(JSON.stringify({ episodeId, ...order })),
+              oidcToken: { serviceAccountEmail: config.tasksServiceAccount, audience: url },
+            },
+          },
+        },
+        { timeout: CREATE_TIMEOUT_MS, retry: null },
+      )
+      try {
+        await withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work)
+      } catch (error) {
+        if (codeOf(error) === ALREADY_EXISTS) return
+        if (error instanceof DeadlineError || typeof codeOf(error) === 'number')
+          throw new AppError('service_unavailable', { technical: 'Cloud Tasks did not take the task', cause: error })
+        throw error
+      }
+    },
+  }
+}
+
+/** Client options for a Cloud Tasks service that speaks gRPC without TLS, as the local cloud's does. */
+async function plaintext(config: Config) {
+  const { grpc } = await import('google-gax')
+  const [apiEndpoint = '', port = ''] = (config.tasksApiEndpoint ?? '').split(':')
+  return { projectId: config.projectId, apiEndpoint, port: Number(port), sslCreds: grpc.credentials.createInsecure() }
+}
+
+function timestamp(timeMs: number): { seconds: number; nanos: number } {
+  const seconds = Math.floor(timeMs / 1000)
+  return { seconds, nanos: Math.round((timeMs - seconds * 1000) * 1e6) }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error ? (error as { code?: unknown }).code : undefined
+}

@@ -15,7 +15,7 @@ export function serveStep<Step extends StepName>(step: Step, worker: Worker): Ht
     generation: z.int().min(1),
     dispatch: z.int().min(1),
   })
-  return serve(`work-${step}`, {
+  return serve(`work-${step}`, ['episodes', 'objects', 'queue'], {
     input: order,
     async handle({ input: { episodeId, generation, dispatch }, signal }, needs) {
       return { status: 200, json: await runStep(needs, episodeId, { step, generation, dispatch }, worker, signal) }

@@ -5,7 +5,7 @@ import { Language, Options, Title } from '../../shared/episodes/schema.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-create', {
+export default serve('episodes-create', ['episodes'], {
   input: z.strictObject({
     title: Title.default('Untitled episode'),
     language: Language.default('en'),

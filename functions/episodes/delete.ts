@@ -2,7 +2,7 @@ import { deleteEpisode } from '../../shared/episodes/actions.ts'
 import { EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-delete', {
+export default serve('episodes-delete', ['episodes', 'objects'], {
   input: EpisodeReference,
   async handle({ userId, input }, needs) {
     await deleteEpisode(needs, userId, input.episodeId)

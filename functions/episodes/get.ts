@@ -3,7 +3,7 @@ import { EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-get', {
+export default serve('episodes-get', ['episodes'], {
   input: EpisodeReference,
   async handle({ userId, input }, needs) {
     const episode = await readOwned(needs, userId, input.episodeId)

@@ -7,7 +7,7 @@ import { serve } from '../serve.ts'
 const PAGE_SIZE_DEFAULT = 20
 const PAGE_SIZE_MAX = 100
 
-export default serve('episodes-list', {
+export default serve('episodes-list', ['episodes'], {
   input: z.strictObject({
     pageSize: z.coerce.number().int().min(1).max(PAGE_SIZE_MAX).default(PAGE_SIZE_DEFAULT),
     pageToken: z.string().max(200).optional(),

@@ -3,7 +3,7 @@ import { EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-process', {
+export default serve('episodes-process', ['episodes', 'objects', 'queue'], {
   input: EpisodeReference,
   async handle({ userId, input }, needs) {
     const episode = await processEpisode(needs, userId, input.episodeId)

@@ -3,7 +3,7 @@ import { EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-retry', {
+export default serve('episodes-retry', ['episodes', 'queue'], {
   input: EpisodeReference,
   async handle({ userId, input }, needs) {
     const episode = await retryEpisode(needs, userId, input.episodeId)

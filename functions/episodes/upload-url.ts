@@ -7,7 +7,7 @@ import { serve } from '../serve.ts'
 /** Largest recording the pipeline takes: what AssemblyAI fetches by URL (5 GB). */
 const RECORDING_BYTES_MAX = 5_000_000_000
 
-export default serve('episodes-upload-url', {
+export default serve('episodes-upload-url', ['episodes', 'objects'], {
   input: EpisodeReference.extend({
     contentType: AudioContentType,
     sizeBytes: z.int().min(1).max(RECORDING_BYTES_MAX),

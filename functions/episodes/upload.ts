@@ -3,7 +3,7 @@ import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
-export default serve('episodes-upload', {
+export default serve('episodes-upload', ['episodes', 'objects'], {
   input: EpisodeReference,
   async handle({ userId, input, signal, header, body }, needs) {
     const contentType = AudioContentType.catch('application/octet-stream').parse(header('content-type'))

@@ -3,7 +3,7 @@ import { HookInput } from '../../shared/episodes/inputs.ts'
 import { HOOK_TOKEN_HEADER } from '../../shared/episodes/workers/transcribe.ts'
 import { serve } from '../serve.ts'
 
-export default serve('hooks-assemblyai', {
+export default serve('hooks-assemblyai', ['episodes', 'queue'], {
   input: HookInput,
   async handle({ input, header }, needs) {
     await takeHint(needs, 'transcribe', { episodeId: input.episodeId, token: header(HOOK_TOKEN_HEADER) })

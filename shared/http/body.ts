@@ -40,7 +40,7 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
 }
 
 /** Declared length in bytes; undefined for a chunked body. */
-export function bodyLength(request: IncomingMessage): number | undefined {
+function bodyLength(request: IncomingMessage): number | undefined {
   const declared = declaredBody(request)
   if (declared === undefined) throw new AppError('internal_error', { technical: 'The body intake is not installed' })
   if (declared.transferEncoding !== undefined) return undefined

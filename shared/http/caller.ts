@@ -2,6 +2,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { Caller } from './endpoint-row.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
 import type { Identity } from './identity.ts'
+import { measured } from './timing.ts'
 
 /**
  * Lets in only whom the function table names. No token or a bad one is 401; a good token of the wrong caller is 403.
@@ -11,7 +12,7 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   const { caller } = exchange.row
   if (caller === 'anyone' || caller === 'provider') return next()
   const token = bearerToken(exchange.request.headers.authorization)
-  exchange.identity = await exchange.tokens(token, functionUrl(exchange))
+  exchange.identity = await measured(exchange, 'caller', exchange.tokens(token, functionUrl(exchange)))
   if (!belongs(caller, exchange.identity, exchange.config.tasksServiceAccount))
     throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()

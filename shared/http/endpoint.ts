@@ -7,7 +7,7 @@ import type { Dependencies } from '../dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import { asAppError, errorEnvelope, errorHeaders } from '../errors/envelope.ts'
 import { errorFields, log } from '../telemetry/log.ts'
-import { boundedBody, bodyLength } from './body.ts'
+import { boundedBody } from './body.ts'
 import { callerCheck } from './caller.ts'
 import type { EndpointRow } from './endpoint-row.ts'
 import { errorAnswers } from './error-answers.ts'
@@ -15,7 +15,7 @@ import { compose } from './exchange.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
 import { inputParsing } from './input.ts'
 import { methodCheck } from './method.ts'
-import { timed, timing } from './timing.ts'
+import { measured, timing } from './timing.ts'
 
 /** What a handler gets to see of a request. */
 export type Call<Input> = {
@@ -27,7 +27,7 @@ export type Call<Input> = {
   /** One request header, at most once. */
   header(name: string): string | undefined
   /** The unread body of a `stream` function, bounded. */
-  body(): { stream: Readable; declaredBytes: number | undefined; contentType: string | undefined }
+  body(): Readable
 }
 
 export type EndpointSpec<Schema extends z.ZodType> = {
@@ -41,15 +41,7 @@ export type HttpFunction = (request: IncomingMessage, response: ServerResponse) 
  * The chain around every handler, outermost first. The places between caller and input belong to the rate limit, the
  * size limit, idempotency keys and quotas.
  */
-const CHAIN: readonly Wrapper[] = [
-  timing,
-  errorAnswers,
-  methodCheck,
-  timed('caller'),
-  callerCheck,
-  inputParsing,
-  timed('handler'),
-]
+const CHAIN: readonly Wrapper[] = [timing, errorAnswers, methodCheck, callerCheck, inputParsing]
 
 /**
  * One deployed HTTP function: its row of the table and its handler, inside the chain.
@@ -66,7 +58,10 @@ export function createEndpoint<Schema extends z.ZodType>(
       const built = dependencies()
       const exchange = openExchange(row, spec.input, request, response, requestId, built)
       const call = callOf<z.output<Schema>>(exchange)
-      await send(response, await compose(CHAIN, exchange, () => spec.handle(call, built)))
+      await send(
+        response,
+        await compose(CHAIN, exchange, () => measured(exchange, 'handler', spec.handle(call, built))),
+      )
     } catch (thrown) {
       const errorId = randomUUID()
       log('CRITICAL', 'request.edge_failed', { function: row.name, requestId, errorId, error: errorFields(thrown) })
@@ -131,11 +126,7 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
       const value = request.headers[name.toLowerCase()]
       return Array.isArray(value) ? value[0] : value
     },
-    body: () => ({
-      stream: boundedBody(request, Math.min(row.bodyBytesMax, config.bodyBytesMax)),
-      declaredBytes: bodyLength(request),
-      contentType: request.headers['content-type'],
-    }),
+    body: () => boundedBody(request, Math.min(row.bodyBytesMax, config.bodyBytesMax)),
   }
 }
 

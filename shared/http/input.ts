@@ -3,12 +3,13 @@ import type { z } from 'zod'
 import { AppError } from '../errors/app-error.ts'
 import { readBody } from './body.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
+import { measured } from './timing.ts'
 
 const ISSUES_MAX = 20
 
 /** Reads and parses the input where the function table says it is; the handler sees only what its schema let through. */
 export const inputParsing: Wrapper = async (exchange, next) => {
-  exchange.input = parse(exchange.inputSchema, await rawInput(exchange))
+  exchange.input = parse(exchange.inputSchema, await measured(exchange, 'input', rawInput(exchange)))
   return next()
 }
 

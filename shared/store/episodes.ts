@@ -25,6 +25,8 @@ export type EpisodeStore = ReturnType<typeof episodeStore>
 /** Episodes in Firestore: one document each, moved by compare-and-set on its update time. */
 export function episodeStore(firestore: FirestoreAccess) {
   return {
+    preload: firestore.preload,
+
     /** @returns false when the id is taken */
     async create(episode: Episode): Promise<boolean> {
       try {

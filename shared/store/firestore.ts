@@ -12,7 +12,8 @@ export const GRPC = { alreadyExists: 6, failedPrecondition: 9, aborted: 10 } as 
 const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
 
 export type FirestoreAccess = {
-  client: () => Promise<Firestore>
+  /** Begins to load the client; call it when the function is sure to need it. */
+  preload: () => void
   /** Runs one call under our own deadline. @throws AppError service_unavailable when the store cannot be used */
   call: <T>(what: string, work: (client: Firestore) => Promise<T>) => Promise<T>
 }
@@ -26,7 +27,7 @@ export function firestoreAccess(config: Config): FirestoreAccess {
   }
   const access = () => (client ??= open())
   return {
-    client: access,
+    preload: () => void access().catch(() => undefined),
     async call(what, work) {
       const opened = await access()
       try {

@@ -28,10 +28,13 @@ export function objectStore(config: Config) {
     })
     return storage.bucket(config.bucket)
   }
-  const file = async (key: string, options?: { generation: string }): Promise<File> =>
-    (await (bucket ??= open())).file(key, options)
+  const opened = () => (bucket ??= open())
+  const file = async (key: string): Promise<File> => (await opened()).file(key)
 
   return {
+    /** Begins to load the client; call it when the function is sure to need it. */
+    preload: () => void opened().catch(() => undefined),
+
     /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
     async create(
       key: string,
@@ -121,9 +124,9 @@ export function objectStore(config: Config) {
     },
 
     async removeAll(prefix: string): Promise<void> {
-      const opened = await (bucket ??= open())
+      const emptied = await opened()
       try {
-        const work = opened.deleteFiles({ prefix, force: true })
+        const work = emptied.deleteFiles({ prefix, force: true })
         await withDeadline('Storage delete', 3 * CONTROL_TIMEOUT_MS, work)
       } catch (error) {
         throw unavailable('delete', error)

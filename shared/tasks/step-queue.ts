@@ -36,11 +36,15 @@ export function stepQueue(config: Config) {
     const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
     return new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
   }
+  const opened = () => (client ??= open())
 
   return {
+    /** Begins to load the client; call it when the function is sure to need it. */
+    preload: () => void opened().catch(() => undefined),
+
     /** Enqueues one order. An order that is already there, or was, is left as it is. */
     async enqueue(episodeId: string, order: StepOrder): Promise<void> {
-      const tasks = await (client ??= open())
+      const tasks = await opened()
       const name = workFunction(order.step)
       const url = `${config.functionsBaseUrl}/${name}`
       const parent = tasks.queuePath(config.projectId, config.region, name)

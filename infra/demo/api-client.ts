@@ -1,0 +1,98 @@
+import type { ErrorEnvelope } from '../../shared/errors/envelope.ts'
+import type { EpisodeView } from '../../shared/episodes/view.ts'
+
+const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
+
+/** An answer of 400 or above. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  readonly envelope: ErrorEnvelope['error']
+  constructor(status: number, envelope: ErrorEnvelope['error']) {
+    super(`${status} ${envelope.code}: ${envelope.message}`)
+    this.status = status
+    this.envelope = envelope
+  }
+}
+
+/** What a client of the deployed functions does, over HTTP and nothing else. */
+export class ApiClient {
+  readonly #base: string
+  readonly #token: string
+
+  constructor(functionsBaseUrl: string, token: string) {
+    this.#base = functionsBaseUrl
+    this.#token = token
+  }
+
+  async create(wish: { title: string; language?: string; options?: Record<string, unknown> }): Promise<EpisodeView> {
+    return (await this.call<{ episode: EpisodeView }>('POST', 'episodes-create', wish)).episode
+  }
+
+  async get(episodeId: string): Promise<EpisodeView> {
+    return (await this.call<{ episode: EpisodeView }>('GET', `episodes-get?episodeId=${episodeId}`)).episode
+  }
+
+  async list(query = ''): Promise<{ episodes: EpisodeView[]; nextPageToken?: string }> {
+    return this.call('GET', `episodes-list${query}`)
+  }
+
+  async act(action: 'process' | 'retry' | 'cancel', episodeId: string): Promise<EpisodeView> {
+    return (await this.call<{ episode: EpisodeView }>('POST', `episodes-${action}`, { episodeId })).episode
+  }
+
+  async delete(episodeId: string): Promise<void> {
+    await this.call('POST', 'episodes-delete', { episodeId })
+  }
+
+  /** Small recordings through the function, larger ones straight to storage. */
+  async upload(episodeId: string, audio: Buffer<ArrayBuffer>, contentType: string): Promise<void> {
+    if (audio.length > UPLOAD_BYTES_MAX) return this.uploadDirectly(episodeId, audio, contentType)
+    await this.#send(
+      'POST',
+      `episodes-upload?episodeId=${episodeId}`,
+      { 'Content-Type': contentType },
+      new Uint8Array(audio),
+    )
+  }
+
+  async uploadDirectly(episodeId: string, audio: Buffer<ArrayBuffer>, contentType: string): Promise<void> {
+    const link = await this.call<{ url: string; method: string; headers: Record<string, string> }>(
+      'POST',
+      'episodes-upload-url',
+      {
+        episodeId,
+        contentType,
+        sizeBytes: audio.length,
+      },
+    )
+    const response = await fetch(link.url, { method: link.method, headers: link.headers, body: new Uint8Array(audio) })
+    if (!response.ok) throw new Error(`storage refused the upload: ${response.status} ${await response.text()}`)
+  }
+
+  async call<T>(method: string, path: string, json?: unknown): Promise<T> {
+    const body = json === undefined ? undefined : JSON.stringify(json)
+    const response = await this.#send(
+      method,
+      path,
+      body === undefined ? {} : { 'Content-Type': 'application/json' },
+      body,
+    )
+    return (response.status === 204 ? undefined : await response.json()) as T
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: RequestInit['body'],
+  ): Promise<Response> {
+    const response = await fetch(`${this.#base}/${path}`, {
+      method,
+      headers: { ...headers, Authorization: `Bearer ${this.#token}` },
+      ...(body !== undefined && { body }),
+    })
+    if (response.ok) return response
+    throw new ApiError(response.status, ((await response.json()) as ErrorEnvelope).error)
+  }
+}

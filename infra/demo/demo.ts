@@ -1,0 +1,191 @@
+import { createWriteStream, existsSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, extname, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+import { FUNCTIONS } from '../../functions/functions.ts'
+import type { EpisodeView } from '../../shared/episodes/view.ts'
+import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
+import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
+import { startLocalCloud } from '../local/local-cloud.ts'
+import type { LocalCloud } from '../local/local-cloud.ts'
+import { stopOnSignals } from '../local/signals.ts'
+import { ApiClient, ApiError } from './api-client.ts'
+import { overheadOf } from './overhead.ts'
+import { Progress } from './progress.ts'
+
+/** `npm run demo [-- FILE]`: one recording through the whole pipeline, over HTTP, on the local cloud. */
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const FIXTURE = `${root}test/fixtures/speech.flac`
+const OUTPUT = `${root}.steadycast/demo/`
+const CONTENT_TYPES: Record<string, string> = {
+  '.mp3': 'audio/mpeg',
+  '.m4a': 'audio/mp4',
+  '.wav': 'audio/wav',
+  '.flac': 'audio/flac',
+  '.ogg': 'audio/ogg',
+}
+const WATCH_EVERY_MS = 250
+const GIVE_UP_MS = 30 * 60_000
+
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { firestore: { type: 'string' } } })
+const [file = FIXTURE] = positionals
+process.exitCode = await main(resolve(process.env['INIT_CWD'] ?? '.', file))
+
+async function main(path: string): Promise<number> {
+  if (!existsSync(path)) return complain(`There is no file ${basename(path)}.`)
+  if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
+  const startedAtMs = Date.now()
+  await rm(OUTPUT, { recursive: true, force: true })
+  await mkdir(OUTPUT, { recursive: true })
+  const log = createWriteStream(`${root}.steadycast/functions.log`)
+  say('Starting the local cloud: Firestore, Storage, Tasks, Scheduler, identity and four providers, on this machine')
+  const starting = startLocalCloud({
+    port: 0,
+    source: root,
+    firestore: values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded',
+    environment: process.env,
+    onLine: (line) => log.write(`${line}\n`),
+  })
+  stopOnSignals(async () => (await starting).stop())
+  const cloud = await starting
+  try {
+    await startFunctions(cloud)
+    say(`Up after ${seconds(Date.now() - startedAtMs)}, with every function the pipeline uses started`)
+    return await produce(cloud, path)
+  } catch (error) {
+    if (error instanceof ApiError)
+      return complain(`${error.envelope.message} (${error.envelope.code}, error id ${error.envelope.error_id})`)
+    throw error
+  } finally {
+    await cloud.stop()
+    log.end()
+  }
+}
+
+/** Calls each function once without effect: cold starts are the platform's, and are kept out of the episode's time. */
+async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promise<void> {
+  const user = await identity.userToken('nobody')
+  const calls = Object.values(FUNCTIONS).map(async ({ name, method, caller }) => {
+    const url = `${functionsBaseUrl}/${name}`
+    const token = caller === 'tasks' ? await identity.serviceToken(LOCAL_TASKS_ACCOUNT, url) : user
+    const order = { episodeId: '0'.repeat(24), step: name.slice('work-'.length), generation: 1, dispatch: 1 }
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+    const query = `?episodeId=${'0'.repeat(24)}`
+    const response = await fetch(`${url}${query}`, {
+      method,
+      headers,
+      ...(method === 'POST' && { body: JSON.stringify(caller === 'tasks' ? order : {}) }),
+    })
+    await response.arrayBuffer()
+  })
+  await Promise.all(calls)
+}
+
+async function produce(cloud: LocalCloud, path: string): Promise<number> {
+  const audio = await readFile(path)
+  const client = new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken('demo'))
+  const title = basename(path, extname(path)).replace(/[-_]+/g, ' ')
+  const intro = { text: `Welcome to Steadycast. This is ${title.slice(0, 80)}.` }
+  const draft = await client.create({ title, options: { intro } })
+  say(
+    `Episode ${draft.id}: uploading ${relative(process.env['INIT_CWD'] ?? root, path)} (${(audio.length / 1e6).toFixed(1)} MB)`,
+  )
+  await client.upload(draft.id, audio, CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream')
+
+  const startedAtMs = Date.now()
+  await client.act('process', draft.id)
+  const progress = new Progress()
+  const episode = await watch(client, draft.id, progress)
+  if (episode.status !== 'ready') {
+    const { error } = episode
+    return complain(
+      `The episode could not be finished: ${error?.message ?? episode.status} (${error?.code}, error id ${error?.error_id})`,
+    )
+  }
+  const totalMs = Date.parse(episode.updatedAt) - startedAtMs
+  await summarise(episode, audio, await download(episode), totalMs, cloud)
+  return 0
+}
+
+async function watch(client: ApiClient, episodeId: string, progress: Progress): Promise<EpisodeView> {
+  const startedAtMs = Date.now()
+  while (Date.now() - startedAtMs < GIVE_UP_MS) {
+    const episode = await client.get(episodeId)
+    progress.show(episode)
+    if (episode.status !== 'processing') return episode
+    await new Promise((done) => setTimeout(done, WATCH_EVERY_MS))
+  }
+  throw new Error('the episode took longer than half an hour')
+}
+
+async function download({
+  outputs,
+}: EpisodeView): Promise<Record<'episode.mp3' | 'transcript.json' | 'captions.vtt' | 'captions.srt', Buffer>> {
+  const fetched = async (url: string | undefined) => Buffer.from(await (await fetch(url ?? '')).arrayBuffer())
+  const files = {
+    'episode.mp3': await fetched(outputs?.audioUrl),
+    'transcript.json': await fetched(outputs?.transcriptUrl),
+    'captions.vtt': await fetched(outputs?.vttUrl),
+    'captions.srt': await fetched(outputs?.srtUrl),
+  }
+  for (const [name, bytes] of Object.entries(files)) await writeFile(`${OUTPUT}${name}`, bytes)
+  await writeFile(`${OUTPUT}notes.json`, `${JSON.stringify(outputs?.notes, null, 2)}\n`)
+  return files
+}
+
+async function summarise(
+  episode: EpisodeView,
+  before: Buffer,
+  files: Awaited<ReturnType<typeof download>>,
+  totalMs: number,
+  cloud: LocalCloud,
+): Promise<void> {
+  const after = files['episode.mp3']
+  const [loudnessBefore, loudnessAfter] = [await measureLoudness(before), await measureLoudness(after)]
+  const { words } = JSON.parse(files['transcript.json'].toString()) as { words: unknown[] }
+  const notes = episode.outputs?.notes
+  const { standInMs, share } = overheadOf(totalMs, cloud.work.of(episode.id))
+  const line = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`)
+  say(`Ready: "${notes?.title}"`)
+  line(
+    'duration',
+    `${(await durationSeconds(before)).toFixed(2)} s recorded, ${(await durationSeconds(after)).toFixed(2)} s with its intro`,
+  )
+  line(
+    'loudness',
+    `${loudnessBefore.integratedLufs.toFixed(1)} LUFS before, ${loudnessAfter.integratedLufs.toFixed(1)} LUFS after (ffmpeg, EBU R128)`,
+  )
+  line('words', String(words.length))
+  line(
+    'chapters',
+    (notes?.chapters ?? []).map(({ startSeconds, title }) => `${startSeconds.toFixed(1)} s ${title}`).join(' · '),
+  )
+  line('tags', (notes?.tags ?? []).join(', '))
+  if (standInMs > 0)
+    line(
+      'time',
+      `${seconds(totalMs)}, of which ${seconds(standInMs)} the stand-ins' own on the longest path: ${(share * 100).toFixed(1)} % ours`,
+    )
+  line(
+    'files',
+    Object.keys(files)
+      .concat('notes.json')
+      .map((name) => `.steadycast/demo/${name}`)
+      .join('\n'.padEnd(16)),
+  )
+}
+
+function seconds(durationMs: number): string {
+  return `${(durationMs / 1000).toFixed(1)} s`
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function complain(text: string): number {
+  process.stderr.write(`${text}\n`)
+  return 1
+}

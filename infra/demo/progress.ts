@@ -1,0 +1,64 @@
+import { STEPS } from '../../shared/episodes/steps.ts'
+import type { StepName } from '../../shared/episodes/steps.ts'
+import type { EpisodeView, StepView } from '../../shared/episodes/view.ts'
+
+const WHAT: Record<StepName, string> = {
+  transcribe: 'transcribe  AssemblyAI: words with times',
+  write: 'write       Gemini: title, notes, chapters',
+  voice: 'voice       ElevenLabs: spoken intro',
+  master: 'master      Auphonic: loudness, intro, mp3',
+  finish: 'finish      tags, captions, links',
+}
+const BAR_CELLS = 20
+const FULL = '█'
+const EMPTY = '░'
+
+/** Shows an episode's steps as they move: in place on a terminal, a line at each change elsewhere. */
+export class Progress {
+  readonly #terminal = process.stdout.isTTY
+  readonly #startedAtMs = Date.now()
+  #lines = 0
+  #states = ''
+
+  show(episode: EpisodeView): void {
+    if (this.#terminal) return this.#redraw(episode)
+    const states = STEPS.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
+    if (states === this.#states) return
+    this.#states = states
+    process.stdout.write(`  ${this.#elapsed()}  ${bar(episode.progress)} ${states}\n`)
+  }
+
+  #redraw(episode: EpisodeView): void {
+    const lines = STEPS.map(
+      (name) => `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${note(episode.steps[name])}`,
+    )
+    lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#elapsed()}`)
+    const up = this.#lines > 0 ? `\u001B[${this.#lines}A` : ''
+    process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}`)
+    this.#lines = lines.length
+  }
+
+  #elapsed(): string {
+    return `${((Date.now() - this.#startedAtMs) / 1000).toFixed(1).padStart(5)} s`
+  }
+}
+
+function fraction({ state }: StepView): number {
+  if (state === 'done' || state === 'skipped') return 1
+  return state === 'running' || state === 'waiting' ? 0.5 : 0
+}
+
+function bar(share: number): string {
+  const cells = Math.round(share * BAR_CELLS)
+  return FULL.repeat(cells) + EMPTY.repeat(BAR_CELLS - cells)
+}
+
+function word({ state }: StepView): string {
+  return state === 'waiting' ? 'at work' : state
+}
+
+function note(step: StepView): string {
+  const { startedAt, finishedAt } = step
+  const seconds = startedAt && ((finishedAt ? Date.parse(finishedAt) : Date.now()) - Date.parse(startedAt)) / 1000
+  return `${word(step)}${seconds === undefined || seconds === '' ? '' : ` ${seconds.toFixed(1)} s`}`
+}

@@ -1,0 +1,84 @@
+import { execFile, fork } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+import type { WasmJob, WasmResult } from './wasm-child.ts'
+
+const RUN_TIMEOUT_MS = 600_000
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+
+export type FfmpegRun = { exitCode: number; stderr: string; outputs: Record<string, Uint8Array> }
+
+/** Which ffmpeg runs here: FFMPEG_PATH, then the one on PATH, then WebAssembly out of a package. */
+export function ffmpegProgram(): string | 'wasm' {
+  const configured = process.env['FFMPEG_PATH']?.trim()
+  if (configured) return configured
+  const executable = process.platform === 'win32' ? 'ffmpeg.exe' : 'ffmpeg'
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, executable))
+  return onPath.find(isExecutable) ?? 'wasm'
+}
+
+/** Runs ffmpeg over files that exist only for this run, under names of ours: no text of a user becomes an argument. */
+export async function runFfmpeg(
+  args: string[],
+  inputs: Record<string, Uint8Array>,
+  outputs: string[],
+): Promise<FfmpegRun> {
+  const program = ffmpegProgram()
+  return program === 'wasm'
+    ? runWasm({ program: 'ffmpeg', args, inputs, outputs })
+    : runNative(program, args, inputs, outputs)
+}
+
+/** Runs a WebAssembly program in a process of its own. */
+export function runWasm(job: WasmJob): Promise<WasmResult> {
+  const child = fork(new URL('./wasm-child.ts', import.meta.url), {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  })
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
+    child.once('message', (result: WasmResult) => resolve(result))
+    child.once('error', reject)
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      reject(new Error(`${job.program} ended early (${code})`))
+    })
+    child.send(job)
+  })
+}
+
+async function runNative(
+  program: string,
+  args: string[],
+  inputs: Record<string, Uint8Array>,
+  outputs: string[],
+): Promise<FfmpegRun> {
+  const folder = await mkdtemp(join(tmpdir(), 'steadycast-audio-'))
+  try {
+    for (const [name, data] of Object.entries(inputs)) await writeFile(join(folder, name), data)
+    const { exitCode, stderr } = await new Promise<{ exitCode: number; stderr: string }>((resolve) => {
+      const options = { cwd: folder, timeout: RUN_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX }
+      execFile(program, ['-hide_banner', '-nostdin', '-y', ...args], options, (error, _stdout, log) =>
+        resolve({ exitCode: error === null ? 0 : 1, stderr: error === null || log !== '' ? log : error.message }),
+      )
+    })
+    const read = exitCode === 0 ? outputs : []
+    const files = await Promise.all(read.map(async (name) => [name, await readFile(join(folder, name))] as const))
+    return { exitCode, stderr, outputs: Object.fromEntries(files) }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

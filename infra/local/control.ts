@@ -1,0 +1,78 @@
+import { z } from 'zod'
+
+import { FUNCTIONS } from '../../functions/functions.ts'
+import { AppError } from '../../shared/errors/app-error.ts'
+import { Fault, TARGETS } from './faults.ts'
+import type { Faults } from './faults.ts'
+import type { Control } from './gateway.ts'
+import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
+import type { Identity } from './identity.ts'
+import type { Journal } from './journal.ts'
+import type { Dispatcher } from './tasks/dispatcher.ts'
+
+const TokenQuery = z.object({
+  user: z.string().min(1).max(128).default('alice'),
+  role: z.string().max(64).optional(),
+  as: z.enum(['user', 'tasks', 'scheduler']).default('user'),
+  audience: z.url().optional(),
+})
+const Target = z.enum(TARGETS)
+const Redeliver = z.object({ task: z.string().min(1) })
+
+/** The control routes under `/__local/`: tokens, faults, the journal, redelivery. Never part of a deployment. */
+export function controlRoutes(parts: {
+  identity: Identity
+  faults: Faults
+  journal: Journal
+  dispatcher: Dispatcher
+  functionsBaseUrl: string
+}): Control {
+  const { identity, faults, journal, dispatcher } = parts
+  return async (method, url, body) => {
+    const [, , route = '', argument] = url.pathname.split('/')
+    const query = Object.fromEntries(url.searchParams)
+    switch (`${method} ${route}`) {
+      case 'GET token':
+        return { status: 200, json: { token: await token(parse(TokenQuery, query)) } }
+      case 'GET jwks':
+        return { status: 200, json: await identity.jwks() }
+      case 'PUT faults':
+        await faults.set(parse(Target, argument), parse(Fault, await body()))
+        return { status: 204 }
+      case 'DELETE faults':
+        await faults.clear(argument === undefined ? undefined : parse(Target, argument))
+        return { status: 204 }
+      case 'GET journal':
+        return { status: 200, json: { requests: journal.of(parse(Target, query['target'])) } }
+      case 'DELETE journal':
+        journal.clear()
+        return { status: 204 }
+      case 'POST redeliver':
+        return redeliver(parse(Redeliver, await body()).task)
+      default:
+        throw new AppError('not_found', { technical: `There is no control route ${method} ${url.pathname}` })
+    }
+  }
+
+  async function token({ user, role, as, audience }: z.infer<typeof TokenQuery>): Promise<string> {
+    if (as === 'user') return identity.userToken(user, role)
+    const account = as === 'tasks' ? LOCAL_TASKS_ACCOUNT : LOCAL_SCHEDULER_ACCOUNT
+    const fallback = `${parts.functionsBaseUrl}/${Object.keys(FUNCTIONS)[0]}`
+    return identity.serviceToken(account, audience ?? fallback)
+  }
+
+  async function redeliver(id: string): Promise<{ status: number; json: unknown }> {
+    const found = dispatcher.findTask(id)
+    if (found === undefined) throw new AppError('not_found', { technical: 'There is no such task' })
+    return { status: 200, json: { status: await dispatcher.deliverNow(found.queue, found.task) } }
+  }
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new AppError('validation_error', {
+    technical: `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'not valid'}`,
+  })
+}

@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+import { entryPoint, FUNCTIONS } from '../../../functions/functions.ts'
+
+export type Instance = { name: string; process: ChildProcess; socketPath: string; ready: Promise<void> }
+
+export type InstancesOptions = {
+  /** Folder with the package whose `main` is the functions' entry. */
+  source: string
+  /** Folder for the sockets the instances listen on: they are reachable from this machine's file system only. */
+  socketFolder: string
+  environment: Record<string, string>
+  /** Processes of each function at most; requests are spread over them. */
+  instancesPerFunction: number
+  onLine: (line: string) => void
+}
+
+const START_TIMEOUT_MS = 30_000
+const STOP_TIMEOUT_MS = 2_000
+const CONNECT_EVERY_MS = 15
+
+const frameworkMain = join(
+  dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
+  'main.js',
+)
+const tether = new URL('./tether.ts', import.meta.url).href
+
+/** The functions as processes of functions-framework, spawned at the first call to each. */
+export class Instances {
+  readonly #options: InstancesOptions
+  readonly #slots = new Map<string, (Instance | undefined)[]>()
+  readonly #turn = new Map<string, number>()
+  #spawned = 0
+  #stopping = false
+
+  constructor(options: InstancesOptions) {
+    this.#options = options
+  }
+
+  /** The instance whose turn it is, started and listening. */
+  async next(name: string): Promise<Instance> {
+    const turn = this.#turn.get(name) ?? 0
+    this.#turn.set(name, turn + 1)
+    const slots = this.#slots.get(name) ?? []
+    this.#slots.set(name, slots)
+    const slot = turn % this.#options.instancesPerFunction
+    const instance = (slots[slot] ??= this.#spawn(name, slot))
+    await instance.ready
+    return instance
+  }
+
+  /** All live processes. */
+  live(): Instance[] {
+    return [...this.#slots.values()].flat().filter((instance) => instance !== undefined)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(this.live().map(({ process }) => endProcess(process, STOP_TIMEOUT_MS)))
+  }
+
+  #spawn(name: string, slot: number): Instance {
+    if (this.#stopping) throw new Error('the local cloud is stopping')
+    const { source, socketFolder, environment, onLine } = this.#options
+    const socketPath = join(socketFolder, `${this.#spawned++}.sock`)
+    const row = Object.entries(FUNCTIONS).find(([known]) => known === name)?.[1]
+    const child = spawn(process.execPath, ['--import', tether, frameworkMain], {
+      cwd: source,
+      env: {
+        ...environment,
+        PORT: socketPath,
+        FUNCTION_TARGET: entryPoint(name).path,
+        FUNCTION_SOURCE: source,
+        CLOUD_RUN_TIMEOUT_SECONDS: String(row?.timeoutSeconds ?? 60),
+      },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    for (const stream of [child.stdout, child.stderr]) if (stream) createInterface(stream).on('line', onLine)
+    const exited = new Promise<never>((_resolve, reject) => {
+      child.once('exit', (code, signal) => {
+        const slots = this.#slots.get(name)
+        if (slots?.[slot]?.process === child) slots[slot] = undefined
+        reject(new Error(`${name} ended (${signal ?? code})`))
+      })
+    })
+    const ready = Promise.race([listening(socketPath), exited])
+    ready.catch(() => undefined)
+    return { name, process: child, socketPath, ready }
+  }
+}
+
+/** Asks a process to end, and ends it when it does not. */
+export async function endProcess(child: ChildProcess, timeoutMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+    child.once('exit', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    child.kill('SIGTERM')
+  })
+}
+
+async function listening(socketPath: string): Promise<void> {
+  const startedAtMs = Date.now()
+  while (Date.now() - startedAtMs < START_TIMEOUT_MS) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = connect(socketPath, () => {
+        socket.destroy()
+        resolve(true)
+      })
+      socket.once('error', () => resolve(false))
+    })
+    if (connected) return
+    await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS))
+  }
+  throw new Error('the function did not start listening')
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, request as httpRequest } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { FUNCTIONS } from '../../functions/functions.ts'
+import { AppError } from '../../shared/errors/app-error.ts'
+import { asAppError, errorEnvelope, errorHeaders } from '../../shared/errors/envelope.ts'
+import type { Instances } from './functions/instances.ts'
+
+export type Control = (
+  method: string,
+  url: URL,
+  body: () => Promise<unknown>,
+) => Promise<{ status: number; json?: unknown }>
+
+const CONTROL_BODY_BYTES_MAX = 64 * 1024
+
+/** One origin for everything: `/<function>` as the functions' URLs in the cloud, `/__local/…` for control. */
+export class Gateway {
+  readonly #server: Server
+  #instances: Instances | undefined
+  #control: Control | undefined
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => refuse(response, asAppError(error)))
+    })
+    // Uploads may take their time; a slow client is the function's to judge.
+    this.#server.requestTimeout = 0
+  }
+
+  async listen(port: number): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  open(control: Control, instances: Instances | undefined): void {
+    this.#control = control
+    this.#instances = instances
+  }
+
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+      this.#server.closeAllConnections()
+    })
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://127.0.0.1')
+    const [, first = '', ...rest] = url.pathname.split('/')
+    if (first === '__local') return this.#answerControl(request, response, url)
+    if (!Object.hasOwn(FUNCTIONS, first) || this.#instances === undefined)
+      throw new AppError('not_found', { technical: `There is no function ${JSON.stringify(first.slice(0, 80))}` })
+    const { socketPath } = await this.#instances.next(first)
+    await proxy(request, response, socketPath, `/${rest.join('/')}${url.search}`)
+  }
+
+  async #answerControl(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    // A page in a browser must not steer the local cloud by a name that resolves to this machine.
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? '')) throw new AppError('forbidden')
+    if (this.#control === undefined) throw new AppError('service_unavailable')
+    const { status, json } = await this.#control(request.method ?? '', url, () => readJson(request))
+    const body = json === undefined ? undefined : JSON.stringify(json)
+    response
+      .writeHead(status, body === undefined ? {} : { 'Content-Type': 'application/json; charset=utf-8' })
+      .end(body)
+  }
+}
+
+/** Passes a request through, streaming both ways; a process that dies under it leaves a 500, as on the platform. */
+async function proxy(
+  request: IncomingMessage,
+  response: ServerResponse,
+  socketPath: string,
+  path: string,
+): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const upstream = httpRequest({ socketPath, path, method: request.method, headers: request.headers, agent: false })
+    const fail = (error: Error) => {
+      refuse(response, new AppError('internal_error', { technical: 'The function process ended', cause: error }))
+      resolve()
+    }
+    upstream.once('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
+      answer.pipe(response)
+      answer.once('end', resolve)
+      answer.once('error', () => {
+        response.destroy()
+        resolve()
+      })
+    })
+    upstream.once('error', fail)
+    response.once('close', () => {
+      upstream.destroy()
+      resolve()
+    })
+    request.pipe(upstream)
+  })
+}
+
+function refuse(response: ServerResponse, error: AppError): void {
+  if (response.headersSent || response.destroyed) return void response.destroy()
+  const body = JSON.stringify(errorEnvelope(error, { errorId: randomUUID(), requestId: randomUUID() }))
+  response
+    .writeHead(error.status, { ...errorHeaders(error), 'Content-Type': 'application/json; charset=utf-8' })
+    .end(body)
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) {
+    chunks.push(chunk as Buffer)
+    if (chunks.reduce((sum, { length }) => sum + length, 0) > CONTROL_BODY_BYTES_MAX)
+      throw new AppError('request_too_large')
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  try {
+    return text === '' ? {} : (JSON.parse(text) as unknown)
+  } catch (cause) {
+    throw new AppError('validation_error', { technical: 'The body is not valid JSON', cause })
+  }
+}

@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+import { loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js'
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { fromJSON } from '@grpc/proto-loader'
+
+import type { Faults, Target } from './faults.ts'
+
+/** gRPC status codes (https://grpc.io/docs/guides/status-codes/). */
+export const STATUS = {
+  invalidArgument: 3,
+  notFound: 5,
+  alreadyExists: 6,
+  failedPrecondition: 9,
+  aborted: 10,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+} as const
+
+export class GrpcError extends Error {
+  override readonly name = 'GrpcError'
+  readonly code: number
+  constructor(code: number, message: string) {
+    super(message)
+    this.code = code
+  }
+  get details(): string {
+    return this.message
+  }
+}
+
+export type Unary = (request: never) => unknown
+export type Streaming = (request: never) => Iterable<unknown> | Promise<Iterable<unknown>>
+export type Methods = { unary: Record<string, Unary>; streaming?: Record<string, Streaming> }
+
+const require = createRequire(import.meta.url)
+
+/** A service definition out of the protos that a Google client package ships. */
+export function serviceOf(packageName: string, service: string, protoFile = 'protos.json'): ServiceDefinition {
+  const root = require.resolve(packageName).replace(/\/build\/.*$/, '/build/protos/')
+  const definition = fromJSON(JSON.parse(readFileSync(root + protoFile, 'utf8')) as Parameters<typeof fromJSON>[0], {
+    keepCase: false,
+    longs: String,
+    enums: String,
+    defaults: false,
+    oneofs: true,
+  })
+  let found: unknown = loadPackageDefinition(definition)
+  for (const part of service.split('.')) found = (found as Record<string, unknown>)[part]
+  return (found as { service: ServiceDefinition }).service
+}
+
+/** One local gRPC server on loopback; methods that are not given answer UNIMPLEMENTED. */
+export class GrpcService {
+  readonly #services: { definition: ServiceDefinition; methods: Methods }[]
+  readonly #faults: Faults
+  readonly #target: Target
+  #server: Server | undefined
+  #port = 0
+
+  constructor(target: Target, faults: Faults, services: { definition: ServiceDefinition; methods: Methods }[]) {
+    this.#target = target
+    this.#faults = faults
+    this.#services = services
+    faults.onChange(async (changed, fault) => {
+      if (changed !== target || this.#port === 0) return
+      if (fault?.mode === 'down') this.#close()
+      else if (this.#server === undefined) await this.#listen(this.#port)
+    })
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
+  async start(): Promise<this> {
+    await this.#listen(0)
+    return this
+  }
+
+  stop(): void {
+    this.#close()
+    this.#port = 0
+  }
+
+  async #listen(port: number): Promise<void> {
+    const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 })
+    for (const { definition, methods } of this.#services)
+      server.addService(definition, this.#implement(definition, methods))
+    this.#port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      )
+    })
+    this.#server = server
+  }
+
+  #close(): void {
+    this.#server?.forceShutdown()
+    this.#server = undefined
+  }
+
+  #implement(definition: ServiceDefinition, methods: Methods): UntypedServiceImplementation {
+    return Object.fromEntries(
+      Object.keys(definition).map((name) => {
+        const streaming = methods.streaming?.[name]
+        return [name, streaming ? this.#streaming(streaming) : this.#unary(methods.unary[name] ?? unimplemented(name))]
+      }),
+    )
+  }
+
+  #unary(method: Unary): handleUnaryCall<unknown, unknown> {
+    return (call, callback) => {
+      this.#faulty(() => method(call.request as never)).then(
+        (answer) => callback(null, answer),
+        (error: unknown) => callback(asStatus(error)),
+      )
+    }
+  }
+
+  #streaming(method: Streaming): handleServerStreamingCall<unknown, unknown> {
+    return (call) => {
+      this.#faulty(() => method(call.request as never)).then(
+        (answers) => {
+          for (const answer of answers) call.write(answer)
+          call.end()
+        },
+        (error: unknown) => call.emit('error', asStatus(error)),
+      )
+    }
+  }
+
+  async #faulty<T>(work: () => T | Promise<T>): Promise<T> {
+    const fault = this.#faults.hit(this.#target)
+    if (fault?.mode === 'blackhole') return new Promise<T>(() => undefined)
+    if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
+    else if (fault !== undefined) throw new GrpcError(STATUS.unavailable, `fault: ${fault.mode}`)
+    return work()
+  }
+}
+
+function unimplemented(name: string): Unary {
+  return () => {
+    throw new GrpcError(STATUS.unimplemented, `${name} is not part of the local cloud`)
+  }
+}
+
+function asStatus(error: unknown): GrpcError {
+  if (error instanceof GrpcError) return error
+  process.stderr.write(`local gRPC: ${error instanceof Error ? error.stack : String(error)}\n`)
+  return new GrpcError(STATUS.internal, error instanceof Error ? error.message : String(error))
+}

@@ -1,0 +1,215 @@
+import { createServer } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+import type { Fault, Faults, Target } from './faults.ts'
+import type { Journal } from './journal.ts'
+
+export type LocalRequest = {
+  method: string
+  url: URL
+  headers: IncomingHttpHeaders
+  /** What the route's pattern captured. */
+  params: string[]
+  /** A fault that only the stand-in itself can act out: `blocked`, `auth`, `billing`. */
+  fault: Fault | undefined
+  stream: IncomingMessage
+  bytes(): Promise<Buffer>
+  json(): Promise<unknown>
+  /** Names the episode in the journal. */
+  concerns(episodeId: string): void
+}
+
+export type Reply = {
+  status: number
+  headers?: Record<string, string>
+  body?: Buffer | string | Readable
+  json?: unknown
+}
+export type Route = { method: string; path: RegExp; handle: (request: LocalRequest) => Promise<Reply> | Reply }
+
+/** Thrown by a route to answer at once. */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError'
+  readonly reply: Reply
+  constructor(reply: Reply) {
+    super(`replied ${reply.status}`)
+    this.reply = reply
+  }
+}
+
+export type ServiceOptions = {
+  target: Target
+  routes: readonly Route[]
+  faults: Faults
+  journal: Journal
+  /** How this service words a refusal: its own error body for a status. */
+  refuse: (status: number, headers: Record<string, string>) => Reply
+}
+
+const BODY_BYTES_MAX = 2 * 1024 * 1024 * 1024
+
+/** One local HTTP service on loopback, with its faults acted out and its requests written down. */
+export class HttpService {
+  readonly #options: ServiceOptions
+  #server: Server | undefined
+  #port = 0
+
+  constructor(options: ServiceOptions) {
+    this.#options = options
+    options.faults.onChange(async (target, fault) => {
+      if (target !== options.target || this.#port === 0) return
+      if (fault?.mode === 'down') await this.#close()
+      else if (this.#server === undefined) await this.#listen(this.#port)
+    })
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  async start(): Promise<this> {
+    await this.#listen(0)
+    return this
+  }
+
+  async stop(): Promise<void> {
+    await this.#close()
+    this.#port = 0
+  }
+
+  async #listen(port: number): Promise<void> {
+    const server = createServer((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy())
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+    this.#server = server
+    this.#port = (server.address() as AddressInfo).port
+  }
+
+  async #close(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { target, faults, journal, refuse } = this.#options
+    const url = new URL(request.url ?? '/', this.origin)
+    const fault = faults.hit(target)
+    let episodeId = String(request.headers['x-correlation-id'] ?? '') || undefined
+    const record = (status: number) =>
+      journal.record(target, {
+        method: request.method ?? '',
+        path: url.pathname,
+        status,
+        ...(episodeId && { episodeId }),
+      })
+    if (fault?.mode === 'reset') return (record(0), void request.socket.resetAndDestroy())
+    if (fault?.mode === 'blackhole') return (record(0), void request.resume())
+    if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
+
+    const refused = refusalOf(fault, refuse)
+    const reply = refused ?? (await this.#route(request, url, fault, (id) => (episodeId = id)))
+    record(reply.status)
+    await answer(request, response, fault?.mode === 'malformed' ? garbled(reply) : reply, fault?.mode === 'truncate')
+  }
+
+  async #route(
+    request: IncomingMessage,
+    url: URL,
+    fault: Fault | undefined,
+    concerns: (id: string) => void,
+  ): Promise<Reply> {
+    const { routes, refuse } = this.#options
+    const matching = routes.flatMap((route) => {
+      const match = route.path.exec(url.pathname)
+      return match ? [{ route, params: match.slice(1).map((part) => decodeURIComponent(part ?? '')) }] : []
+    })
+    const chosen = matching.find(
+      ({ route }) => route.method === request.method || (route.method === 'GET' && request.method === 'HEAD'),
+    )
+    if (chosen === undefined) return refuse(matching.length > 0 ? 405 : 404, {})
+    const bytes = () => readAll(request)
+    try {
+      return await chosen.route.handle({
+        method: request.method ?? '',
+        url,
+        headers: request.headers,
+        params: chosen.params,
+        fault,
+        stream: request,
+        bytes,
+        json: async () => JSON.parse((await bytes()).toString('utf8')) as unknown,
+        concerns,
+      })
+    } catch (error) {
+      if (error instanceof ReplyError) return error.reply
+      if (error instanceof SyntaxError) return refuse(400, {})
+      process.stderr.write(`local ${this.#options.target}: ${error instanceof Error ? error.stack : String(error)}\n`)
+      return refuse(500, {})
+    }
+  }
+}
+
+function refusalOf(fault: Fault | undefined, refuse: ServiceOptions['refuse']): Reply | undefined {
+  const retryAfter = fault?.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(fault.retryAfterSeconds) }
+  switch (fault?.mode) {
+    case 'status':
+      return refuse(fault.status ?? 503, retryAfter)
+    case 'throttle':
+      return refuse(429, retryAfter)
+    case 'auth':
+      return refuse(401, {})
+    case 'billing':
+      return refuse(402, {})
+    default:
+      return undefined
+  }
+}
+
+/** A body that starts like the real one and is not what it says. */
+function garbled(reply: Reply): Reply {
+  return { ...reply, body: '{"oops": <html>', json: undefined }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  truncated: boolean,
+): Promise<void> {
+  const body = reply.json === undefined ? (reply.body ?? '') : JSON.stringify(reply.json)
+  const headers = {
+    ...(reply.json !== undefined && { 'Content-Type': 'application/json; charset=utf-8' }),
+    ...reply.headers,
+  }
+  if (body instanceof Readable) {
+    response.writeHead(reply.status, headers)
+    return pipeline(body, response)
+  }
+  const bytes = Buffer.from(body as string)
+  response.writeHead(reply.status, { 'Content-Length': bytes.length, ...headers })
+  if (truncated)
+    return void response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy())
+  response.end(request.method === 'HEAD' ? undefined : bytes)
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length
+    if (bytes > BODY_BYTES_MAX) throw new Error('the body is too large for the local cloud')
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks)
+}

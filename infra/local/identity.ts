@@ -1,0 +1,88 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+
+import { exportJWK, SignJWT } from 'jose'
+
+export const LOCAL_TASKS_ACCOUNT = 'steadycast-tasks@local.iam.gserviceaccount.com'
+export const LOCAL_SCHEDULER_ACCOUNT = 'steadycast-scheduler@local.iam.gserviceaccount.com'
+
+const KEY_ID = 'local-1'
+const TOKEN_SECONDS = 3600
+
+/** The local OIDC issuer: tokens of people and of services, each under an issuer of its own, all with its own keys. */
+export class Identity {
+  readonly userIssuer: string
+  readonly serviceIssuer: string
+  readonly jwksUrl: string
+  readonly #projectId: string
+  readonly #privateKey: KeyObject
+  readonly #publicKey: KeyObject
+
+  constructor(gatewayOrigin: string, projectId: string) {
+    this.userIssuer = `${gatewayOrigin}/__local/issuer/users`
+    this.serviceIssuer = `${gatewayOrigin}/__local/issuer/services`
+    this.jwksUrl = `${gatewayOrigin}/__local/jwks`
+    this.#projectId = projectId
+    const { privateKey, publicKey } = newKeyPair()
+    this.#privateKey = privateKey
+    this.#publicKey = publicKey
+  }
+
+  async jwks(): Promise<unknown> {
+    return { keys: [{ ...(await exportJWK(this.#publicKey)), kid: KEY_ID, use: 'sig', alg: 'RS256' }] }
+  }
+
+  /** An ID token as Firebase Auth makes them. */
+  async userToken(user: string, role?: string, seconds = TOKEN_SECONDS): Promise<string> {
+    const claims = { user_id: user, auth_time: Math.floor(Date.now() / 1000), ...(role && { role }) }
+    return this.#sign(this.userIssuer, this.#projectId, user, claims, seconds)
+  }
+
+  /** An ID token as Google makes them for Cloud Tasks and Cloud Scheduler. */
+  async serviceToken(email: string, audience: string, seconds = TOKEN_SECONDS): Promise<string> {
+    return this.#sign(this.serviceIssuer, audience, email, { email, email_verified: true }, seconds)
+  }
+
+  #sign(
+    issuer: string,
+    audience: string,
+    subject: string,
+    claims: Record<string, unknown>,
+    seconds: number,
+  ): Promise<string> {
+    const nowSeconds = Math.floor(Date.now() / 1000)
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: 'RS256', kid: KEY_ID, typ: 'JWT' })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(subject)
+      .setIssuedAt(Math.min(nowSeconds, nowSeconds + seconds - 1))
+      .setExpirationTime(nowSeconds + seconds)
+      .sign(this.#privateKey)
+  }
+}
+
+/** A service account whose key signs storage URLs: the file the clients are pointed to, and the key that verifies. */
+export function localServiceAccount(projectId: string): { json: string; publicKey: KeyObject } {
+  const { privateKey, publicKey } = newKeyPair()
+  const json = JSON.stringify({
+    type: 'service_account',
+    project_id: projectId,
+    private_key_id: KEY_ID,
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    client_email: 'steadycast@local.iam.gserviceaccount.com',
+    client_id: '1',
+    token_uri: 'http://127.0.0.1:1/token',
+  })
+  return { json, publicKey }
+}
+
+function newKeyPair(): { privateKey: KeyObject; publicKey: KeyObject } {
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  const key = createPrivateKey(privateKey)
+  return { privateKey: key, publicKey: createPublicKey(key) }
+}

@@ -1,0 +1,265 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { FUNCTIONS } from '../../functions/functions.ts'
+import { PROVIDERS } from '../../shared/config.ts'
+import type { ProviderName } from '../../shared/config.ts'
+import { controlRoutes } from './control.ts'
+import { Faults } from './faults.ts'
+import { startOfficialFirestore } from './firestore/official.ts'
+import { firestoreService } from './firestore/service.ts'
+import { Instances } from './functions/instances.ts'
+import { Gateway } from './gateway.ts'
+import { GrpcService, serviceOf } from './grpc-service.ts'
+import { Identity, localServiceAccount, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
+import { Journal } from './journal.ts'
+import { assemblyAiStandIn } from './providers/assemblyai.ts'
+import { auphonicStandIn } from './providers/auphonic.ts'
+import { elevenLabsStandIn } from './providers/elevenlabs.ts'
+import { geminiStandIn } from './providers/gemini.ts'
+import { WorkLog } from './providers/stand-in.ts'
+import { storageService } from './storage/service.ts'
+import { Dispatcher } from './tasks/dispatcher.ts'
+import { Scheduler } from './tasks/scheduler.ts'
+import { tasksMethods } from './tasks/tasks-methods.ts'
+
+export const LOCAL_PROJECT = 'steadycast-local'
+export const LOCAL_REGION = 'us-central1'
+const LOCAL_BUCKET = 'steadycast-local'
+const STAND_IN_KEY = 'stand-in-key'
+
+export type LocalCloudOptions = {
+  /** 0 takes a free one. */
+  port: number
+  /** Where the functions' entry lives; undefined when somebody else serves the functions. */
+  source: string | undefined
+  /** Base of the functions' URLs when somebody else serves them; the gateway's own origin otherwise. */
+  functionsBaseUrl?: string
+  instancesPerFunction?: number
+  /** `embedded`, `official`, or `host:port` of one that runs already. */
+  firestore?: string
+  /** Multiplies the stand-ins' modelled latencies. */
+  latencyFactor?: number
+  /** What the user's environment says, real provider keys included. */
+  environment?: Record<string, string | undefined>
+  /** Hears of each part as it comes up, and of each log line of a function. */
+  onPart?: (part: string, where: string) => void
+  onLine?: (line: string) => void
+}
+
+export type LocalCloud = {
+  origin: string
+  functionsBaseUrl: string
+  /** What a function process needs in its environment to live in this cloud. */
+  environment: Record<string, string>
+  identity: Identity
+  faults: Faults
+  journal: Journal
+  dispatcher: Dispatcher
+  work: WorkLog
+  instances: Instances | undefined
+  stop: () => Promise<void>
+}
+
+/** Everything Steadycast needs of Google Cloud and of its providers, on loopback, until `stop`. */
+export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
+  const closers: (() => Promise<void> | void)[] = []
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close()
+  }
+  try {
+    return await assemble(options, closers, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function assemble(
+  options: LocalCloudOptions,
+  closers: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
+): Promise<LocalCloud> {
+  const say = options.onPart ?? (() => undefined)
+  const userEnvironment = options.environment ?? {}
+  const folder = await mkdtemp(join(tmpdir(), 'steadycast-'))
+  closers.push(() => rm(folder, { recursive: true, force: true }))
+
+  const gateway = new Gateway()
+  const origin = await gateway.listen(options.port)
+  closers.push(() => gateway.stop())
+  const functionsBaseUrl = options.functionsBaseUrl ?? origin
+
+  const [faults, journal, work] = [new Faults(), new Journal(), new WorkLog()]
+  const identity = new Identity(origin, LOCAL_PROJECT)
+  say('identity', identity.userIssuer)
+
+  const firestore = await startFirestore(options.firestore ?? 'embedded', faults, closers)
+  say('firestore', `${firestore} (${options.firestore ?? 'embedded'})`)
+
+  const account = localServiceAccount(LOCAL_PROJECT)
+  const credentials = join(folder, 'service-account.json')
+  await writeFile(credentials, account.json, { mode: 0o600 })
+  const storage = await storageService({ faults, journal, signingKey: account.publicKey, bucket: LOCAL_BUCKET }).start()
+  closers.push(() => storage.stop())
+  say('storage', storage.origin)
+
+  const { dispatcher, address: tasksAddress } = await startTasks(identity, faults, journal, closers)
+  say('tasks and scheduler', tasksAddress)
+
+  const providers: Record<string, string> = {}
+  for (const name of PROVIDERS) {
+    const { variables, where } = await startProvider(
+      name,
+      userEnvironment,
+      { faults, journal, latencyFactor: options.latencyFactor ?? 1 },
+      work,
+      closers,
+    )
+    Object.assign(providers, variables)
+    say(name, where)
+  }
+
+  const environment = functionEnvironment(userEnvironment, {
+    ...providers,
+    GOOGLE_CLOUD_PROJECT: LOCAL_PROJECT,
+    FUNCTION_REGION: LOCAL_REGION,
+    STORAGE_BUCKET: LOCAL_BUCKET,
+    FUNCTIONS_BASE_URL: functionsBaseUrl,
+    USER_TOKEN_ISSUER: identity.userIssuer,
+    USER_TOKEN_JWKS_URL: identity.jwksUrl,
+    SERVICE_TOKEN_ISSUER: identity.serviceIssuer,
+    SERVICE_TOKEN_JWKS_URL: identity.jwksUrl,
+    TASKS_SERVICE_ACCOUNT: LOCAL_TASKS_ACCOUNT,
+    SCHEDULER_SERVICE_ACCOUNT: LOCAL_SCHEDULER_ACCOUNT,
+    TASKS_API_ENDPOINT: tasksAddress,
+    STORAGE_API_ENDPOINT: storage.origin,
+    FIRESTORE_EMULATOR_HOST: firestore,
+    GOOGLE_APPLICATION_CREDENTIALS: credentials,
+    METADATA_SERVER_DETECTION: 'none',
+  })
+  const instances =
+    options.source === undefined
+      ? undefined
+      : new Instances({
+          source: options.source,
+          socketFolder: folder,
+          environment,
+          instancesPerFunction: options.instancesPerFunction ?? 1,
+          onLine: options.onLine ?? (() => undefined),
+        })
+  if (instances) closers.push(() => instances.stop())
+  gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
+  if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
+  return { origin, functionsBaseUrl, environment, identity, faults, journal, dispatcher, work, instances, stop }
+}
+
+async function startFirestore(kind: string, faults: Faults, closers: (() => Promise<void> | void)[]): Promise<string> {
+  if (kind === 'embedded') {
+    const service = await firestoreService(faults).start()
+    closers.push(() => service.stop())
+    return service.address
+  }
+  if (kind !== 'official') return kind
+  const official = await startOfficialFirestore()
+  closers.push(official.stop)
+  return official.address
+}
+
+async function startTasks(
+  identity: Identity,
+  faults: Faults,
+  journal: Journal,
+  closers: (() => Promise<void> | void)[],
+) {
+  const dispatcher = new Dispatcher(identity, journal)
+  const scheduler = new Scheduler(identity)
+  const service = await new GrpcService('tasks', faults, [
+    {
+      definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2.CloudTasks'),
+      methods: tasksMethods(dispatcher),
+    },
+    {
+      definition: serviceOf('@google-cloud/scheduler', 'google.cloud.scheduler.v1.CloudScheduler'),
+      methods: scheduler.methods(),
+    },
+  ]).start()
+  for (const { name, queue } of Object.values(FUNCTIONS)) {
+    if (queue === undefined) continue
+    dispatcher.createQueue({
+      name: `projects/${LOCAL_PROJECT}/locations/${LOCAL_REGION}/queues/${name}`,
+      rateLimits: {
+        maxDispatchesPerSecond: queue.maxDispatchesPerSecond,
+        maxConcurrentDispatches: queue.maxConcurrentDispatches,
+      },
+      retryConfig: {
+        maxAttempts: queue.maxAttempts,
+        minBackoff: { seconds: queue.minBackoffSeconds },
+        maxBackoff: { seconds: queue.maxBackoffSeconds },
+        maxDoublings: queue.maxDoublings,
+      },
+    })
+  }
+  closers.push(() => {
+    dispatcher.stop()
+    scheduler.stop()
+    service.stop()
+  })
+  return { dispatcher, address: service.address }
+}
+
+/** The real service where the user brought a key for it, its stand-in everywhere else. */
+async function startProvider(
+  name: ProviderName,
+  userEnvironment: Record<string, string | undefined>,
+  shared: { faults: Faults; journal: Journal; latencyFactor: number },
+  work: WorkLog,
+  closers: (() => Promise<void> | void)[],
+): Promise<{ variables: Record<string, string>; where: string }> {
+  const prefix = name.toUpperCase()
+  const key = userEnvironment[`${prefix}_API_KEY`]?.trim()
+  if (key) {
+    const baseUrl = userEnvironment[`${prefix}_BASE_URL`]?.trim()
+    const variables = { [`${prefix}_API_KEY`]: key, ...(baseUrl && { [`${prefix}_BASE_URL`]: baseUrl }) }
+    return { variables, where: `the real service${baseUrl ? ` at ${baseUrl}` : ''}` }
+  }
+  const options = { ...shared, apiKey: STAND_IN_KEY }
+  const started = async () => {
+    if (name === 'auphonic') {
+      const { api, storage } = auphonicStandIn(options, work)
+      await storage.start()
+      closers.push(() => storage.stop())
+      return api.start()
+    }
+    const make = { assemblyai: assemblyAiStandIn, gemini: geminiStandIn, elevenlabs: elevenLabsStandIn }[name]
+    return make(options, work).start()
+  }
+  const service = await started()
+  closers.push(() => service.stop())
+  const baseUrl = name === 'auphonic' ? `${service.origin}/api` : service.origin
+  return {
+    variables: { [`${prefix}_API_KEY`]: STAND_IN_KEY, [`${prefix}_BASE_URL`]: baseUrl },
+    where: `${service.origin} (stand-in)`,
+  }
+}
+
+/** Variables of the user's environment that change how the functions behave, and so are passed on. */
+const PASSED_ON =
+  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS)$/
+
+function functionEnvironment(
+  user: Record<string, string | undefined>,
+  ours: Record<string, string>,
+): Record<string, string> {
+  const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...user }
+  const passed = Object.entries(inherited).filter(
+    (entry): entry is [string, string] => PASSED_ON.test(entry[0]) && entry[1] !== undefined,
+  )
+  return {
+    ...Object.fromEntries(passed),
+    NODE_ENV: 'production',
+    NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+    ...ours,
+  }
+}

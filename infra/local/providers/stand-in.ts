@@ -1,0 +1,52 @@
+import type { Faults } from '../faults.ts'
+import type { Journal } from '../journal.ts'
+
+export type StandInOptions = {
+  faults: Faults
+  journal: Journal
+  apiKey: string
+  /** Multiplies every modelled latency: 1 behaves like the provider, 0 answers at once. */
+  latencyFactor: number
+}
+
+/** Said by every stand-in in what it makes, so that nobody takes it for the real thing. */
+export const STAND_IN_NOTICE = 'made by a Steadycast stand-in'
+
+/** Work a stand-in has taken on: how long each job took, so that the demo can tell our time from theirs. */
+export type WorkRecord = { target: string; episodeId: string | undefined; startedAtMs: number; endedAtMs: number }
+
+export class WorkLog {
+  readonly #records: WorkRecord[] = []
+
+  record(target: string, episodeId: string | undefined, startedAtMs: number): void {
+    this.#records.push({ target, episodeId, startedAtMs, endedAtMs: Date.now() })
+    if (this.#records.length > 10_000) this.#records.splice(0, 1000)
+  }
+
+  of(episodeId: string): WorkRecord[] {
+    return this.#records.filter((record) => record.episodeId === episodeId)
+  }
+}
+
+/** Sleeps without holding the process open. */
+export function wait(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs).unref())
+}
+
+/** The episode a signed storage URL belongs to. */
+export function episodeIn(text: string): string | undefined {
+  return /episodes\/([0-9a-f]{24})\//.exec(text)?.[1] ?? /episodeId=([0-9a-f]{24})/.exec(text)?.[1]
+}
+
+const FETCH_BYTES_MAX = 2 * 1024 * 1024 * 1024
+
+/** Fetches audio as a provider would. @returns undefined when there is none to be had */
+export async function fetchAudio(url: string): Promise<Buffer | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(120_000) })
+    if (!response.ok || Number(response.headers.get('content-length') ?? 0) > FETCH_BYTES_MAX) return undefined
+    return Buffer.from(await response.arrayBuffer())
+  } catch {
+    return undefined
+  }
+}

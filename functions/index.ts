@@ -32,8 +32,12 @@ loadConfig(process.env)
 const target = process.env['FUNCTION_TARGET']
 const loader = Object.entries(LOADERS).find(([name]) => entryPoint(name).path === target)?.[1]
 if (loader === undefined) throw new Error(`FUNCTION_TARGET names no function: ${target ?? '(not set)'}`)
+// Loading begins now and is awaited by the first request: the emulator cannot load a module that awaits at its top
+// level. A function that does not load ends the process, as an unhandled rejection.
+const loading = loader()
+const handler: HttpFunction = async (request, response) => (await loading).default(request, response)
 const [folder = '', name = ''] = (target ?? '').split('.')
-const served = { [folder]: { [name]: (await loader()).default } }
+const served: Record<string, Record<string, HttpFunction>> = { [folder]: { [name]: handler } }
 
 /** The platform looks its function up as `folder.name`; all but the one of this instance stay undefined. */
 export const episodes = served['episodes']

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { EpisodeId } from '../shared/episodes/inputs.ts'
 import { runStep } from '../shared/episodes/workers/run-step.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 import { dependencies } from '../shared/dependencies.ts'
 import type { Dependencies } from '../shared/dependencies.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Names of the paid services, in pipeline order. */
 export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
@@ -153,7 +153,10 @@ function provider(env: ParsedEnvironment, apiKey: string, url: string, functions
   }
 }
 
-/** A token anybody can mint on a developer's machine must open nothing on Cloud Run, which always sets K_SERVICE. */
+/**
+ * A token anybody can mint on a developer's machine must open nothing on Cloud Run, which always sets K_SERVICE. The
+ * Functions emulator sets it too, and says so.
+ */
 function refuseLocalIssuerInTheCloud(env: ParsedEnvironment, config: Config): void {
   if (env.K_SERVICE === undefined || env.FUNCTIONS_EMULATOR === 'true') return
   for (const [name, { issuer, jwksUrl }] of [

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { createEpisode } from '../../shared/episodes/actions.ts'
 import { Language, Options, Title } from '../../shared/episodes/schema.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { EpisodeStatus } from '../../shared/episodes/schema.ts'
 import { viewOf } from '../../shared/episodes/view.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { prepareUpload } from '../../shared/episodes/actions.ts'
 import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'

@@ -94,8 +94,8 @@ async function produce(cloud: LocalCloud, path: string): Promise<number> {
   )
   await client.upload(draft.id, audio, CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream')
 
-  const startedAtMs = Date.now()
   await client.act('process', draft.id)
+  const startedAtMs = Date.now()
   const progress = new Progress()
   const episode = await watch(client, draft.id, progress)
   if (episode.status !== 'ready') {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { AppError } from '../../shared/errors/app-error.ts'

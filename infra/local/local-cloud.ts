@@ -24,7 +24,7 @@ import { Dispatcher } from './tasks/dispatcher.ts'
 import { Scheduler } from './tasks/scheduler.ts'
 import { tasksMethods } from './tasks/tasks-methods.ts'
 
-export const LOCAL_PROJECT = 'steadycast-local'
+export const LOCAL_PROJECT = 'demo-steadycast'
 export const LOCAL_REGION = 'us-central1'
 const LOCAL_BUCKET = 'steadycast-local'
 const STAND_IN_KEY = 'stand-in-key'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Input shapes that several functions share. */
 export const EpisodeId = z.string().regex(/^[0-9a-f]{24}$/, 'expected the id of an episode')

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { Notes } from './notes.ts'
 import { STEPS } from './steps.ts'

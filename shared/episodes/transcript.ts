@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Words with times in whole milliseconds of the audio they belong to. */
 export const Transcript = z.looseObject({

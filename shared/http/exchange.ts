@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 import type { Config } from '../config.ts'
 import type { EndpointRow } from './endpoint-row.ts'

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { z } from 'zod'
+import * as z from 'zod'
 
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'

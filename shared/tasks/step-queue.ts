@@ -34,7 +34,10 @@ export function stepQueue(config: Config) {
   let client: Promise<CloudTasksClient> | undefined
   const open = async () => {
     const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
-    return new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
+    const made = new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
+    // Otherwise the first call would build the stub.
+    await made.initialize()
+    return made
   }
   const opened = () => (client ??= open())
 

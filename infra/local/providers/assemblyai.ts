@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { cues, toSrt, toVtt } from '../../../shared/episodes/transcript.ts'
 import type { Word } from '../../../shared/episodes/transcript.ts'

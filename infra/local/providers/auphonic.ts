@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 
 import busboy from 'busboy'
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { durationSeconds, master } from '../audio/mastering.ts'
 import { HttpService, ReplyError } from '../http-service.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { runWasm } from '../audio/ffmpeg.ts'
 import { toMp3 } from '../audio/mastering.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 import { HttpService, ReplyError } from '../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../http-service.ts'

@@ -1,0 +1,57 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+import { build } from 'esbuild'
+
+import { functionsYaml } from './functions-yaml.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+export const DIST = `${root}dist/`
+
+/** Compiled into the bundle, so that an instance reads a few files instead of hundreds. */
+const BUNDLED = new Set(['zod', 'jose'])
+
+/**
+ * Makes `dist/`, which is what is deployed: compiled JavaScript, split so that an instance loads only what its function
+ * uses, a package.json with production dependencies alone, and the manifest.
+ */
+export async function buildDist(region: string): Promise<void> {
+  const { name, version, license, dependencies } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as {
+    name: string
+    version: string
+    license: string
+    dependencies: Record<string, string>
+  }
+  await rm(DIST, { recursive: true, force: true })
+  await mkdir(DIST, { recursive: true })
+  const external = Object.entries(dependencies).filter(([dependency]) => !BUNDLED.has(dependency))
+  await build({
+    entryPoints: [`${root}functions/index.ts`],
+    outdir: DIST,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: 'linked',
+    logLevel: 'warning',
+    external: external.map(([dependency]) => dependency),
+  })
+  const manifest = {
+    name,
+    version,
+    license,
+    private: true,
+    type: 'module',
+    main: 'index.js',
+    engines: { node: '24' },
+    dependencies: Object.fromEntries(external),
+  }
+  await writeFile(`${DIST}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(`${DIST}functions.yaml`, functionsYaml(region))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildDist(process.env['FUNCTION_REGION'] ?? 'us-central1')
+  process.stdout.write('built dist/\n')
+}

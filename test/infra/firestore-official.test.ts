@@ -1,0 +1,14 @@
+import { describe, expect, test } from 'vitest'
+
+import { findOfficialFirestore, startOfficialFirestore } from '../../infra/local/firestore/official.ts'
+import { firestoreContract } from '../contracts/firestore-contract.ts'
+
+/** Google's own emulator, wherever the gcloud component and Java are found. */
+const found = await findOfficialFirestore()
+if ('jar' in found) firestoreContract("Google's emulator", startOfficialFirestore)
+else
+  describe("Firestore: Google's emulator", () => {
+    test.skip(`not run: ${found.missing}`, () => {
+      expect(found).toHaveProperty('jar')
+    })
+  })

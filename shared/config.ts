@@ -36,6 +36,10 @@ export type Config = {
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
+  /** A worker that was not heard of for this long has lost its step. Longer than any call that starts a paid job. */
+  stepLeaseMs: number
+  /** How soon a job is asked for although its provider said it would call. */
+  safetyPollMs: number
   providers: Record<ProviderName, ProviderConfig>
 }
 
@@ -77,6 +81,8 @@ const Environment = z.object({
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
   VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
   EPISODE_DEADLINE_HOURS: number(0).default(24),
+  STEP_LEASE_SECONDS: number(1).default(20),
+  SAFETY_POLL_SECONDS: number(1).default(20),
   ASSEMBLYAI_API_KEY: text,
   ASSEMBLYAI_BASE_URL: baseUrl.default('https://api.assemblyai.com'),
   GEMINI_API_KEY: text,
@@ -129,6 +135,8 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
+    stepLeaseMs: env.STEP_LEASE_SECONDS * 1000,
+    safetyPollMs: env.SAFETY_POLL_SECONDS * 1000,
     providers: {
       assemblyai: provider(env, env.ASSEMBLYAI_API_KEY, env.ASSEMBLYAI_BASE_URL, functionsBaseUrl),
       gemini: provider(env, env.GEMINI_API_KEY, env.GEMINI_BASE_URL, functionsBaseUrl),

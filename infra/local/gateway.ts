@@ -28,6 +28,8 @@ export class Gateway {
     })
     // Uploads may take their time; a slow client is the function's to judge.
     this.#server.requestTimeout = 0
+    // Longer than clients keep idle connections, so that none is closed under a request that is on its way.
+    this.#server.keepAliveTimeout = 120_000
   }
 
   async listen(port: number): Promise<string> {

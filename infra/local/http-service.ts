@@ -15,7 +15,6 @@ export type LocalRequest = {
   params: string[]
   /** A fault that only the stand-in itself can act out: `blocked`, `auth`, `billing`. */
   fault: Fault | undefined
-  stream: IncomingMessage
   bytes(): Promise<Buffer>
   json(): Promise<unknown>
   /** Names the episode in the journal. */
@@ -113,18 +112,26 @@ export class HttpService {
         status,
         ...(episodeId && { episodeId }),
       })
-    if (fault?.mode === 'reset') return (record(0), void request.socket.resetAndDestroy())
-    if (fault?.mode === 'blackhole') return (record(0), void request.resume())
+    if (fault?.mode === 'reset' || fault?.mode === 'blackhole') {
+      record(0)
+      if (fault.mode === 'reset') request.socket.resetAndDestroy()
+      else request.resume()
+      return
+    }
+    // Read at once: what a client has sent arrives, even when the client is gone before we act on it.
+    const body = readAll(request)
+    body.catch(() => undefined)
     if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
 
     const refused = refusalOf(fault, refuse)
-    const reply = refused ?? (await this.#route(request, url, fault, (id) => (episodeId = id)))
+    const reply = refused ?? (await this.#route(request, body, url, fault, (id) => (episodeId = id)))
     record(reply.status)
     await answer(request, response, fault?.mode === 'malformed' ? garbled(reply) : reply, fault?.mode === 'truncate')
   }
 
   async #route(
     request: IncomingMessage,
+    body: Promise<Buffer>,
     url: URL,
     fault: Fault | undefined,
     concerns: (id: string) => void,
@@ -138,7 +145,6 @@ export class HttpService {
       ({ route }) => route.method === request.method || (route.method === 'GET' && request.method === 'HEAD'),
     )
     if (chosen === undefined) return refuse(matching.length > 0 ? 405 : 404, {})
-    const bytes = () => readAll(request)
     try {
       return await chosen.route.handle({
         method: request.method ?? '',
@@ -146,9 +152,8 @@ export class HttpService {
         headers: request.headers,
         params: chosen.params,
         fault,
-        stream: request,
-        bytes,
-        json: async () => JSON.parse((await bytes()).toString('utf8')) as unknown,
+        bytes: () => body,
+        json: async () => JSON.parse((await body).toString('utf8')) as unknown,
         concerns,
       })
     } catch (error) {

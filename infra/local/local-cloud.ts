@@ -246,7 +246,7 @@ async function startProvider(
 
 /** Variables of the user's environment that change how the functions behave, and so are passed on. */
 const PASSED_ON =
-  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS)$/
+  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS|STEP_LEASE_SECONDS|SAFETY_POLL_SECONDS)$/
 
 function functionEnvironment(
   user: Record<string, string | undefined>,

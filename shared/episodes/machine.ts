@@ -1,12 +1,4 @@
-import {
-  AMBIGUOUS_REPEATS_MAX,
-  ATTEMPTS_MAX,
-  JOB_STEPS,
-  LEASE_MS,
-  PAID_CALL_STEPS,
-  STARTS_AFTER,
-  STEPS,
-} from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STARTS_AFTER, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 
@@ -74,15 +66,17 @@ export function cancel(episode: Episode, nowMs: number): Moved {
   }
 }
 
-/** A worker asks for the step its order names. `token` and `newJob` are fresh random values. */
-export function claim(
-  episode: Episode,
-  order: StepOrder,
-  token: string,
-  newJob: { key: string; hookToken: string },
-  giveUp: EpisodeFault,
-  nowMs: number,
-): Claimed {
+/** What a claim brings along: random values, the end of the lease it asks for, and the fault it may have to end with. */
+export type ClaimTerms = {
+  token: string
+  newJob: { key: string; hookToken: string }
+  leaseUntilMs: number
+  giveUp: EpisodeFault
+}
+
+/** A worker asks for the step its order names. */
+export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, nowMs: number): Claimed {
+  const { token, newJob, leaseUntilMs, giveUp } = terms
   const stale = staleness(episode, order)
   if (stale !== undefined) return { kind: 'stale', reason: stale, orders: outstandingOrders(episode, order.generation) }
   const step = episode.steps[order.step]
@@ -100,7 +94,7 @@ export function claim(
     state: 'running',
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,
-    lease: { token, untilMs: nowMs + LEASE_MS },
+    lease: { token, untilMs: leaseUntilMs },
     ...(JOB_STEPS.has(order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
     ...(paid && { paid }),
   }
@@ -138,13 +132,14 @@ export function note(
   episode: Episode,
   fence: Fence,
   job: Partial<NonNullable<Step['job']>>,
+  leaseUntilMs: number,
   nowMs: number,
 ): Moved | undefined {
   const step = held(episode, fence)
   if (step === undefined) return undefined
   const noted: Step = {
     ...step,
-    lease: { token: fence.token, untilMs: nowMs + LEASE_MS },
+    lease: { token: fence.token, untilMs: leaseUntilMs },
     ...(step.job && { job: { ...step.job, ...job } }),
   }
   return { episode: withStep(episode, fence.step, noted, nowMs), orders: [] }

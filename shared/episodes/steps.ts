@@ -26,10 +26,8 @@ export const PROGRESS_SHARE: Readonly<Record<StepName, number>> = {
   finish: 0.1,
 }
 
-/** A worker that has not been heard of for this long has lost its step. */
-export const LEASE_MS = 20_000
-/** Often enough that two heartbeats may fail before the lease runs out. */
-export const HEARTBEAT_MS = 6_000
+/** Share of a lease after which it is renewed: two renewals may fail before it runs out. */
+export const HEARTBEAT_SHARE = 0.3
 /** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
 export const ATTEMPTS_MAX = 5
 /** A paid call whose end nobody saw may be repeated this often. */

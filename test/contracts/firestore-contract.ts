@@ -10,7 +10,10 @@ const PROJECT = 'demo-contract'
 const CONTENTION_TIMEOUT_MS = 60_000
 
 /** What we rely on Firestore for, run against every server that claims to be one. */
-export function firestoreContract(name: string, start: () => Promise<{ address: string; stop: () => Promise<void> | void }>): void {
+export function firestoreContract(
+  name: string,
+  start: () => Promise<{ address: string; stop: () => Promise<void> | void }>,
+): void {
   describe(`Firestore: ${name}`, () => {
     let db: Firestore
     let server: Awaited<ReturnType<typeof start>>
@@ -64,7 +67,11 @@ export function firestoreContract(name: string, start: () => Promise<{ address: 
       test('are transformed by the server', async () => {
         const document = fresh().doc('a')
         await document.set({ n: 1, list: [1] })
-        await document.update({ n: FieldValue.increment(4), list: FieldValue.arrayUnion(2, 1), at: FieldValue.serverTimestamp() })
+        await document.update({
+          n: FieldValue.increment(4),
+          list: FieldValue.arrayUnion(2, 1),
+          at: FieldValue.serverTimestamp(),
+        })
         await document.update({ list: FieldValue.arrayRemove(1) })
         const data = (await document.get()).data()
         expect(data).toMatchObject({ n: 5, list: [2] })
@@ -72,7 +79,11 @@ export function firestoreContract(name: string, start: () => Promise<{ address: 
       })
 
       test('over 1 MiB, or with a reserved id, are refused', async () => {
-        await expect(fresh().doc('big').set({ text: 'x'.repeat(1_100_000) })).rejects.toMatchObject({ code: 3 })
+        await expect(
+          fresh()
+            .doc('big')
+            .set({ text: 'x'.repeat(1_100_000) }),
+        ).rejects.toMatchObject({ code: 3 })
         await expect(fresh().doc('__x__').set({ a: 1 })).rejects.toMatchObject({ code: 3 })
       })
 
@@ -167,7 +178,8 @@ export function firestoreContract(name: string, start: () => Promise<{ address: 
         expect(ids(await collection.orderBy('mod').startAfter(document).limit(2).get())).toEqual(['d13', 'd16'])
         expect(ids(await collection.orderBy('i').limitToLast(2).get())).toEqual(['d28', 'd29'])
         expect(ids(await collection.orderBy('i').offset(5).limit(1).get())).toEqual(['d05'])
-        const [first] = (await collection.orderBy('mod', 'desc').orderBy('i', 'desc').startAfter(2, 29).limit(1).get()).docs
+        const [first] = (await collection.orderBy('mod', 'desc').orderBy('i', 'desc').startAfter(2, 29).limit(1).get())
+          .docs
         expect(first?.id).toBe('d26')
       })
 
@@ -186,7 +198,9 @@ export function firestoreContract(name: string, start: () => Promise<{ address: 
 
       test('count, add up and average', async () => {
         const odd = collection.where('mod', '==', 1)
-        const result = await odd.aggregate({ n: AggregateField.count(), sum: AggregateField.sum('i'), mean: AggregateField.average('i') }).get()
+        const result = await odd
+          .aggregate({ n: AggregateField.count(), sum: AggregateField.sum('i'), mean: AggregateField.average('i') })
+          .get()
         expect(result.data()).toEqual({ n: 10, sum: 145, mean: 14.5 })
         expect((await collection.limit(7).count().get()).data()).toEqual({ count: 7 })
       })
@@ -323,16 +337,20 @@ export function firestoreContract(name: string, start: () => Promise<{ address: 
     })
 
     describe('writers in several processes', () => {
-      test.each(['compareAndSet', 'increment', 'transaction'] as const)('lose no update by %s', { timeout: CONTENTION_TIMEOUT_MS }, async (way) => {
-        const path = fresh().doc('counter').path
-        await db.doc(path).set({ n: 0 })
-        const [processes, concurrency, each] = way === 'transaction' ? [2, 1, 5] : [3, 2, 10]
-        const job: CounterJob = { address: server.address, project: PROJECT, path, way, concurrency, each }
-        const reports = await Promise.all(Array.from({ length: processes }, () => count(job)))
-        const succeeded = reports.reduce((sum, report) => sum + report.succeeded, 0)
-        expect((await db.doc(path).get()).data()).toEqual({ n: succeeded })
-        expect(succeeded).toBe(processes * concurrency * each)
-      })
+      test.each(['compareAndSet', 'increment', 'transaction'] as const)(
+        'lose no update by %s',
+        { timeout: CONTENTION_TIMEOUT_MS },
+        async (way) => {
+          const path = fresh().doc('counter').path
+          await db.doc(path).set({ n: 0 })
+          const [processes, concurrency, each] = way === 'transaction' ? [2, 1, 5] : [3, 2, 10]
+          const job: CounterJob = { address: server.address, project: PROJECT, path, way, concurrency, each }
+          const reports = await Promise.all(Array.from({ length: processes }, () => count(job)))
+          const succeeded = reports.reduce((sum, report) => sum + report.succeeded, 0)
+          expect((await db.doc(path).get()).data()).toEqual({ n: succeeded })
+          expect(succeeded).toBe(processes * concurrency * each)
+        },
+      )
     })
   })
 }

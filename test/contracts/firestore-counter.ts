@@ -28,10 +28,13 @@ async function count({ address, project, path, way, concurrency, each }: Counter
   const ways = {
     increment: async () => void (await document.update({ n: FieldValue.increment(1) })),
     transaction: async () =>
-      db.runTransaction(async (transaction) => {
-        const { n } = (await transaction.get(document)).data() as { n: number }
-        transaction.update(document, { n: n + 1 })
-      }, { maxAttempts: 20 }),
+      db.runTransaction(
+        async (transaction) => {
+          const { n } = (await transaction.get(document)).data() as { n: number }
+          transaction.update(document, { n: n + 1 })
+        },
+        { maxAttempts: 20 },
+      ),
     compareAndSet: async () => {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const snapshot = await document.get()

@@ -39,7 +39,13 @@ describe('configuration', () => {
   })
 
   test('names every variable at fault and repeats no value', () => {
-    const load = () => loadConfig({ ...minimal, GEMINI_API_KEY: '', MAX_REQUEST_SIZE_BYTES: 'secret-looking', GEMINI_BASE_URL: 'nowhere' })
+    const load = () =>
+      loadConfig({
+        ...minimal,
+        GEMINI_API_KEY: '',
+        MAX_REQUEST_SIZE_BYTES: 'secret-looking',
+        GEMINI_BASE_URL: 'nowhere',
+      })
     expect(load).toThrow(ConfigError)
     expect(load).toThrow(/GEMINI_API_KEY is not set/)
     expect(load).toThrow(/MAX_REQUEST_SIZE_BYTES/)
@@ -53,7 +59,9 @@ describe('configuration', () => {
   })
 
   test('refuses a local issuer on Cloud Run', () => {
-    expect(() => loadConfig({ ...minimal, ...local, K_SERVICE: 'episodes-create' })).toThrow(/USER_TOKEN_ISSUER is a local issuer/)
+    expect(() => loadConfig({ ...minimal, ...local, K_SERVICE: 'episodes-create' })).toThrow(
+      /USER_TOKEN_ISSUER is a local issuer/,
+    )
   })
 
   test('accepts the local issuer on a developer machine and in the Functions emulator', () => {

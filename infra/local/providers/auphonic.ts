@@ -297,6 +297,7 @@ function viewOf(production: Production, origin: string): Record<string, unknown>
 
 async function filesOf(request: LocalRequest): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>()
+  const body = await request.bytes()
   const parser = busboy({ headers: request.headers })
   parser.on('file', (field, stream) => {
     const chunks: Buffer[] = []
@@ -304,7 +305,7 @@ async function filesOf(request: LocalRequest): Promise<Map<string, Buffer>> {
   })
   await new Promise<void>((resolve, reject) => {
     parser.once('close', () => resolve()).once('error', reject)
-    request.stream.pipe(parser)
+    parser.end(body)
   })
   return files
 }

@@ -16,7 +16,7 @@ const LOUDNESS_TARGET_DEFAULT = -16
  */
 export async function master(work: Work): Promise<Outcome> {
   const { config, auphonic, now } = work.needs
-  const { canReachHooks } = config.providers.auphonic
+  const safetyPollMs = config.providers.auphonic.canReachHooks ? config.safetyPollMs : undefined
   const job = jobOf(work.step)
 
   let uuid = job.providerJobId
@@ -30,9 +30,9 @@ export async function master(work: Work): Promise<Outcome> {
     case 'new':
       await sendBytes(work, uuid)
       await auphonic.start(uuid, work.call)
-      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(0, canReachHooks) }
+      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(0, safetyPollMs) }
     case 'running':
-      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, canReachHooks) }
+      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs) }
     case 'failed':
       return {
         kind: 'failed',

@@ -9,7 +9,7 @@ import { enqueueAll } from '../actions.ts'
 import { claim, note, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
 import type { Episode, Step } from '../schema.ts'
-import { HEARTBEAT_MS } from '../steps.ts'
+import { HEARTBEAT_SHARE } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
 import { exhausted, rejected, unavailableTooLong } from './faults.ts'
 import { LeaseLost } from './work.ts'
@@ -57,14 +57,14 @@ export async function runStep(
 }
 
 async function claimStep(needs: Dependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
-  const token = randomUUID()
   const newJob = {
     key: `${episodeId}-g${order.generation}-${order.step}`,
     hookToken: randomBytes(24).toString('base64url'),
   }
-  const giveUp = exhausted()
+  const terms = { token: randomUUID(), newJob, giveUp: exhausted() }
   const decision = await needs.episodes.move(episodeId, (episode) => {
-    const result = claim(episode, order, token, newJob, giveUp, needs.now())
+    const nowMs = needs.now()
+    const result = claim(episode, order, { ...terms, leaseUntilMs: nowMs + needs.config.stepLeaseMs }, nowMs)
     return { result, episode: 'moved' in result ? result.moved.episode : undefined }
   })
   return decision?.result
@@ -83,9 +83,10 @@ async function attempt(
   const lost = new AbortController()
   const signal = AbortSignal.any([requestSignal, lost.signal])
   const record = async (job: Partial<NonNullable<Step['job']>>) => {
-    const decision = await needs.episodes.move(episode.id, (current) => ({
-      episode: note(current, fence, job, needs.now())?.episode,
-    }))
+    const decision = await needs.episodes.move(episode.id, (current) => {
+      const nowMs = needs.now()
+      return { episode: note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs)?.episode }
+    })
     if (decision?.episode === undefined) {
       lost.abort(new LeaseLost('the step is held by another attempt'))
       throw lost.signal.reason
@@ -96,7 +97,7 @@ async function attempt(
       if (!(error instanceof LeaseLost))
         log('WARNING', 'step.heartbeat_failed', { ...fields, error: errorFields(error) })
     })
-  }, HEARTBEAT_MS)
+  }, needs.config.stepLeaseMs * HEARTBEAT_SHARE)
   log('INFO', 'step.started', { ...fields, attempt: episode.steps[fence.step].attempt, resumesIntent })
   try {
     const call = { signal, correlationId: episode.id, random: needs.random }

@@ -20,7 +20,7 @@ export async function transcribe(work: Work): Promise<Outcome> {
   const job = jobOf(work.step)
   const pollAgain = (polls: number): Outcome => ({
     kind: 'polling',
-    nextCheckAtMs: now() + nextPollMs(polls, provider.canReachHooks),
+    nextCheckAtMs: now() + nextPollMs(polls, provider.canReachHooks ? config.safetyPollMs : undefined),
   })
 
   let jobId = job.providerJobId
@@ -107,6 +107,6 @@ function jobFault(sentence: string): EpisodeFault {
   if (/does not appear to contain audio|not.{0,20}audio|transcoding failed|unsupported|corrupt/i.test(sentence))
     return notAudio()
   if (/no speech|no spoken audio|language_detection/i.test(sentence)) return noSpeech()
-  if (/server error|internal/i.test(sentence)) return unavailableTooLong('assemblyai')
+  if (/server error|internal|download/i.test(sentence)) return unavailableTooLong('assemblyai')
   return rejected(sentence)
 }

@@ -29,13 +29,17 @@ export function jobOf(step: Step): NonNullable<Step['job']> {
   return step.job
 }
 
-const POLL_WITH_HOOK = { firstMs: 20_000, growth: 1.5, capMs: 60_000 }
-const POLL_ALONE = { firstMs: 2_000, growth: 1.3, capMs: 20_000 }
+const POLL_ALONE_MS = { first: 2_000, cap: 20_000 }
+const POLL_GROWTH = 1.4
+const POLL_SAFETY_CAP = 3
 
 /** When to ask for a job next: soon where nobody will tell us, seldom where a hook will and the poll is the safety net. */
-export function nextPollMs(polls: number, hooked: boolean): number {
-  const { firstMs, growth, capMs } = hooked ? POLL_WITH_HOOK : POLL_ALONE
-  return Math.min(capMs, firstMs * growth ** Math.min(polls, 50))
+export function nextPollMs(polls: number, safetyPollMs: number | undefined): number {
+  const [firstMs, capMs] =
+    safetyPollMs === undefined
+      ? [POLL_ALONE_MS.first, POLL_ALONE_MS.cap]
+      : [safetyPollMs, safetyPollMs * POLL_SAFETY_CAP]
+  return Math.min(capMs, firstMs * POLL_GROWTH ** Math.min(polls, 50))
 }
 
 /** Where the provider calls back about this attempt's job; the token is worth nothing for any other. */

@@ -4,12 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { cancel, claim, held, hurry, note, outstandingOrders, settle, start } from '../../../shared/episodes/machine.ts'
 import type { Claimed, Fence, Moved, Outcome } from '../../../shared/episodes/machine.ts'
 import type { Episode, Results } from '../../../shared/episodes/schema.ts'
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, LEASE_MS, STEPS } from '../../../shared/episodes/steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, STEPS } from '../../../shared/episodes/steps.ts'
 import type { StepName, StepOrder } from '../../../shared/episodes/steps.ts'
 import { taskId } from '../../../shared/tasks/step-queue.ts'
 import { draft, FAULT } from './episode-fixtures.ts'
 
 const DEADLINE_MS = 24 * 3_600_000
+const LEASE_MS = 20_000
 const JOB = { key: 'job', hookToken: 'hook' }
 const RESULTS: Record<StepName, Results> = {
   transcribe: { transcribe: { transcriptKey: 't', durationSeconds: 10, wordCount: 3 } },
@@ -19,8 +20,15 @@ const RESULTS: Record<StepName, Results> = {
   finish: { finish: { audioKey: 'a', transcriptKey: 't', vttKey: 'v', srtKey: 's' } },
 }
 
-function claimed(episode: Episode, order: StepOrder, nowMs: number, token = `token-${nowMs}`): Extract<Claimed, { kind: 'claimed' }> {
-  const result = claim(episode, order, token, JOB, FAULT, nowMs)
+const terms = (token: string, nowMs: number) => ({ token, newJob: JOB, leaseUntilMs: nowMs + LEASE_MS, giveUp: FAULT })
+
+function claimed(
+  episode: Episode,
+  order: StepOrder,
+  nowMs: number,
+  token = `token-${nowMs}`,
+): Extract<Claimed, { kind: 'claimed' }> {
+  const result = claim(episode, order, terms(token, nowMs), nowMs)
   if (result.kind !== 'claimed') throw new Error(`expected a claim, got ${result.kind}`)
   return result
 }
@@ -74,26 +82,31 @@ describe('a claim', () => {
 
   test('is refused while another attempt holds the step, and granted when its lease has run out', () => {
     const first = claimed(moved.episode, order, 10)
-    expect(claim(first.moved.episode, order, 'other', JOB, FAULT, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
-    expect(claim(first.moved.episode, order, 'other', JOB, FAULT, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
+    expect(claim(first.moved.episode, order, terms('other', 10 + LEASE_MS - 1), 10 + LEASE_MS - 1)).toMatchObject({
+      kind: 'busy',
+    })
+    expect(claim(first.moved.episode, order, terms('other', 10 + LEASE_MS), 10 + LEASE_MS)).toMatchObject({
+      kind: 'claimed',
+      resumesIntent: true,
+    })
   })
 
   test('by an order that gave way to a newer one changes nothing', () => {
     const held = claimed(moved.episode, order, 10)
     const polling = settle(held.moved.episode, held.fence, { kind: 'polling', nextCheckAtMs: 99 }, 11, DEADLINE_MS)
-    expect(claim(polling?.episode ?? draft(), order, 'x', JOB, FAULT, 12)).toMatchObject({ kind: 'stale' })
+    expect(claim(polling?.episode ?? draft(), order, terms('x', 12), 12)).toMatchObject({ kind: 'stale' })
   })
 
   test('by an order of an older generation, or of another status, changes nothing', () => {
     const cancelled = cancel(moved.episode, 5).episode
-    expect(claim(cancelled, order, 'x', JOB, FAULT, 6)).toMatchObject({ kind: 'stale', orders: [] })
+    expect(claim(cancelled, order, terms('x', 6), 6)).toMatchObject({ kind: 'stale', orders: [] })
     const again = start(cancelled, 7).episode
-    expect(claim(again, order, 'x', JOB, FAULT, 8)).toMatchObject({ kind: 'stale' })
+    expect(claim(again, order, terms('x', 8), 8)).toMatchObject({ kind: 'stale' })
   })
 
   test('by a redelivered order whose work is done names what must still be enqueued', () => {
     const done = carryOut(moved.episode, order, 10)
-    const result = claim(done.episode, order, 'x', JOB, FAULT, 11)
+    const result = claim(done.episode, order, terms('x', 11), 11)
     expect(result).toMatchObject({ kind: 'stale' })
     expect(result.kind === 'stale' && result.orders.map(({ step }) => step)).toEqual(['write', 'voice'])
   })
@@ -101,18 +114,23 @@ describe('a claim', () => {
   test('after too many crashes ends the step with a visible, retryable error', () => {
     let { episode } = moved
     let nowMs = 10
-    for (let crash = 0; crash < ATTEMPTS_MAX; crash++, nowMs += LEASE_MS) episode = claimed(episode, order, nowMs).moved.episode
-    const result = claim(episode, order, 'x', JOB, FAULT, nowMs)
-    expect(result).toMatchObject({ kind: 'gaveUp', moved: { episode: { status: 'error', error: { retryable: true } } } })
+    for (let crash = 0; crash < ATTEMPTS_MAX; crash++, nowMs += LEASE_MS)
+      episode = claimed(episode, order, nowMs).moved.episode
+    const result = claim(episode, order, terms('x', nowMs), nowMs)
+    expect(result).toMatchObject({
+      kind: 'gaveUp',
+      moved: { episode: { status: 'error', error: { retryable: true } } },
+    })
   })
 
   test('repeats a paid call whose end nobody saw once, and no more', () => {
     const transcribed = carryOut(moved.episode, order, 10)
     const write = orderOf(transcribed, 'write')
     let { episode } = transcribed
-    for (let call = 0; call <= AMBIGUOUS_REPEATS_MAX; call++) episode = claimed(episode, write, 20 + call * LEASE_MS).moved.episode
+    for (let call = 0; call <= AMBIGUOUS_REPEATS_MAX; call++)
+      episode = claimed(episode, write, 20 + call * LEASE_MS).moved.episode
     expect(episode.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: true })
-    expect(claim(episode, write, 'x', JOB, FAULT, 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
+    expect(claim(episode, write, terms('x', 20 + 5 * LEASE_MS), 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('counts no repeat when the result of the call before was found', () => {
@@ -120,7 +138,13 @@ describe('a claim', () => {
     const write = orderOf(transcribed, 'write')
     const crashed = claimed(transcribed.episode, write, 20).moved.episode
     const second = claimed(crashed, write, 20 + LEASE_MS)
-    const done = settle(second.moved.episode, second.fence, { kind: 'done', adopted: true, results: RESULTS.write }, 30 + LEASE_MS, DEADLINE_MS)
+    const done = settle(
+      second.moved.episode,
+      second.fence,
+      { kind: 'done', adopted: true, results: RESULTS.write },
+      30 + LEASE_MS,
+      DEADLINE_MS,
+    )
     expect(done?.episode.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false })
   })
 })
@@ -142,7 +166,7 @@ describe('a worker that has lost its step', () => {
   })
 
   test('changes nothing by a heartbeat', () => {
-    expect(note(second.moved.episode, first.fence, {}, 40_000)).toBeUndefined()
+    expect(note(second.moved.episode, first.fence, {}, 60_000, 40_000)).toBeUndefined()
   })
 
   test('changes nothing after a cancel, nor after a delete', () => {
@@ -154,7 +178,13 @@ describe('a worker that has lost its step', () => {
 describe('waiting for a provider', () => {
   const moved = start(draft(), 1)
   const order = orderOf(moved, 'transcribe')
-  const unavailable = (untilMs: number): Outcome => ({ kind: 'unavailable', provider: 'assemblyai', untilMs, ambiguous: false, giveUp: FAULT })
+  const unavailable = (untilMs: number): Outcome => ({
+    kind: 'unavailable',
+    provider: 'assemblyai',
+    untilMs,
+    ambiguous: false,
+    giveUp: FAULT,
+  })
 
   test('costs no attempt, however often', () => {
     let { episode } = moved
@@ -182,7 +212,7 @@ describe('a hint from a provider', () => {
   const moved = start(draft(), 1)
   const order = orderOf(moved, 'transcribe')
   const holding = claimed(moved.episode, order, 10)
-  const known = note(holding.moved.episode, holding.fence, { providerJobId: 'j1' }, 11)?.episode ?? draft()
+  const known = note(holding.moved.episode, holding.fence, { providerJobId: 'j1' }, 31, 11)?.episode ?? draft()
 
   test('makes a waiting step be looked at now, under a name of its own', () => {
     const polling = settle(known, holding.fence, { kind: 'polling', nextCheckAtMs: 60_000 }, 12, DEADLINE_MS)
@@ -231,7 +261,19 @@ describe('a retry', () => {
 /** Any story of deliveries, endings, crashes, hints, cancels and retries, told by a seeded source of chance. */
 const story = fc.array(
   fc.record({
-    kind: fc.constantFrom('deliver', 'deliver', 'deliver', 'settle', 'settle', 'settle', 'hint', 'cancel', 'retry', 'time', 'late'),
+    kind: fc.constantFrom(
+      'deliver',
+      'deliver',
+      'deliver',
+      'settle',
+      'settle',
+      'settle',
+      'hint',
+      'cancel',
+      'retry',
+      'time',
+      'late',
+    ),
     pick: fc.nat(1000),
     outcome: fc.constantFrom('done', 'done', 'done', 'polling', 'unavailable', 'tryAgain', 'failed'),
   }),
@@ -277,7 +319,7 @@ test('whatever happens in whatever order, the promises hold', () => {
         const doneBefore = STEPS.filter((name) => episode.steps[name].state === 'done')
         const order = everOrdered[pick % everOrdered.length]
         if (kind === 'deliver' && order) {
-          const result = claim(episode, order, `t${nowMs}`, JOB, FAULT, nowMs)
+          const result = claim(episode, order, terms(`t${nowMs}`, nowMs), nowMs)
           if (result.kind === 'claimed') fences.push(result.fence)
           if ('moved' in result) take(result.moved)
         } else if (kind === 'settle' || kind === 'late') {
@@ -285,7 +327,8 @@ test('whatever happens in whatever order, the promises hold', () => {
           if (fence) take(settle(episode, fence, outcomeOf(outcome, fence.step, nowMs), nowMs, DEADLINE_MS))
         } else if (kind === 'hint') take(hurry(episode, pick % 2 ? 'transcribe' : 'master', nowMs))
         else if (kind === 'cancel' && episode.status === 'processing' && pick % 10 === 0) take(cancel(episode, nowMs))
-        else if (kind === 'retry' && (episode.status === 'error' || episode.status === 'cancelled')) take(start(episode, nowMs))
+        else if (kind === 'retry' && (episode.status === 'error' || episode.status === 'cancelled'))
+          take(start(episode, nowMs))
         else if (kind === 'time') nowMs += LEASE_MS
 
         // What is done stays done.
@@ -301,8 +344,13 @@ test('whatever happens in whatever order, the promises hold', () => {
           expect(episode.steps[name].paid?.repeats ?? 0).toBeLessThanOrEqual(AMBIGUOUS_REPEATS_MAX)
         }
         // At most one attempt holds a step.
-        expect(STEPS.every((name) => (episode.steps[name].state === 'running') === (episode.steps[name].lease !== undefined))).toBe(true)
-        if (episode.status === 'ready') expect(STEPS.every((name) => ['done', 'skipped'].includes(episode.steps[name].state))).toBe(true)
+        expect(
+          STEPS.every(
+            (name) => (episode.steps[name].state === 'running') === (episode.steps[name].lease !== undefined),
+          ),
+        ).toBe(true)
+        if (episode.status === 'ready')
+          expect(STEPS.every((name) => ['done', 'skipped'].includes(episode.steps[name].state))).toBe(true)
       }
     }),
     { numRuns: 500, verbose: 1 },

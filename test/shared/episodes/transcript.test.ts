@@ -8,7 +8,10 @@ import type { Word } from '../../../shared/episodes/transcript.ts'
 const anyWords: fc.Arbitrary<Word[]> = fc
   .array(
     fc.record({
-      text: fc.oneof(fc.string({ minLength: 1, maxLength: 12 }).map((text) => text.replace(/\s/g, '') || 'x'), fc.constantFrom('-->', '<b>', '&amp;', 'end.')),
+      text: fc.oneof(
+        fc.string({ minLength: 1, maxLength: 12 }).map((text) => text.replace(/\s/g, '') || 'x'),
+        fc.constantFrom('-->', '<b>', '&amp;', 'end.'),
+      ),
       gapMs: fc.nat(2000),
       lengthMs: fc.nat(1500),
     }),
@@ -82,7 +85,15 @@ describe('captions', () => {
   })
 
   test('move with the intro', () => {
-    const transcript = { language: 'en', durationSeconds: 1, text: 'a', words: [{ text: 'a', startMs: 100, endMs: 200 }] }
-    expect(shiftTranscript(transcript, 1500)).toMatchObject({ durationSeconds: 2.5, words: [{ startMs: 1600, endMs: 1700 }] })
+    const transcript = {
+      language: 'en',
+      durationSeconds: 1,
+      text: 'a',
+      words: [{ text: 'a', startMs: 100, endMs: 200 }],
+    }
+    expect(shiftTranscript(transcript, 1500)).toMatchObject({
+      durationSeconds: 2.5,
+      words: [{ startMs: 1600, endMs: 1700 }],
+    })
   })
 })

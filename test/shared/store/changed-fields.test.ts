@@ -6,7 +6,13 @@ import { changedFields } from '../../../shared/store/changed-fields.ts'
 const document = fc.dictionary(
   fc.constantFrom('a', 'b', 'c'),
   fc.letrec((tie) => ({
-    value: fc.oneof({ maxDepth: 3 }, fc.integer(), fc.string(), fc.array(fc.integer()), fc.dictionary(fc.constantFrom('x', 'y'), tie('value'))),
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.integer(),
+      fc.string(),
+      fc.array(fc.integer()),
+      fc.dictionary(fc.constantFrom('x', 'y'), tie('value')),
+    ),
   })).value,
 )
 
@@ -15,7 +21,10 @@ function apply(base: Record<string, unknown>, changes: ReturnType<typeof changed
   for (const { path, value } of changes) {
     const parents = path.slice(0, -1)
     const last = path.at(-1) ?? ''
-    const holder = parents.reduce<Record<string, unknown>>((map, key) => (map[key] ??= {}) as Record<string, unknown>, copy)
+    const holder = parents.reduce<Record<string, unknown>>(
+      (map, key) => (map[key] ??= {}) as Record<string, unknown>,
+      copy,
+    )
     if (value === undefined) delete holder[last]
     else holder[last] = value
   }

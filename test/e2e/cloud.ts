@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+import { vi } from 'vitest'
+
+import { ApiClient } from '../../infra/demo/api-client.ts'
+import { startLocalCloud } from '../../infra/local/local-cloud.ts'
+import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
+import type { EpisodeView } from '../../shared/episodes/view.ts'
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+export const SPEECH = readFileSync(`${ROOT}test/fixtures/speech.flac`)
+
+/** Long enough for a lease to run out and the step to be taken over, on a busy machine. */
+const FINISH_TIMEOUT_MS = 90_000
+
+/** The whole local cloud with real function processes; the stand-ins answer almost at once. */
+export function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
+  return startLocalCloud({ port: 0, source: ROOT, latencyFactor: 0.02, environment: {}, ...options })
+}
+
+export async function clientOf(cloud: LocalCloud, user: string): Promise<ApiClient> {
+  return new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken(user))
+}
+
+/** A draft with the fixture uploaded. */
+export async function uploaded(
+  client: ApiClient,
+  title: string,
+  options: Record<string, unknown> = {},
+): Promise<EpisodeView> {
+  const episode = await client.create({ title, options })
+  await client.upload(episode.id, SPEECH, 'audio/flac')
+  return episode
+}
+
+/** The episode once it is no longer being processed. */
+export function settled(client: ApiClient, episodeId: string): Promise<EpisodeView> {
+  return until(client, episodeId, ({ status }) => status !== 'processing')
+}
+
+/** The episode once `holds` is true of it. */
+export function until(
+  client: ApiClient,
+  episodeId: string,
+  holds: (episode: EpisodeView) => boolean,
+): Promise<EpisodeView> {
+  return vi.waitFor(
+    async () => {
+      const episode = await client.get(episodeId)
+      if (!holds(episode)) throw new Error(`still ${episode.status}: ${JSON.stringify(episode.steps)}`)
+      return episode
+    },
+    { timeout: FINISH_TIMEOUT_MS, interval: 100 },
+  )
+}
+
+/** Requests that reached a stand-in for one episode. */
+export function requestsTo(cloud: LocalCloud, target: string, path: RegExp, episodeId?: string): number {
+  return cloud.journal
+    .of(target)
+    .filter(
+      (entry) =>
+        entry.method === 'POST' &&
+        path.test(entry.path ?? '') &&
+        (episodeId === undefined || entry.episodeId === episodeId),
+    ).length
+}

@@ -2,7 +2,7 @@ import type { EndpointRow } from '../shared/http/endpoint-row.ts'
 import { WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
 /** Rates and retries of the queue that feeds a work function. */
-export type QueueRow = {
+type QueueRow = {
   maxDispatchesPerSecond: number
   maxConcurrentDispatches: number
   /** Deliveries of one task; the worker bounds its own attempts, this bounds tasks that never reach it. */

@@ -8,7 +8,7 @@ import type { HttpFunction } from '../shared/http/endpoint.ts'
 import { serve } from './serve.ts'
 
 /** A work function: one task in, one step attempt, 200 unless the task must be delivered again. */
-export function serveStep<Step extends StepName>(step: Step, worker: Worker): HttpFunction {
+export function serveStep(step: StepName, worker: Worker): HttpFunction {
   const order = z.looseObject({
     episodeId: EpisodeId,
     step: z.literal(step),

@@ -5,7 +5,7 @@ export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as c
 export type ProviderName = (typeof PROVIDERS)[number]
 
 /** A signer whose ID tokens we accept, and where its public keys are published. */
-export type TokenIssuer = { issuer: string; jwksUrl: string }
+type TokenIssuer = { issuer: string; jwksUrl: string }
 
 export type ProviderConfig = {
   apiKey: string

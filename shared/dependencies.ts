@@ -3,13 +3,20 @@ import type { Config } from './config.ts'
 import { tokenVerifier } from './http/identity.ts'
 import type { TokenVerifier } from './http/identity.ts'
 import { assemblyAi } from './providers/assemblyai.ts'
+import type { AssemblyAi } from './providers/assemblyai.ts'
 import { auphonic } from './providers/auphonic.ts'
+import type { Auphonic } from './providers/auphonic.ts'
 import { elevenLabs } from './providers/elevenlabs.ts'
+import type { ElevenLabs } from './providers/elevenlabs.ts'
 import { gemini } from './providers/gemini.ts'
+import type { Gemini } from './providers/gemini.ts'
 import { episodeStore } from './store/episodes.ts'
+import type { EpisodeStore } from './store/episodes.ts'
 import { firestoreAccess } from './store/firestore.ts'
 import { objectStore } from './store/objects.ts'
+import type { ObjectStore } from './store/objects.ts'
 import { stepQueue } from './tasks/step-queue.ts'
+import type { StepQueue } from './tasks/step-queue.ts'
 
 /** All that handlers and workers use of the world, in one argument. */
 export type Dependencies = {
@@ -17,17 +24,17 @@ export type Dependencies = {
   now: () => number
   random: () => number
   tokens: TokenVerifier
-  episodes: ReturnType<typeof episodeStore>
-  objects: ReturnType<typeof objectStore>
-  queue: ReturnType<typeof stepQueue>
-  assemblyAi: ReturnType<typeof assemblyAi>
-  gemini: ReturnType<typeof gemini>
-  elevenLabs: ReturnType<typeof elevenLabs>
-  auphonic: ReturnType<typeof auphonic>
+  episodes: EpisodeStore
+  objects: ObjectStore
+  queue: StepQueue
+  assemblyAi: AssemblyAi
+  gemini: Gemini
+  elevenLabs: ElevenLabs
+  auphonic: Auphonic
 }
 
 /** Builds them from a configuration. Nothing heavy happens yet: clients are imported at their first call. */
-export function buildDependencies(config: Config): Dependencies {
+function buildDependencies(config: Config): Dependencies {
   return {
     config,
     now: Date.now,

@@ -9,6 +9,8 @@ export default defineConfig({
     environment: 'node',
     pool: 'forks',
     maxWorkers: 2,
+    reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
+    outputFile: { json: '.steadycast/test-results.json' },
     testTimeout: 120_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

@@ -89,7 +89,11 @@ async function proxy(
     upstream.once('response', (answer) => {
       response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
       answer.pipe(response)
-      answer.once('end', resolve)
+      answer.once('end', () => {
+        // Answered before all of the request was read: the rest must not stand before the connection's next request.
+        request.unpipe(upstream).resume()
+        resolve()
+      })
       answer.once('error', () => {
         response.destroy()
         resolve()

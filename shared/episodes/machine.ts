@@ -16,7 +16,7 @@ export type Outcome =
   | { kind: 'done'; results: Results; adopted?: boolean }
   | { kind: 'polling'; nextCheckAtMs: number }
   | { kind: 'unavailable'; provider: string; untilMs: number; ambiguous: boolean; giveUp: EpisodeFault }
-  | { kind: 'tryAgain'; notBeforeMs: number; giveUp: EpisodeFault }
+  | { kind: 'tryAgain'; notBeforeMs: number; ambiguous: boolean; giveUp: EpisodeFault }
   | { kind: 'failed'; fault: EpisodeFault }
 
 export type Claimed =
@@ -170,20 +170,25 @@ export function settle(
       const sinceMs = step.unavailable?.sinceMs ?? nowMs
       if (nowMs - sinceMs > deadlineMs) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const waiting: Step = {
-        ...released(step, 'waiting'),
+        ...released(callEnded(step, outcome.ambiguous), 'waiting'),
         unavailable: {
           provider: outcome.provider,
           sinceMs,
           waits: (step.unavailable?.waits ?? 0) + 1,
           untilMs: outcome.untilMs,
         },
-        ...(step.paid && { paid: { ...step.paid, open: outcome.ambiguous } }),
       }
       return orderStep(episode, fence.step, waiting, nowMs, outcome.untilMs)
     }
     case 'tryAgain':
       if (step.attempt >= ATTEMPTS_MAX) return fail(episode, fence.step, outcome.giveUp, nowMs)
-      return orderStep(episode, fence.step, released(step, 'pending'), nowMs, outcome.notBeforeMs)
+      return orderStep(
+        episode,
+        fence.step,
+        released(callEnded(step, outcome.ambiguous), 'pending'),
+        nowMs,
+        outcome.notBeforeMs,
+      )
   }
 }
 
@@ -223,6 +228,11 @@ function finishStep(
   if (moved.status !== 'processing') return { episode: moved, orders: [] }
   if (name === 'finish') return { episode: { ...moved, status: 'ready' }, orders: [] }
   return startReady(moved, nowMs)
+}
+
+/** A paid call stays open when it may have been carried out although its result is not here. */
+function callEnded(step: Step, ambiguous: boolean): Step {
+  return step.paid === undefined ? step : { ...step, paid: { ...step.paid, open: ambiguous } }
 }
 
 /** The result of the call before was found: this attempt made none. */

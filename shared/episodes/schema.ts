@@ -44,8 +44,7 @@ export const Options = z.strictObject({
   upgrade: z.boolean().optional(),
 })
 
-export const EPISODE_STATUSES = ['draft', 'processing', 'ready', 'error', 'cancelled'] as const
-export const EpisodeStatus = z.enum(EPISODE_STATUSES)
+export const EpisodeStatus = z.enum(['draft', 'processing', 'ready', 'error', 'cancelled'])
 
 export const EpisodeFault = z.looseObject({
   code: z.string(),

@@ -76,7 +76,7 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
 }
 
 /** 0 to 1: finished steps count in full, a step at work counts half of its share. */
-export function progressOf(episode: Episode): number {
+function progressOf(episode: Episode): number {
   if (episode.status === 'ready') return 1
   const share = (name: StepName) => {
     const { state } = episode.steps[name]

@@ -8,7 +8,7 @@ export type Caller = 'user' | 'tasks' | 'provider' | 'anyone'
  * How a function takes its input. `json`: a JSON body. `query`: the query string, no body. `stream`: the query string,
  * and a body that the handler reads itself. `ignored`: the query string; a body is drained unread.
  */
-export type InputKind = 'json' | 'query' | 'stream' | 'ignored'
+type InputKind = 'json' | 'query' | 'stream' | 'ignored'
 
 /** What the edge must know of a function; the function table adds what deploying it takes. */
 export type EndpointRow = {

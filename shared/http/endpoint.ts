@@ -18,16 +18,16 @@ import { methodCheck } from './method.ts'
 import { measured, timing } from './timing.ts'
 
 /** What a handler gets to see of a request. */
-export type Call<Input> = {
+type Call<Input> = {
   readonly input: Input
   readonly signal: AbortSignal
   readonly requestId: string
   /** The signed-in person. @throws AppError unauthenticated when the function's caller is not `user` */
   readonly userId: string
   /** One request header, at most once. */
-  header(name: string): string | undefined
+  readonly header: (name: string) => string | undefined
   /** The unread body of a `stream` function, bounded. */
-  body(): Readable
+  readonly body: () => Readable
 }
 
 export type EndpointSpec<Schema extends z.ZodType> = {
@@ -59,6 +59,7 @@ export function createEndpoint<Schema extends z.ZodType>(
       const exchange = openExchange(row, spec.input, request, response, requestId, built)
       const call = callOf<z.output<Schema>>(exchange)
       await send(
+        request,
         response,
         await compose(CHAIN, exchange, () => measured(exchange, 'handler', spec.handle(call, built))),
       )
@@ -67,7 +68,11 @@ export function createEndpoint<Schema extends z.ZodType>(
       log('CRITICAL', 'request.edge_failed', { function: row.name, requestId, errorId, error: errorFields(thrown) })
       const error = asAppError(thrown)
       const json = errorEnvelope(error, { errorId, requestId })
-      await send(response, { status: 500, json, headers: { ...errorHeaders(error), 'X-Request-Id': requestId } })
+      await send(request, response, {
+        status: 500,
+        json,
+        headers: { ...errorHeaders(error), 'X-Request-Id': requestId },
+      })
     }
   }
 }
@@ -130,7 +135,7 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
   }
 }
 
-async function send(response: ServerResponse, answer: Answer): Promise<void> {
+async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   if (response.headersSent || response.destroyed) return
   const body = answer.json === undefined ? undefined : Buffer.from(JSON.stringify(answer.json))
   response.writeHead(answer.status, {
@@ -142,6 +147,8 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
   await new Promise<void>((resolve) => {
     response.once('close', resolve)
     response.end(body)
+    // What nobody has read must not stand before the connection's next request.
+    if (!request.complete) request.unpipe().resume()
   })
 }
 

@@ -59,7 +59,7 @@ export function assemblyAi({ apiKey, baseUrl }: ProviderConfig) {
     /** Sends the audio itself, for where the provider cannot fetch it; the URL can only be read by the provider. */
     async upload(audio: Readable, context: CallContext): Promise<string> {
       const attempt = async (signal: AbortSignal) => {
-        const sent = request('upload', 'POST', '/v2/upload', Readable.toWeb(audio) as unknown as ReadableStream)
+        const sent = request('upload', 'POST', '/v2/upload', Readable.toWeb(audio))
         sent.headers['Content-Type'] = 'application/octet-stream'
         return (await sendForJson(sent, Uploaded, 65_536, context, signal)).upload_url
       }

@@ -17,7 +17,7 @@ const DISPATCH_DEADLINE_SECONDS = WORK_TIMEOUT_SECONDS + 30
 export type StepQueue = ReturnType<typeof stepQueue>
 
 /** The function that works on a step, and the queue that calls it, share one name. */
-export function workFunction(step: StepName): string {
+function workFunction(step: StepName): string {
   return `work-${step}`
 }
 

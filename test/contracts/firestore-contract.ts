@@ -345,7 +345,7 @@ export function firestoreContract(
           await db.doc(path).set({ n: 0 })
           const [processes, concurrency, each] = way === 'transaction' ? [2, 1, 5] : [3, 2, 10]
           const job: CounterJob = { address: server.address, project: PROJECT, path, way, concurrency, each }
-          const reports = await Promise.all(Array.from({ length: processes }, () => count(job)))
+          const reports = await Promise.all(Array.from({ length: processes }, () => countInProcess(job)))
           const succeeded = reports.reduce((sum, report) => sum + report.succeeded, 0)
           expect((await db.doc(path).get()).data()).toEqual({ n: succeeded })
           expect(succeeded).toBe(processes * concurrency * each)
@@ -356,7 +356,7 @@ export function firestoreContract(
 }
 
 /** Runs one counting process to its end. */
-async function count(job: CounterJob): Promise<CounterReport> {
+async function countInProcess(job: CounterJob): Promise<CounterReport> {
   const child = fork(new URL('./firestore-counter.ts', import.meta.url), { execArgv: [] })
   const report = new Promise<CounterReport>((resolve, reject) => {
     child.once('message', (message: CounterReport) => resolve(message))

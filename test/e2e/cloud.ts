@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import { vi } from 'vitest'
@@ -8,7 +8,7 @@ import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 
-export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export const SPEECH = readFileSync(`${ROOT}test/fixtures/speech.flac`)
 
 /** Long enough for a lease to run out and the step to be taken over, on a busy machine. */
@@ -16,7 +16,9 @@ const FINISH_TIMEOUT_MS = 90_000
 
 /** The whole local cloud with real function processes; the stand-ins answer almost at once. */
 export function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
-  return startLocalCloud({ port: 0, source: ROOT, latencyFactor: 0.02, environment: {}, ...options })
+  mkdirSync(`${ROOT}.steadycast`, { recursive: true })
+  const onLine = (line: string) => appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
+  return startLocalCloud({ port: 0, source: ROOT, latencyFactor: 0.02, environment: {}, onLine, ...options })
 }
 
 export async function clientOf(cloud: LocalCloud, user: string): Promise<ApiClient> {

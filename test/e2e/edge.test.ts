@@ -150,7 +150,7 @@ describe('every answer', () => {
       },
       body: chunked,
       duplex: 'half',
-    } as RequestInit).catch(() => undefined)
+    }).catch(() => undefined)
     if (response) await expectEnvelope(response, 413, 'request_too_large')
     expect((await call(FUNCTIONS['ops-live'])).status).toBe(200)
   })

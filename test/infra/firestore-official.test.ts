@@ -8,6 +8,7 @@ const found = await findOfficialFirestore()
 if ('jar' in found) firestoreContract("Google's emulator", startOfficialFirestore)
 else
   describe("Firestore: Google's emulator", () => {
+    // oxlint-disable-next-line vitest/no-disabled-tests -- the name says why it is not run
     test.skip(`not run: ${found.missing}`, () => {
       expect(found).toHaveProperty('jar')
     })

@@ -11,8 +11,8 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 
 export type FfmpegRun = { exitCode: number; stderr: string; outputs: Record<string, Uint8Array> }
 
-/** Which ffmpeg runs here: FFMPEG_PATH, then the one on PATH, then WebAssembly out of a package. */
-export function ffmpegProgram(): string | 'wasm' {
+/** Which ffmpeg runs here, or `wasm`: FFMPEG_PATH, then the one on PATH, then WebAssembly out of a package. */
+function ffmpegProgram(): string {
   const configured = process.env['FFMPEG_PATH']?.trim()
   if (configured) return configured
   const executable = process.platform === 'win32' ? 'ffmpeg.exe' : 'ffmpeg'

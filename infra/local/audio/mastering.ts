@@ -9,7 +9,7 @@ const TRUE_PEAK_DB = -1.5
 const RANGE_LU = 20
 
 /** What ffmpeg could not read as audio. */
-export class NotAudioError extends Error {
+class NotAudioError extends Error {
   override readonly name = 'NotAudioError'
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { Readable } from 'node:stream'
 
 import busboy from 'busboy'
 import * as z from 'zod'
@@ -7,6 +6,7 @@ import * as z from 'zod'
 import { durationSeconds, master } from '../audio/mastering.ts'
 import { HttpService, ReplyError } from '../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../http-service.ts'
+import { auphonicStorage, DownloadLinks } from './auphonic-storage.ts'
 import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from './stand-in.ts'
 import type { StandInOptions, WorkLog } from './stand-in.ts'
 import { deliverWebhook } from './webhook.ts'
@@ -46,13 +46,12 @@ type Production = {
 }
 
 const LATENCY_MS = { base: 2500, shareOfAudio: 0.03 }
-const LINK_SECONDS = 3600
 
 /** Auphonic's production API; the audio is really mastered, and downloads redirect to a storage of their own. */
 export function auphonicStandIn(options: StandInOptions, work: WorkLog): { api: HttpService; storage: HttpService } {
   const productions = new Map<string, Production>()
-  const links = new Map<string, { data: Buffer; untilMs: number }>()
-  const storage = storageOf(options, links)
+  const downloads = new DownloadLinks()
+  const storage = auphonicStorage(options, downloads)
 
   const find = (request: LocalRequest): Production => {
     requireKey(request, options.apiKey)
@@ -141,9 +140,7 @@ export function auphonicStandIn(options: StandInOptions, work: WorkLog): { api: 
       handle: (request) => {
         const { output } = find(request)
         if (output === undefined) return refuse(404, 'No such file')
-        const id = randomBytes(16).toString('hex')
-        links.set(id, { data: output, untilMs: Date.now() + LINK_SECONDS * 1000 })
-        return { status: 302, headers: { Location: `${storage.origin}/result/${id}` } }
+        return { status: 302, headers: { Location: `${storage.origin}/result/${downloads.add(output)}` } }
       },
     },
     {
@@ -174,34 +171,6 @@ export function auphonicStandIn(options: StandInOptions, work: WorkLog): { api: 
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
   })
   return { api, storage }
-}
-
-/** The storage behind download links: signed by the link itself, and confused by anybody's key. */
-function storageOf(options: StandInOptions, links: Map<string, { data: Buffer; untilMs: number }>): HttpService {
-  const denied = (status: number) => ({
-    status,
-    headers: { 'Content-Type': 'application/xml' },
-    body: '<Error><Code>InvalidArgument</Code></Error>',
-  })
-  const route: Route = {
-    method: 'GET',
-    path: /^\/result\/(\w+)$/,
-    handle: ({ params: [id = ''], headers }) => {
-      const link = links.get(id)
-      if (headers.authorization !== undefined) return denied(400)
-      if (link === undefined || link.untilMs < Date.now()) return denied(403)
-      return {
-        status: 200,
-        headers: { 'Content-Type': 'audio/mpeg', 'Content-Length': String(link.data.length) },
-        body: Readable.from(chunksOf(link.data)),
-      }
-    },
-  }
-  return new HttpService({ ...options, target: 'auphonic', routes: [route], refuse: (status) => denied(status) })
-}
-
-function* chunksOf(data: Buffer): Generator<Buffer> {
-  for (let offset = 0; offset < data.length; offset += 65_536) yield data.subarray(offset, offset + 65_536)
 }
 
 function newProduction(request: z.infer<typeof Create>): Production {

@@ -137,7 +137,7 @@ function spoken(
       headers: { ...headers, 'Content-Type': format.startsWith('wav_') ? 'audio/wav' : 'audio/mpeg' },
       body: audio,
     }
-  const characters = [...text]
+  const characters = Array.from(text)
   const seconds = audio.length / 16_000 / characters.length
   const alignment = {
     characters,

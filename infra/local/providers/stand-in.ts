@@ -30,7 +30,7 @@ export class WorkLog {
 
 /** Sleeps without holding the process open. */
 export function wait(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs).unref())
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, delayMs)).unref())
 }
 
 /** The episode a signed storage URL belongs to. */

@@ -127,5 +127,5 @@ function pickSettings(settings: ObjectSettings): ObjectSettings {
     customTime,
     metadata,
   }
-  return Object.fromEntries(Object.entries(picked).filter(([, value]) => value !== undefined)) as ObjectSettings
+  return Object.fromEntries(Object.entries(picked).filter(([, value]) => value !== undefined))
 }

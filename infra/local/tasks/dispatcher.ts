@@ -33,7 +33,7 @@ export class Dispatcher {
     for (const queue of this.queues.values()) for (const task of queue.take(nowMs)) void this.#deliver(queue, task)
     const waits = [...this.queues.values()].map((queue) => queue.nextWakeMs(nowMs)).filter((wait) => wait !== undefined)
     if (waits.length > 0)
-      this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_NAP_MS, Math.max(1, ...[Math.min(...waits)])))
+      this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_NAP_MS, Math.max(1, Math.min(...waits))))
   }
 
   /** Delivers a task outside its turn, even while it runs or after it is done: at-least-once, provoked. */

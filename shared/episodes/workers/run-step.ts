@@ -8,7 +8,7 @@ import { errorFields, log } from '../../telemetry/log.ts'
 import { enqueueAll } from '../actions.ts'
 import { claim, note, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
-import type { Episode, Step } from '../schema.ts'
+import type { Step } from '../schema.ts'
 import { HEARTBEAT_SHARE } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
 import { exhausted, rejected, unavailableTooLong } from './faults.ts'
@@ -81,6 +81,7 @@ async function attempt(
   const { fence, resumesIntent } = claimed
   const { episode } = claimed.moved
   const lost = new AbortController()
+  let charged = false
   const signal = AbortSignal.any([requestSignal, lost.signal])
   const record = async (job: Partial<NonNullable<Step['job']>>) => {
     const decision = await needs.episodes.move(episode.id, (current) => {
@@ -109,11 +110,12 @@ async function attempt(
       call,
       resumesIntent,
       noteJob: record,
+      charged: () => void (charged = true),
     })
   } catch (error) {
     if (lost.signal.aborted || error instanceof LeaseLost) return undefined
     if (requestSignal.aborted) throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
-    return outcomeOfFailure(needs, episode, fence, error, fields)
+    return outcomeOfFailure(needs, { step: episode.steps[fence.step], error, charged }, fields)
   } finally {
     clearInterval(heartbeat)
   }
@@ -121,27 +123,29 @@ async function attempt(
 
 function outcomeOfFailure(
   needs: Dependencies,
-  episode: Episode,
-  { step: name }: Fence,
-  error: unknown,
+  { step, error, charged }: { step: Step; error: unknown; charged: boolean },
   fields: Record<string, unknown>,
 ): Outcome {
-  const step = episode.steps[name]
   const nowMs = needs.now()
-  if (error instanceof ProviderError && isUnavailability(error.kind)) {
+  const ambiguous = charged || (error instanceof ProviderError && error.ambiguous)
+  const missing = unavailableService(error)
+  if (missing !== undefined) {
     const waitMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, needs.random)
-    return {
-      kind: 'unavailable',
-      provider: error.provider,
-      untilMs: nowMs + Math.max(error.retryAfterMs ?? 0, waitMs),
-      ambiguous: error.ambiguous,
-      giveUp: unavailableTooLong(error.provider),
-    }
+    const untilMs = nowMs + Math.max(missing.retryAfterMs, waitMs)
+    return { kind: 'unavailable', provider: missing.name, untilMs, ambiguous, giveUp: unavailableTooLong(missing.name) }
   }
   log('ERROR', 'step.attempt_failed', { ...fields, attempt: step.attempt, error: errorFields(error) })
   if (error instanceof ProviderError && error.kind !== 'bad_response') return { kind: 'failed', fault: rejected(error) }
   const waitMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, needs.random)
-  return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, giveUp: exhausted() }
+  return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, ambiguous, giveUp: exhausted() }
+}
+
+/** The service that cannot be used just now, if that is what failed: a provider, or our own storage. */
+function unavailableService(error: unknown): { name: string; retryAfterMs: number } | undefined {
+  if (error instanceof ProviderError && isUnavailability(error.kind))
+    return { name: error.provider, retryAfterMs: error.retryAfterMs ?? 0 }
+  if (error instanceof AppError && error.code === 'service_unavailable') return { name: 'gcs', retryAfterMs: 0 }
+  return undefined
 }
 
 async function finish(

@@ -12,6 +12,7 @@ export async function voice(work: Work): Promise<Outcome> {
     return { kind: 'done', adopted: true, results: { voice: { audioKey, characters: intro.text.length } } }
 
   const spoken = await elevenLabs.speak(intro, work.call)
+  work.charged()
   await objects.create(audioKey, spoken.audio, spoken.contentType, work.signal)
   return { kind: 'done', results: { voice: { audioKey, characters: spoken.characters } } }
 }

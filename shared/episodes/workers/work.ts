@@ -12,6 +12,8 @@ export type Work = {
   readonly call: CallContext
   /** An earlier attempt meant to do the same and was not heard of again: look before doing it again. */
   readonly resumesIntent: boolean
+  /** Says that a paid call has gone through: should its result be lost from here on, another call would be a repeat. */
+  charged(): void
   /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
   noteJob(job: Partial<NonNullable<Step['job']>>): Promise<void>
 }

@@ -23,6 +23,7 @@ export async function write(work: Work): Promise<Outcome> {
     },
     work.call,
   )
+  work.charged()
   const notes = { ...answered, chapters: tidyChapters(answered.chapters, transcript.durationSeconds) }
   await objects.create(notesKey, JSON.stringify(notes), 'application/json', work.signal)
   return { kind: 'done', results: { write: { notesKey, notes } } }

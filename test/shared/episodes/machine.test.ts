@@ -92,8 +92,14 @@ describe('a claim', () => {
   })
 
   test('by an order that gave way to a newer one changes nothing', () => {
-    const held = claimed(moved.episode, order, 10)
-    const polling = settle(held.moved.episode, held.fence, { kind: 'polling', nextCheckAtMs: 99 }, 11, DEADLINE_MS)
+    const holding = claimed(moved.episode, order, 10)
+    const polling = settle(
+      holding.moved.episode,
+      holding.fence,
+      { kind: 'polling', nextCheckAtMs: 99 },
+      11,
+      DEADLINE_MS,
+    )
     expect(claim(polling?.episode ?? draft(), order, terms('x', 12), 12)).toMatchObject({ kind: 'stale' })
   })
 
@@ -133,6 +139,21 @@ describe('a claim', () => {
     expect(claim(episode, write, terms('x', 20 + 5 * LEASE_MS), 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
   })
 
+  test('counts no repeat when the call before was never made, or its end was seen', () => {
+    const transcribed = carryOut(moved.episode, order, 10)
+    let next = orderOf(transcribed, 'write')
+    let { episode } = transcribed
+    for (let failure = 0; failure < ATTEMPTS_MAX - 1; failure++) {
+      const holding = claimed(episode, next, 20 + failure)
+      const outcome: Outcome = { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, giveUp: FAULT }
+      const failed = settle(holding.moved.episode, holding.fence, outcome, 20 + failure, DEADLINE_MS)
+      if (failed === undefined) throw new Error('fenced')
+      ;({ episode } = failed)
+      next = orderOf(failed, 'write')
+    }
+    expect(episode.steps.write.paid).toMatchObject({ repeats: 0, open: false })
+  })
+
   test('counts no repeat when the result of the call before was found', () => {
     const transcribed = carryOut(moved.episode, order, 10)
     const write = orderOf(transcribed, 'write')
@@ -160,7 +181,7 @@ describe('a worker that has lost its step', () => {
     ['failed', { kind: 'failed', fault: FAULT }],
     ['polling', { kind: 'polling', nextCheckAtMs: 1 }],
     ['unavailable', { kind: 'unavailable', provider: 'x', untilMs: 1, ambiguous: true, giveUp: FAULT }],
-    ['tryAgain', { kind: 'tryAgain', notBeforeMs: 1, giveUp: FAULT }],
+    ['tryAgain', { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, giveUp: FAULT }],
   ] as const)('changes nothing by settling as %s', (_name, outcome: Outcome) => {
     expect(settle(second.moved.episode, first.fence, outcome, 40_000, DEADLINE_MS)).toBeUndefined()
   })
@@ -289,7 +310,7 @@ function outcomeOf(kind: string, step: StepName, nowMs: number): Outcome {
     case 'unavailable':
       return { kind: 'unavailable', provider: 'p', untilMs: nowMs + 100, ambiguous: nowMs % 2 === 0, giveUp: FAULT }
     case 'tryAgain':
-      return { kind: 'tryAgain', notBeforeMs: nowMs + 10, giveUp: FAULT }
+      return { kind: 'tryAgain', notBeforeMs: nowMs + 10, ambiguous: nowMs % 3 === 0, giveUp: FAULT }
     default:
       return { kind: 'failed', fault: FAULT }
   }

@@ -1,0 +1,69 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+import { FUNCTIONS } from '../../functions/functions.ts'
+import { ERROR_CODES } from '../../shared/errors/codes.ts'
+
+/** The README's tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
+const TABLES: Record<string, () => string> = { functions: functionsTable, errors: errorsTable }
+
+const README = fileURLToPath(new URL('../../README.md', import.meta.url))
+
+/** The text with every generated table made anew. @throws Error when a table has no place in it */
+export function withTables(text: string): string {
+  let result = text
+  for (const [name, make] of Object.entries(TABLES)) {
+    const place = new RegExp(`(<!-- ${name} -->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
+    if (!place.test(result)) throw new Error(`README.md has no place for the table "${name}"`)
+    result = result.replace(place, (_all, open: string, close: string) => `${open}\n${make()}\n\n${close}`)
+  }
+  return result
+}
+
+function functionsTable(): string {
+  const rows = Object.values(FUNCTIONS).map(
+    ({ name, method, caller, purpose, bodyBytesMax, timeoutSeconds, memoryMiB }) => [
+      `\`${name}\``,
+      method,
+      { user: 'user', tasks: 'Cloud Tasks', provider: 'provider', anyone: 'anyone' }[caller],
+      bodyBytesMax === 0 ? '' : bytes(bodyBytesMax),
+      `${timeoutSeconds} s`,
+      `${memoryMiB} MiB`,
+      purpose,
+    ],
+  )
+  return table(['Function', 'Method', 'Caller', 'Body at most', 'Timeout', 'Memory', 'What it does'], rows)
+}
+
+function errorsTable(): string {
+  const rows = Object.entries(ERROR_CODES).map(([code, { status, retryable, message }]) => [
+    `\`${code}\``,
+    String(status),
+    retryable ? 'yes' : 'no',
+    message,
+  ])
+  return table(['Code', 'Status', 'Retryable', 'What the user reads'], rows)
+}
+
+function bytes(count: number): string {
+  return count >= 1024 * 1024 ? `${count / 1024 / 1024} MiB` : `${count / 1024} KiB`
+}
+
+function table(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const before = await readFile(README, 'utf8')
+  const after = withTables(before)
+  const check = process.argv.includes('--check')
+  if (!check && before !== after) await writeFile(README, after)
+  process.stdout.write(
+    before === after
+      ? 'README tables: up to date\n'
+      : check
+        ? 'README tables: out of date; run npm run generate\n'
+        : 'README tables: written\n',
+  )
+  process.exitCode = check && before !== after ? 1 : 0
+}

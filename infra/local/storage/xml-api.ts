@@ -1,0 +1,82 @@
+import type { KeyObject } from 'node:crypto'
+
+import type { LocalRequest, Reply, Route } from '../http-service.ts'
+import { checkConditions } from './objects.ts'
+import type { Buckets } from './objects.ts'
+import { content, hashes, settingsOf, headerOf, lengthRange, preconditionFailed, xmlError } from './replies.ts'
+import { receiveChunk } from './resumable-upload.ts'
+import type { Sessions } from './resumable.ts'
+import { verifySignedUrl } from './signed-url.ts'
+
+const XML_OBJECT = /^\/(?!b\/|storage\/|upload\/|download\/|resumable\/)([^/]+)\/(.+)$/
+
+/** What signed URLs reach; nothing here works without a signature, or the id of a session that had one. */
+export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject): Route[] {
+  const signed =
+    (handle: (request: LocalRequest, bucket: string, name: string) => Promise<Reply> | Reply) =>
+    (request: LocalRequest) => {
+      const verdict = verifySignedUrl(request.method, request.url, request.headers, key)
+      if (verdict === 'expired') return xmlError(400, 'ExpiredToken', 'The provided token has expired.')
+      if (verdict === 'unsigned') return xmlError(403, 'AccessDenied', 'Anonymous caller does not have access.')
+      if (verdict === 'mismatch') return xmlError(403, 'SignatureDoesNotMatch', 'The request signature does not match.')
+      const [bucket = '', name = ''] = request.params
+      return buckets.has(bucket)
+        ? handle(request, bucket, name)
+        : xmlError(404, 'NoSuchBucket', 'The specified bucket does not exist.')
+    }
+  return [
+    {
+      method: 'GET',
+      path: XML_OBJECT,
+      handle: signed((request, bucket, name) => {
+        const object = buckets.get(bucket, name, request.url.searchParams.get('generation'))
+        return object ? content(request, object) : xmlError(404, 'NoSuchKey', 'The specified key does not exist.')
+      }),
+    },
+    {
+      method: 'PUT',
+      path: XML_OBJECT,
+      handle: (request) =>
+        request.url.searchParams.has('upload_id')
+          ? receiveChunk(request, buckets, sessions)
+          : signed((inner, bucket, name) => putSigned(inner, buckets, bucket, name))(request),
+    },
+    {
+      method: 'POST',
+      path: XML_OBJECT,
+      handle: signed((request, bucket, name) => {
+        if (request.headers['x-goog-resumable'] !== 'start')
+          return xmlError(400, 'InvalidArgument', 'Expected x-goog-resumable: start')
+        const conditions = { ifGenerationMatch: headerOf(request, 'x-goog-if-generation-match') ?? null }
+        if (checkConditions(conditions, buckets.get(bucket, name)) !== 'holds') return preconditionFailed()
+        const id = sessions.start({
+          bucket,
+          name,
+          conditions,
+          lengthRange: lengthRange(request),
+          settings: settingsOf(request),
+        })
+        return {
+          status: 201,
+          headers: { Location: `http://${request.headers.host}${request.url.pathname}?upload_id=${id}` },
+        }
+      }),
+    },
+  ]
+}
+
+async function putSigned(request: LocalRequest, buckets: Buckets, bucket: string, name: string): Promise<Reply> {
+  const data = await request.bytes()
+  const conditions = { ifGenerationMatch: headerOf(request, 'x-goog-if-generation-match') ?? null }
+  if (checkConditions(conditions, buckets.get(bucket, name)) !== 'holds') return preconditionFailed()
+  const range = lengthRange(request)
+  if (range && data.length > range.max)
+    return xmlError(400, 'EntityTooLarge', `Your proposed upload exceeds the maximum of ${range.max}.`)
+  if (range && data.length < range.min)
+    return xmlError(400, 'EntityTooSmall', `Your proposed upload is below the minimum of ${range.min}.`)
+  const stored = buckets.put(bucket, name, data, settingsOf(request))
+  return {
+    status: 200,
+    headers: { ETag: `"${stored.md5}"`, 'X-Goog-Generation': stored.generation, 'X-Goog-Hash': hashes(stored) },
+  }
+}

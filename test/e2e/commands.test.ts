@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { afterEach, describe, expect, test } from 'vitest'
+
+/** The commands of the README, as a person types them. */
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'steadycast-commands-'))
+const running: ChildProcess[] = []
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL')
+})
+
+type Run = { child: ChildProcess; output: () => string; exit: Promise<number | null> }
+
+function command(script: string, args: string[] = [], environment: Record<string, string> = {}): Run {
+  const child = spawn(process.execPath, [join(root, script), ...args], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.push(child)
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  return { child, output: () => text, exit: new Promise((resolve) => child.once('exit', resolve)) }
+}
+
+async function origin({ output }: Run): Promise<string> {
+  await expect.poll(output, { timeout: 60_000 }).toMatch(/^ready http/m)
+  return /^ready (\S+)$/m.exec(output())?.[1] ?? ''
+}
+
+/** Whether anybody still answers there. */
+async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('npm start', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'comes up part by part, and stops at %s within 5 s, functions and all',
+    async (signal) => {
+      const run = command('infra/local/start.ts', [], { PORT: '0' })
+      const base = await origin(run)
+      for (const part of [
+        'identity',
+        'firestore',
+        'storage',
+        'tasks and scheduler',
+        'assemblyai',
+        'gemini',
+        'elevenlabs',
+        'auphonic',
+        'functions',
+      ])
+        expect(run.output()).toMatch(new RegExp(`^${part} `, 'm'))
+      expect((await fetch(`${base}/ops-live`)).status).toBe(200)
+      const storage = /^storage +(\S+)/m.exec(run.output())?.[1] ?? ''
+      const startedAtMs = Date.now()
+      run.child.kill(signal)
+      expect(await run.exit).toBe(0)
+      expect(Date.now() - startedAtMs).toBeLessThan(5000)
+      expect([await answers(base), await answers(storage)]).toEqual([false, false])
+    },
+  )
+
+  test('leaves no function behind even when it is killed', async () => {
+    const run = command('infra/local/start.ts', [], { PORT: '0', STEADYCAST_TEST_MARK: 'killed' })
+    const base = await origin(run)
+    expect((await fetch(`${base}/ops-live`)).status).toBe(200)
+    const children = await childrenOf(run.child.pid ?? 0)
+    expect(children.length).toBeGreaterThan(0)
+    run.child.kill('SIGKILL')
+    await run.exit
+    await expect.poll(() => children.filter(isAlive), { timeout: 5000 }).toEqual([])
+  })
+})
+
+describe('npm run demo', () => {
+  test('with a file that is not audio says so and exits with 1', async () => {
+    const file = join(folder, 'letter.mp3')
+    writeFileSync(file, '<html>this is a page</html>')
+    const run = command('infra/demo/demo.ts', [file])
+    expect(await run.exit).toBe(1)
+    expect(run.output()).toMatch(/does not contain audio we can read/)
+    rmSync(folder, { recursive: true })
+  })
+
+  test('with no such file says so and exits with 1', async () => {
+    const run = command('infra/demo/demo.ts', [join(folder, 'nothing.mp3')])
+    expect(await run.exit).toBe(1)
+    expect(run.output()).toMatch(/There is no file nothing.mp3/)
+  })
+})
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const { readFile } = await import('node:fs/promises')
+  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(/\s+/).filter(Boolean).map(Number)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,93 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { describe, expect, test } from 'vitest'
+
+import { entryPoint, FUNCTIONS } from '../../functions/functions.ts'
+import { functionsYaml } from '../../infra/build/functions-yaml.ts'
+import { withTables } from '../../infra/build/readme.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const run = promisify(execFile)
+
+describe('the function table', () => {
+  test.each(Object.keys(FUNCTIONS))('%s has a file of its name', (name) => {
+    const { folder, file } = entryPoint(name)
+    expect(existsSync(`${root}functions/${folder}/${file}.ts`)).toBe(true)
+  })
+
+  test('becomes a manifest that leaves nothing to defaults', () => {
+    const { endpoints } = JSON.parse(functionsYaml('europe-west1')) as {
+      endpoints: Record<string, Record<string, unknown>>
+    }
+    expect(Object.keys(endpoints)).toEqual(Object.keys(FUNCTIONS))
+    expect(endpoints['episodes-upload-url']).toEqual({
+      platform: 'gcfv2',
+      region: ['europe-west1'],
+      entryPoint: 'episodes.uploadUrl',
+      availableMemoryMb: 256,
+      cpu: 1,
+      timeoutSeconds: 60,
+      concurrency: 40,
+      minInstances: 0,
+      maxInstances: 20,
+      ingressSettings: 'ALLOW_ALL',
+      httpsTrigger: { invoker: ['public'] },
+    })
+  })
+
+  test('has a place in the README, or the generator says so', () => {
+    expect(() => withTables('no tables here')).toThrow(/no place for the table/)
+  })
+})
+
+/** Loads the deploy entry as an instance does, and tells which modules that took. */
+async function modulesOf(target: string): Promise<string[]> {
+  const script = `
+    import { registerHooks } from 'node:module'
+    const seen = []
+    registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
+    await import(${JSON.stringify(`file://${root}functions/index.ts`)})
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    process.stdout.write(JSON.stringify(seen), () => process.exit(0))`
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    FUNCTION_TARGET: target,
+    GOOGLE_CLOUD_PROJECT: 'p',
+    STORAGE_BUCKET: 'b',
+    ASSEMBLYAI_API_KEY: 'k',
+    GEMINI_API_KEY: 'k',
+    ELEVENLABS_API_KEY: 'k',
+    AUPHONIC_API_KEY: 'k',
+  }
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    env: environment,
+    maxBuffer: 32 * 1024 * 1024,
+  })
+  return JSON.parse(stdout) as string[]
+}
+
+describe('the deploy entry', () => {
+  test('loads the function the instance serves, and no other', async () => {
+    const modules = await modulesOf('ops.live')
+    const handlers = modules.filter((url) => /\/functions\/\w+\/[\w-]+\.ts$/.test(url))
+    expect(handlers.map((url) => url.replace(/.*\/functions\//, ''))).toEqual(['ops/live.ts'])
+    expect(modules.filter((url) => url.includes('/@google-cloud/'))).toEqual([])
+  })
+
+  test('loads only the clients the function uses', async () => {
+    const modules = await modulesOf('episodes.list')
+    expect(modules.some((url) => url.includes('/@google-cloud/firestore/'))).toBe(true)
+    expect(modules.filter((url) => /@google-cloud\/(tasks|storage)\//.test(url))).toEqual([])
+  })
+
+  test('refuses a target that is no function, and a configuration that cannot work, by name', async () => {
+    await expect(modulesOf('episodes.nothing')).rejects.toThrow(/FUNCTION_TARGET names no function: episodes.nothing/)
+    const bad = run(process.execPath, [`${root}functions/index.ts`], {
+      env: { PATH: process.env['PATH'] ?? '', FUNCTION_TARGET: 'ops.live' },
+    })
+    await expect(bad).rejects.toThrow(/GOOGLE_CLOUD_PROJECT is not set.*GEMINI_API_KEY is not set/)
+  })
+})

@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
+import { format, resolveConfig } from 'prettier'
+
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/errors/codes.ts'
 
@@ -55,15 +57,11 @@ function table(head: string[], rows: string[][]): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const before = await readFile(README, 'utf8')
-  const after = withTables(before)
+  const after = await format(withTables(before), { ...(await resolveConfig(README)), parser: 'markdown' })
+  const current = before === after
   const check = process.argv.includes('--check')
-  if (!check && before !== after) await writeFile(README, after)
-  process.stdout.write(
-    before === after
-      ? 'README tables: up to date\n'
-      : check
-        ? 'README tables: out of date; run npm run generate\n'
-        : 'README tables: written\n',
-  )
-  process.exitCode = check && before !== after ? 1 : 0
+  if (!check && !current) await writeFile(README, after)
+  const verdict = current ? 'up to date' : check ? 'out of date; run npm run generate' : 'written'
+  process.stdout.write(`README tables: ${verdict}\n`)
+  process.exitCode = check && !current ? 1 : 0
 }

@@ -358,7 +358,7 @@ describe('faults of the queue service', () => {
     await faults.set('tasks', { mode: 'down' })
     await expect(
       tasks.createTask({ parent, task: { httpRequest: { url: workerUrl } } }, { timeout: 500, retry: null }),
-    ).rejects.toThrow(/UNAVAILABLE|DEADLINE_EXCEEDED/)
+    ).rejects.toThrow(/UNAVAILABLE|DEADLINE_EXCEEDED|CANCELLED/)
     await faults.clear('tasks')
     await vi.waitFor(() => create(parent, 'back'), { timeout: 10_000, interval: 200 })
     await delivered(1)

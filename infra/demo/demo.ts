@@ -26,7 +26,7 @@ const CONTENT_TYPES: Record<string, string> = {
   '.flac': 'audio/flac',
   '.ogg': 'audio/ogg',
 }
-const WATCH_EVERY_MS = 250
+const WATCH_EVERY_MS = 400
 const GIVE_UP_MS = 30 * 60_000
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { firestore: { type: 'string' } } })

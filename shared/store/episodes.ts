@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 
+import type { Timestamp } from '@google-cloud/firestore'
+
 import { AppError } from '../errors/app-error.ts'
 import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { equalJitterMs } from '../resilience/backoff.ts'
 import { changedFields } from './changed-fields.ts'
+import type { FieldChange } from './changed-fields.ts'
 import { GRPC, grpcCode } from './firestore.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
@@ -13,6 +16,8 @@ const CAS_ATTEMPTS_MAX = 12
 const CAS_BACKOFF = { baseMs: 10, capMs: 400 }
 /** How many of the latest writes a document remembers, so that a landed write is recognised after later ones. */
 const REMEMBERED_WRITES = 8
+/** How many episodes an instance remembers its last write of. */
+const REMEMBERED_EPISODES = 50
 
 export type PageQuery = {
   userId: string
@@ -22,8 +27,12 @@ export type PageQuery = {
 }
 export type EpisodeStore = ReturnType<typeof episodeStore>
 
+/** An episode as it was at one update time, with the ids of the writes that led there. */
+type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
+
 /** Episodes in Firestore: one document each, moved by compare-and-set on its update time. */
 export function episodeStore(firestore: FirestoreAccess) {
+  const lastWritten = new Map<string, Version>()
   return {
     preload: firestore.preload,
 
@@ -45,8 +54,8 @@ export function episodeStore(firestore: FirestoreAccess) {
 
     /**
      * Moves one episode: `decide` sees it as it is and answers how it should be, or no episode to leave it alone; it
-     * may be asked again when somebody else was faster. The client repeats commits by itself, so our own landed write
-     * can come back as a lost precondition: it is recognised by its write id.
+     * may be asked several times. What this instance wrote last is tried first, without a read: a compare-and-set
+     * cannot succeed on anything but the newest version, and every other decision is made on a fresh one.
      * @returns undefined when there is no such episode
      * @throws AppError service_unavailable when others were faster too often
      */
@@ -55,21 +64,22 @@ export function episodeStore(firestore: FirestoreAccess) {
       decide: (episode: Episode) => Decision,
     ): Promise<Decision | undefined> {
       const writeId = randomUUID()
-      let landing: Decision | undefined
+      const known = lastWritten.get(id)
+      lastWritten.delete(id)
+      const shortcut = known && (await write(id, known, decideOrAbstain(known.episode, decide), writeId))
+      if (shortcut?.landed) return shortcut.decision
+
+      let landing: Decision | undefined = shortcut?.decision
       for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
         if (attempt > 0) await sleep(equalJitterMs(CAS_BACKOFF, attempt, Math.random))
-        const snapshot = await firestore.call('read episode', (db) => db.collection(COLLECTION).doc(id).get())
-        if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
-        const stored = snapshot.data() ?? {}
-        const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as unknown[]) : []
-        if (landing !== undefined && writes.includes(writeId)) return landing
-        const before = Episode.parse(stored)
-        const decision = decide(before)
+        const current = await readVersion(id)
+        if (current === undefined) return undefined
+        // The client repeats commits by itself: our own landed write came back as a lost precondition.
+        if (landing !== undefined && current.writes.includes(writeId)) return landing
+        const decision = decide(current.episode)
         if (decision.episode === undefined) return decision
         landing = decision
-        const recentWrites = [...writes, writeId].slice(-REMEMBERED_WRITES)
-        const changes = [...changedFields(before, decision.episode), { path: ['recentWrites'], value: recentWrites }]
-        if (await update(id, changes, snapshot.updateTime)) return decision
+        if ((await write(id, current, decision, writeId)).landed) return decision
       }
       throw new AppError('service_unavailable', { technical: `Episode ${id} is being changed too fast` })
     },
@@ -103,27 +113,63 @@ export function episodeStore(firestore: FirestoreAccess) {
     },
   }
 
-  /** @returns false when the document has changed, or gone, since it was read */
-  async function update(id: string, changes: ReturnType<typeof changedFields>, readAt: FirebaseFirestore.Timestamp) {
+  async function readVersion(id: string): Promise<Version | undefined> {
+    const snapshot = await firestore.call('read episode', (db) => db.collection(COLLECTION).doc(id).get())
+    if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
+    const stored = snapshot.data() ?? {}
+    const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
+    return { episode: Episode.parse(stored), writes, updateTime: snapshot.updateTime }
+  }
+
+  /** Writes what was decided on a version, if that is still the newest. */
+  async function write<Decision extends { episode?: Episode | undefined }>(
+    id: string,
+    version: Version,
+    decision: Decision | undefined,
+    writeId: string,
+  ): Promise<{ landed: boolean; decision: Decision | undefined }> {
+    if (decision?.episode === undefined) return { landed: false, decision: undefined }
+    const writes = [...version.writes, writeId].slice(-REMEMBERED_WRITES)
+    const changes = [...changedFields(version.episode, decision.episode), { path: ['recentWrites'], value: writes }]
+    const updateTime = await update(id, changes, version.updateTime)
+    if (updateTime !== undefined) remember(id, { episode: decision.episode, writes, updateTime })
+    return { landed: updateTime !== undefined, decision }
+  }
+
+  /** @returns the new update time, or undefined when the document has changed, or gone, since it was read */
+  async function update(id: string, changes: FieldChange[], readAt: Timestamp): Promise<Timestamp | undefined> {
     const { FieldPath, FieldValue } = await import('@google-cloud/firestore')
     const [first, ...rest] = changes.map(({ path, value }) => [
       new FieldPath(...path),
       value === undefined ? FieldValue.delete() : value,
     ])
-    if (first === undefined) return true
     try {
-      await firestore.call('update episode', (db) =>
+      const { writeTime } = await firestore.call('update episode', (db) =>
         db
           .collection(COLLECTION)
           .doc(id)
-          .update(first[0] as FirebaseFirestore.FieldPath, first[1], ...rest.flat(), { lastUpdateTime: readAt }),
+          .update(first?.[0] as FirebaseFirestore.FieldPath, first?.[1], ...rest.flat(), { lastUpdateTime: readAt }),
       )
-      return true
+      return writeTime
     } catch (error) {
       const code = grpcCode(error)
-      if (code === GRPC.failedPrecondition || code === GRPC.aborted || code === 5) return false
+      if (code === GRPC.failedPrecondition || code === GRPC.aborted || code === GRPC.notFound) return undefined
       throw error
     }
+  }
+
+  function remember(id: string, version: Version): void {
+    lastWritten.set(id, version)
+    if (lastWritten.size > REMEMBERED_EPISODES) lastWritten.delete(lastWritten.keys().next().value ?? '')
+  }
+}
+
+/** A refusal is not decided on an old version: the fresh one may not deserve it. */
+function decideOrAbstain<Decision>(episode: Episode, decide: (episode: Episode) => Decision): Decision | undefined {
+  try {
+    return decide(episode)
+  } catch {
+    return undefined
   }
 }
 

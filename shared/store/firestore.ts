@@ -8,7 +8,7 @@ import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 const CALL_TIMEOUT_MS = 5000
 
 /** gRPC status codes we tell apart (https://grpc.io/docs/guides/status-codes/). */
-export const GRPC = { alreadyExists: 6, failedPrecondition: 9, aborted: 10 } as const
+export const GRPC = { notFound: 5, alreadyExists: 6, failedPrecondition: 9, aborted: 10 } as const
 const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
 
 export type FirestoreAccess = {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-import type { Bucket, File } from '@google-cloud/storage'
+import type { Bucket, File, FileMetadata } from '@google-cloud/storage'
 
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
@@ -55,7 +55,8 @@ export function objectStore(config: Config) {
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }
-      const written = await this.stat(key)
+      // The answer to the upload describes the object; an earlier write must be asked about.
+      const written = target.metadata.generation === undefined ? await this.stat(key) : statOf(target.metadata)
       if (written === undefined)
         throw new AppError('service_unavailable', { technical: 'A written object is not there' })
       return written
@@ -65,11 +66,7 @@ export function objectStore(config: Config) {
     async stat(key: string): Promise<ObjectStat | undefined> {
       try {
         const [metadata] = await withDeadline('Storage stat', CONTROL_TIMEOUT_MS, (await file(key)).getMetadata())
-        return {
-          generation: String(metadata.generation),
-          sizeBytes: Number(metadata.size),
-          contentType: metadata.contentType ?? 'application/octet-stream',
-        }
+        return statOf(metadata)
       } catch (error) {
         if (statusOf(error) === 404) return undefined
         throw unavailable('stat', error)
@@ -132,6 +129,14 @@ export function objectStore(config: Config) {
         throw unavailable('delete', error)
       }
     },
+  }
+}
+
+function statOf(metadata: FileMetadata): ObjectStat {
+  return {
+    generation: String(metadata.generation),
+    sizeBytes: Number(metadata.size),
+    contentType: metadata.contentType ?? 'application/octet-stream',
   }
 }
 

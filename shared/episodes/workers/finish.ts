@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 import { id3Tag, stripId3 } from '../../audio/id3.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
@@ -13,7 +15,7 @@ export async function finish(work: Work): Promise<Outcome> {
   const { id, generation, results, language } = work.episode
   const { master, write } = results
   if (master === undefined || write === undefined) throw new Error('finishing before mastering and writing')
-  const key = (artefact: Artefact) => artefactKey(id, generation, artefact)
+  const key = (artefact: Artefact): string => artefactKey(id, generation, artefact)
   const files = {
     audioKey: key('episode.mp3'),
     transcriptKey: key('episode.json'),
@@ -27,11 +29,15 @@ export async function finish(work: Work): Promise<Outcome> {
     durationSeconds: master.durationSeconds,
     chapters: shiftChapters(write.notes.chapters, master.introSeconds),
   })
-  const tagged = (await objects.readStream(master.audioKey)).compose(stripId3(tag))
   const transcript = shiftTranscript(await transcriptOf(work), Math.round(master.introSeconds * 1000))
-  await objects.create(files.audioKey, tagged, 'audio/mpeg', work.signal)
-  await objects.create(files.transcriptKey, JSON.stringify(transcript), 'application/json', work.signal)
-  await objects.create(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8', work.signal)
-  await objects.create(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8', work.signal)
+  const tagged = (await objects.readStream(master.audioKey)).compose(stripId3(tag))
+  const store = (key: string, content: Readable | string, contentType: string) =>
+    objects.create(key, content, contentType, work.signal)
+  await Promise.all([
+    store(files.audioKey, tagged, 'audio/mpeg'),
+    store(files.transcriptKey, JSON.stringify(transcript), 'application/json'),
+    store(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8'),
+    store(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8'),
+  ])
   return { kind: 'done', results: { finish: files } }
 }

@@ -158,7 +158,7 @@ export async function enqueueAll(
   episodeId: string,
   orders: readonly StepOrder[],
 ): Promise<void> {
-  for (const order of orders) await needs.queue.enqueue(episodeId, order)
+  await Promise.all(orders.map((order) => needs.queue.enqueue(episodeId, order)))
 }
 
 async function change(

@@ -37,7 +37,8 @@ type Job = {
 const MODELS = new Set(['assemblyai-stt-3-7', 'universal-3-5-pro', 'universal-2', 'slam-1'])
 /** Jobs that run at once on a free account; more are queued, first in first out. */
 const CONCURRENCY = 5
-const LATENCY_MS = { queued: 300, base: 5000, shareOfAudio: 0.01 }
+/** The middle of what the provider takes: 5 to 10 s, and about 1 % of the audio. */
+const LATENCY_MS = { queued: 300, base: 7000, shareOfAudio: 0.01 }
 const DURATION_SECONDS = { min: 0.16, max: 36_000 }
 
 /** AssemblyAI's pre-recorded API: upload, jobs with a life of their own, captions, webhooks. */

@@ -23,7 +23,8 @@ const Generate = z.looseObject({
 })
 
 const MODELS = ['gemini-3.8-flash', 'gemini-3.7-flash', 'gemini-3.6-flash', 'gemini-3.5-flash', 'gemini-3.5-flash-lite']
-const LATENCY_MS = { base: 2500, perThousandCharacters: 100 }
+/** 2 to 30 s in reality, the more the longer the transcript. */
+const LATENCY_MS = { base: 3000, perThousandCharacters: 100 }
 const CHARACTERS_PER_TOKEN = 4
 const PREFIX = String.raw`/(?:v1|v1beta|v1beta1/projects/[^/]+/locations/[^/]+/publishers/google)/models/`
 

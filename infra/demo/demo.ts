@@ -52,7 +52,10 @@ async function main(path: string): Promise<number> {
   const cloud = await starting
   try {
     await startFunctions(cloud)
-    say(`Up after ${seconds(Date.now() - startedAtMs)}, with every function the pipeline uses started`)
+    if (cloud.free) await rehearse(cloud)
+    say(
+      `Up after ${seconds(Date.now() - startedAtMs)}, with every function started${cloud.free ? ' and rehearsed once' : ''}`,
+    )
     return await produce(cloud, path)
   } catch (error) {
     if (error instanceof ApiError)
@@ -64,7 +67,7 @@ async function main(path: string): Promise<number> {
   }
 }
 
-/** Calls each function once without effect: cold starts are the platform's, and are kept out of the episode's time. */
+/** Calls each function once without effect, so that their processes start side by side. */
 async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promise<void> {
   const user = await identity.userToken('nobody')
   const calls = Object.values(FUNCTIONS).map(async ({ name, method, caller }) => {
@@ -83,10 +86,27 @@ async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promi
   await Promise.all(calls)
 }
 
+/**
+ * One episode at no latency before the one that counts: cold starts are the platform's, and are kept out of the time
+ * that is measured. Only where every provider is a stand-in, because it would be charged anywhere else.
+ */
+async function rehearse(cloud: LocalCloud): Promise<void> {
+  const { pace } = cloud
+  const { factor } = pace
+  pace.factor = 0
+  const client = new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken('rehearsal'))
+  const draft = await client.create({ title: 'Rehearsal', options: { intro: { text: 'One, two.' } } })
+  await client.upload(draft.id, await readFile(FIXTURE), 'audio/flac')
+  await client.act('process', draft.id)
+  await watch(client, draft.id)
+  await client.delete(draft.id)
+  pace.factor = factor
+}
+
 async function produce(cloud: LocalCloud, path: string): Promise<number> {
   const audio = await readFile(path)
   const client = new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken('demo'))
-  const title = basename(path, extname(path)).replace(/[-_]+/g, ' ')
+  const title = basename(path, extname(path)).replace(/[-_]+/g, ' ').trim() || 'Untitled'
   const intro = { text: `Welcome to Steadycast. This is ${title.slice(0, 80)}.` }
   const draft = await client.create({ title, options: { intro } })
   say(
@@ -109,11 +129,11 @@ async function produce(cloud: LocalCloud, path: string): Promise<number> {
   return 0
 }
 
-async function watch(client: ApiClient, episodeId: string, progress: Progress): Promise<EpisodeView> {
+async function watch(client: ApiClient, episodeId: string, progress?: Progress): Promise<EpisodeView> {
   const startedAtMs = Date.now()
   while (Date.now() - startedAtMs < GIVE_UP_MS) {
     const episode = await client.get(episodeId)
-    progress.show(episode)
+    progress?.show(episode)
     if (episode.status !== 'processing') return episode
     await new Promise((done) => setTimeout(done, WATCH_EVERY_MS))
   }

@@ -19,6 +19,7 @@ import { auphonicStandIn } from './providers/auphonic.ts'
 import { elevenLabsStandIn } from './providers/elevenlabs.ts'
 import { geminiStandIn } from './providers/gemini.ts'
 import { WorkLog } from './providers/stand-in.ts'
+import type { Pace } from './providers/stand-in.ts'
 import { storageService } from './storage/service.ts'
 import { Dispatcher } from './tasks/dispatcher.ts'
 import { Scheduler } from './tasks/scheduler.ts'
@@ -58,6 +59,9 @@ export type LocalCloud = {
   journal: Journal
   dispatcher: Dispatcher
   work: WorkLog
+  pace: Pace
+  /** Whether every provider is a stand-in, so that nothing that happens here is charged. */
+  free: boolean
   instances: Instances | undefined
   stop: () => Promise<void>
 }
@@ -108,15 +112,10 @@ async function assemble(
   const { dispatcher, address: tasksAddress } = await startTasks(identity, faults, journal, closers)
   say('tasks and scheduler', tasksAddress)
 
+  const pace: Pace = { factor: options.latencyFactor ?? 1 }
   const providers: Record<string, string> = {}
   for (const name of PROVIDERS) {
-    const { variables, where } = await startProvider(
-      name,
-      userEnvironment,
-      { faults, journal, latencyFactor: options.latencyFactor ?? 1 },
-      work,
-      closers,
-    )
+    const { variables, where } = await startProvider(name, userEnvironment, { faults, journal, pace }, work, closers)
     Object.assign(providers, variables)
     say(name, where)
   }
@@ -152,7 +151,21 @@ async function assemble(
   if (instances) closers.push(() => instances.stop())
   gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
-  return { origin, functionsBaseUrl, environment, identity, faults, journal, dispatcher, work, instances, stop }
+  const free = PROVIDERS.every((name) => providers[`${name.toUpperCase()}_API_KEY`] === STAND_IN_KEY)
+  return {
+    origin,
+    functionsBaseUrl,
+    environment,
+    identity,
+    faults,
+    journal,
+    dispatcher,
+    work,
+    pace,
+    free,
+    instances,
+    stop,
+  }
 }
 
 async function startFirestore(kind: string, faults: Faults, closers: (() => Promise<void> | void)[]): Promise<string> {
@@ -213,7 +226,7 @@ async function startTasks(
 async function startProvider(
   name: ProviderName,
   userEnvironment: Record<string, string | undefined>,
-  shared: { faults: Faults; journal: Journal; latencyFactor: number },
+  shared: { faults: Faults; journal: Journal; pace: Pace },
   work: WorkLog,
   closers: (() => Promise<void> | void)[],
 ): Promise<{ variables: Record<string, string>; where: string }> {

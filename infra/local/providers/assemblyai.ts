@@ -50,14 +50,14 @@ export function assemblyAiStandIn(options: StandInOptions, work: WorkLog): HttpS
 
   const runJob = async (job: Job): Promise<void> => {
     const startedAtMs = Date.now()
-    await wait(LATENCY_MS.queued * options.latencyFactor)
+    await wait(LATENCY_MS.queued * options.pace.factor)
     if (running >= CONCURRENCY) {
       job.throttled = true
       await new Promise<void>((resolve) => waiting.push(resolve))
     }
     running++
     job.status = 'processing'
-    await transcribe(job, uploads.get(job.request.audio_url), options.latencyFactor)
+    await transcribe(job, uploads.get(job.request.audio_url), options.pace.factor)
     running--
     waiting.shift()?.()
     work.record('assemblyai', episodeIn(job.request.audio_url), startedAtMs)
@@ -183,7 +183,7 @@ function fail(job: Job, error: string): void {
   Object.assign(job, { status: 'error', error })
 }
 
-async function notify(job: Job, { faults, latencyFactor }: StandInOptions): Promise<void> {
+async function notify(job: Job, { faults, pace }: StandInOptions): Promise<void> {
   const { webhook_url: url, webhook_auth_header_name: name, webhook_auth_header_value: value } = job.request
   if (url == null) return
   const headers = { 'Content-Type': 'application/json', ...(name != null && value != null && { [name]: value }) }
@@ -192,7 +192,7 @@ async function notify(job: Job, { faults, latencyFactor }: StandInOptions): Prom
     'assemblyai',
     faults,
     { url, headers, body },
-    { attemptsMax: 10, spacingMs: 10_000 * latencyFactor },
+    { attemptsMax: 10, spacingMs: 10_000 * pace.factor },
   )
   if (status !== undefined) job.webhookStatus = status
 }

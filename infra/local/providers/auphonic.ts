@@ -190,7 +190,7 @@ function newProduction(request: z.infer<typeof Create>): Production {
 async function run(production: Production, options: StandInOptions, work: WorkLog): Promise<void> {
   const startedAtMs = Date.now()
   try {
-    await process(production, options.latencyFactor)
+    await process(production, options.pace.factor)
   } catch (error) {
     production.status = 'error'
     production.errorMessage = `Audio could not be processed: ${error instanceof Error ? error.message : 'unknown format'}`

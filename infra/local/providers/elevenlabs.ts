@@ -43,7 +43,7 @@ export function elevenLabsStandIn(options: StandInOptions, work: WorkLog): HttpS
       charactersUsed += text.length
       const [wav] = await Promise.all([
         synthesise(text),
-        wait((LATENCY_MS.base + text.length * LATENCY_MS.perCharacter) * options.latencyFactor),
+        wait((LATENCY_MS.base + text.length * LATENCY_MS.perCharacter) * options.pace.factor),
       ])
       const format = request.url.searchParams.get('output_format') ?? 'mp3_44100_128'
       const audio = format.startsWith('wav_') ? wav : format.startsWith('mp3_') ? await toMp3(wav) : undefined

@@ -43,9 +43,7 @@ export function geminiStandIn(options: StandInOptions, work: WorkLog): HttpServi
         const prompt = parsed.data.contents.flatMap(({ parts }) => parts.map(({ text }) => text ?? '')).join('\n')
         if (operation === 'countTokens') return { status: 200, json: { totalTokens: tokens(prompt) } }
         const startedAtMs = Date.now()
-        await wait(
-          (LATENCY_MS.base + (prompt.length / 1000) * LATENCY_MS.perThousandCharacters) * options.latencyFactor,
-        )
+        await wait((LATENCY_MS.base + (prompt.length / 1000) * LATENCY_MS.perThousandCharacters) * options.pace.factor)
         work.record('gemini', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
         return {
           status: 200,

@@ -1,12 +1,14 @@
 import type { Faults } from '../faults.ts'
 import type { Journal } from '../journal.ts'
 
+/** Multiplies every modelled latency, and may change: 1 behaves like the provider, 0 answers at once. */
+export type Pace = { factor: number }
+
 export type StandInOptions = {
   faults: Faults
   journal: Journal
   apiKey: string
-  /** Multiplies every modelled latency: 1 behaves like the provider, 0 answers at once. */
-  latencyFactor: number
+  pace: Pace
 }
 
 /** Said by every stand-in in what it makes, so that nobody takes it for the real thing. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -87,7 +87,7 @@ async function assemble(
 ): Promise<LocalCloud> {
   const say = options.onPart ?? (() => undefined)
   const userEnvironment = options.environment ?? {}
-  const folder = await mkdtemp(join(tmpdir(), 'steadycast-'))
+  const folder = await ownFolder()
   closers.push(() => rm(folder, { recursive: true, force: true }))
 
   const gateway = new Gateway()
@@ -165,6 +165,25 @@ async function assemble(
     free,
     instances,
     stop,
+  }
+}
+
+/** A folder that bears our process id; those of processes that were killed before they could tidy up are removed. */
+async function ownFolder(): Promise<string> {
+  for (const name of await readdir(tmpdir())) {
+    const [, pid] = /^steadycast-(\d+)-/.exec(name) ?? []
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(tmpdir(), name), { recursive: true, force: true })
+  }
+  return mkdtemp(join(tmpdir(), `steadycast-${process.pid}-`))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process is alive all the same.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -57,7 +57,7 @@ async function runNative(
   inputs: Record<string, Uint8Array>,
   outputs: string[],
 ): Promise<FfmpegRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'steadycast-audio-'))
+  const folder = await mkdtemp(join(tmpdir(), `steadycast-${process.pid}-audio-`))
   try {
     for (const [name, data] of Object.entries(inputs)) await writeFile(join(folder, name), data)
     const { exitCode, stderr } = await new Promise<{ exitCode: number; stderr: string }>((resolve) => {

@@ -15,12 +15,12 @@ export async function finish(work: Work): Promise<Outcome> {
   const { id, generation, results, language } = work.episode
   const { master, write } = results
   if (master === undefined || write === undefined) throw new Error('finishing before mastering and writing')
-  const key = (artefact: Artefact): string => artefactKey(id, generation, artefact)
+  const keyOf = (artefact: Artefact): string => artefactKey(id, generation, artefact)
   const files = {
-    audioKey: key('episode.mp3'),
-    transcriptKey: key('episode.json'),
-    vttKey: key('episode.vtt'),
-    srtKey: key('episode.srt'),
+    audioKey: keyOf('episode.mp3'),
+    transcriptKey: keyOf('episode.json'),
+    vttKey: keyOf('episode.vtt'),
+    srtKey: keyOf('episode.srt'),
   }
   const tag = await id3Tag({
     title: write.notes.title,

@@ -4,8 +4,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext } from './guarded-call.ts'
-import { jsonOf, sendForJson } from './http.ts'
-import type { ProviderRequest } from './http.ts'
+import { jsonOf, requestsOf, sendForJson } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 /** Newest first, then the one that takes most languages: the provider's default has changed under its users. */
@@ -39,20 +38,7 @@ export type AssemblyAi = ReturnType<typeof assemblyAi>
 
 /** Pre-recorded transcription: https://www.assemblyai.com/docs/api-reference */
 export function assemblyAi({ apiKey, baseUrl }: ProviderConfig) {
-  const request = (
-    operation: string,
-    method: 'GET' | 'POST',
-    path: string,
-    body?: ProviderRequest['body'],
-  ): ProviderRequest => ({
-    provider: 'assemblyai',
-    operation,
-    method,
-    url: `${baseUrl}${path}`,
-    headers: { Authorization: apiKey, ...(typeof body === 'string' && { 'Content-Type': 'application/json' }) },
-    explain,
-    ...(body !== undefined && { body }),
-  })
+  const request = requestsOf('assemblyai', baseUrl, { Authorization: apiKey }, explain)
   const control = { provider: 'assemblyai', attemptTimeoutMs: CONTROL_TIMEOUT_MS } as const
 
   return {

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext } from './guarded-call.ts'
-import { badResponse, jsonOf, send, sendForJson } from './http.ts'
+import { badResponse, jsonOf, requestsOf, send, sendForJson } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
@@ -45,21 +45,7 @@ export type Auphonic = ReturnType<typeof auphonic>
 
 /** Audio mastering: https://auphonic.com/help/api/ */
 export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
-  const headers = { Authorization: `Bearer ${apiKey}` }
-  const request = (
-    operation: string,
-    method: 'GET' | 'POST',
-    path: string,
-    body?: ProviderRequest['body'],
-  ): ProviderRequest => ({
-    provider: 'auphonic',
-    operation,
-    method,
-    url: `${baseUrl}${path}`,
-    headers: { ...headers, ...(typeof body === 'string' && { 'Content-Type': 'application/json' }) },
-    explain,
-    ...(body !== undefined && { body }),
-  })
+  const request = requestsOf('auphonic', baseUrl, { Authorization: `Bearer ${apiKey}` }, explain)
   const call = <T>(
     sent: ProviderRequest,
     data: z.ZodType<T>,

@@ -3,8 +3,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext } from './guarded-call.ts'
-import { badResponse, jsonOf, readBytes, send } from './http.ts'
-import type { ProviderRequest } from './http.ts'
+import { badResponse, jsonOf, readBytes, requestsOf, send } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 const MODEL = 'eleven_multilingual_v2'
@@ -30,21 +29,15 @@ export type ElevenLabs = ReturnType<typeof elevenLabs>
 
 /** Text to speech: https://elevenlabs.io/docs/api-reference/text-to-speech */
 export function elevenLabs({ apiKey, baseUrl }: ProviderConfig) {
+  const requestTo = requestsOf('elevenlabs', baseUrl, { 'xi-api-key': apiKey, Accept: 'audio/mpeg' }, explain)
   return {
     /** Sent once: charges are irreversible and there is no idempotency key. */
     async speak(
       { text, voiceId }: { text: string; voiceId?: string | undefined },
       context: CallContext,
     ): Promise<Spoken> {
-      const request: ProviderRequest = {
-        provider: 'elevenlabs',
-        operation: 'textToSpeech',
-        method: 'POST',
-        url: `${baseUrl}/v1/text-to-speech/${encodeURIComponent(voiceId ?? VOICE_ID_DEFAULT)}?output_format=${OUTPUT_FORMAT}`,
-        headers: { 'xi-api-key': apiKey, 'Content-Type': 'application/json', Accept: 'audio/mpeg' },
-        explain,
-        body: JSON.stringify({ text, model_id: MODEL }),
-      }
+      const path = `/v1/text-to-speech/${encodeURIComponent(voiceId ?? VOICE_ID_DEFAULT)}?output_format=${OUTPUT_FORMAT}`
+      const request = requestTo('textToSpeech', 'POST', path, JSON.stringify({ text, model_id: MODEL }))
       const attempt = async (signal: AbortSignal): Promise<Spoken> => {
         const response = await send(request, context, signal)
         const contentType = response.headers.get('content-type') ?? ''

@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../config.ts'
 import { Notes } from '../episodes/notes.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext } from './guarded-call.ts'
-import { badResponse, jsonOf, sendForJson } from './http.ts'
+import { badResponse, jsonOf, requestsOf, sendForJson } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
@@ -75,26 +75,20 @@ export type Gemini = ReturnType<typeof gemini>
 
 /** Show notes by generateContent: https://ai.google.dev/api/generate-content */
 export function gemini({ apiKey, baseUrl }: ProviderConfig) {
+  const requestTo = requestsOf('gemini', baseUrl, { 'x-goog-api-key': apiKey }, explain)
   return {
     /** Sent once: an answer that never arrived is charged all the same. */
     async writeNotes(material: NotesRequest, context: CallContext): Promise<Notes> {
-      const request: ProviderRequest = {
-        provider: 'gemini',
-        operation: 'generateContent',
-        method: 'POST',
-        url: `${baseUrl}/v1/models/${MODEL}:generateContent`,
-        headers: { 'x-goog-api-key': apiKey, 'Content-Type': 'application/json' },
-        explain,
-        body: JSON.stringify({
-          systemInstruction: { parts: [{ text: INSTRUCTION }] },
-          contents: [{ role: 'user', parts: [{ text: JSON.stringify(material) }] }],
-          generationConfig: {
-            responseMimeType: 'application/json',
-            responseJsonSchema: NOTES_JSON_SCHEMA,
-            maxOutputTokens: OUTPUT_TOKENS_MAX,
-          },
-        }),
-      }
+      const body = JSON.stringify({
+        systemInstruction: { parts: [{ text: INSTRUCTION }] },
+        contents: [{ role: 'user', parts: [{ text: JSON.stringify(material) }] }],
+        generationConfig: {
+          responseMimeType: 'application/json',
+          responseJsonSchema: NOTES_JSON_SCHEMA,
+          maxOutputTokens: OUTPUT_TOKENS_MAX,
+        },
+      })
+      const request = requestTo('generateContent', 'POST', `/v1/models/${MODEL}:generateContent`, body)
       const attempt = async (signal: AbortSignal) =>
         notesOf(request, await sendForJson(request, Generated, ANSWER_BYTES_MAX, context, signal))
       const limits = { attemptTimeoutMs: GENERATE_TIMEOUT_MS, attemptsMax: 1 }

@@ -18,6 +18,29 @@ export type ProviderRequest = {
   explain?: (status: number, body: string) => Partial<ProviderErrorFields>
 }
 
+/** Makes the requests of one provider, all with its address, its key and its way to word a refusal. */
+export function requestsOf(
+  provider: ProviderName,
+  baseUrl: string,
+  headers: Record<string, string>,
+  explain: NonNullable<ProviderRequest['explain']>,
+) {
+  return (
+    operation: string,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: ProviderRequest['body'],
+  ): ProviderRequest => ({
+    provider,
+    operation,
+    method,
+    url: `${baseUrl}${path}`,
+    headers: { ...headers, ...(typeof body === 'string' && { 'Content-Type': 'application/json' }) },
+    explain,
+    ...(body !== undefined && { body }),
+  })
+}
+
 const ERROR_BODY_BYTES_MAX = 64 * 1024
 const MESSAGE_CHARS_MAX = 300
 

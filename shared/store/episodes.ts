@@ -6,6 +6,7 @@ import { AppError } from '../errors/app-error.ts'
 import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { equalJitterMs } from '../resilience/backoff.ts'
+import { log } from '../telemetry/log.ts'
 import { changedFields } from './changed-fields.ts'
 import type { FieldChange } from './changed-fields.ts'
 import { GRPC, grpcCode } from './firestore.ts'
@@ -99,12 +100,11 @@ export function episodeStore(firestore: FirestoreAccess) {
         if (after !== undefined) query = query.startAfter(after.createdAtMs, after.id)
         return query.limit(pageSize + 1).get()
       })
-      const read = found.docs.map((document) => Episode.parse(document.data()))
-      const last = read[pageSize - 1]
-      const more = read.length > pageSize && last !== undefined
+      const last = found.docs[pageSize - 1]?.data()
+      const more = found.size > pageSize && last !== undefined
       return {
-        episodes: read.slice(0, pageSize).filter(({ deletedAtMs }) => deletedAtMs === undefined),
-        ...(more && { nextPageToken: encodeToken(last) }),
+        episodes: found.docs.slice(0, pageSize).flatMap((document) => visible(document.id, document.data())),
+        ...(more && { nextPageToken: encodeToken(last['createdAtMs'], last['id']) }),
       }
     },
 
@@ -173,8 +173,16 @@ function decideOrAbstain<Decision>(episode: Episode, decide: (episode: Episode) 
   }
 }
 
-function encodeToken({ createdAtMs, id }: Episode): string {
-  return Buffer.from(`${createdAtMs}.${id}`).toString('base64url')
+/** One document that cannot be read must not hide the others. */
+function visible(id: string, stored: unknown): Episode[] {
+  const parsed = Episode.safeParse(stored)
+  if (parsed.success) return parsed.data.deletedAtMs === undefined ? [parsed.data] : []
+  log('ERROR', 'episode.unreadable', { episodeId: id, issues: parsed.error.issues.slice(0, 5) })
+  return []
+}
+
+function encodeToken(createdAtMs: unknown, id: unknown): string {
+  return Buffer.from(`${String(createdAtMs)}.${String(id)}`).toString('base64url')
 }
 
 function decodeToken(token: string): { createdAtMs: number; id: string } {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebVTTParser } from 'webvtt-parser'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
-import { measureLoudness } from '../../infra/local/audio/mastering.ts'
+import { durationSeconds, measureLoudness } from '../../infra/local/audio/mastering.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, requestsTo, settled, SPEECH, startTestCloud, until, uploaded } from './cloud.ts'
 
@@ -49,6 +49,13 @@ describe('an episode', () => {
     expect(transcript.words).toHaveLength(22)
     expect(format.duration).toBeGreaterThan(12)
     expect(Math.abs((format.duration ?? 0) - transcript.durationSeconds)).toBeLessThanOrEqual(0.3)
+    const intro = await fetch(`${cloud.environment['ELEVENLABS_BASE_URL']}/v1/text-to-speech/21m00Tcm4TlvDq8ikWAM`, {
+      method: 'POST',
+      headers: { 'xi-api-key': cloud.environment['ELEVENLABS_API_KEY'] ?? '', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ text: 'Welcome to the show.' }),
+    })
+    const introSeconds = await durationSeconds(Buffer.from(await intro.arrayBuffer()))
+    expect(Math.abs((format.duration ?? 0) - (await durationSeconds(SPEECH)) - introSeconds)).toBeLessThanOrEqual(0.3)
     // The first word is spoken after the intro.
     expect(transcript.words[0]?.startMs).toBeGreaterThan(1000)
     const chapters = audio.toString('latin1')

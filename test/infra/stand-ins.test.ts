@@ -94,6 +94,17 @@ describe('AssemblyAI', () => {
     expect((await client().transcripts.delete(id)).text).toMatch(/deleted/i)
   })
 
+  test('runs five jobs at once and queues the rest, in order', async () => {
+    const jobs = await Promise.all(
+      Array.from({ length: 8 }, () => client().transcripts.submit({ audio: `${hostUrl}/speech.flac` })),
+    )
+    const finished = await Promise.all(
+      jobs.map(({ id }) => client().transcripts.waitUntilReady(id, { pollingInterval: 20 })),
+    )
+    expect(finished.every(({ status }) => status === 'completed')).toBe(true)
+    expect(finished.filter(({ throttled }) => throttled)).toHaveLength(3)
+  })
+
   test('ends a job that is not audio as an error, inside a 200', async () => {
     const transcript = await client().transcripts.transcribe({ audio: `${hostUrl}/page.html` }, { pollingInterval: 20 })
     expect(transcript).toMatchObject({

@@ -14,6 +14,7 @@ import { GrpcService, serviceOf } from '../../infra/local/grpc-service.ts'
 import { Identity } from '../../infra/local/identity.ts'
 import { Journal } from '../../infra/local/journal.ts'
 import { Dispatcher } from '../../infra/local/tasks/dispatcher.ts'
+import { callTarget } from '../../infra/local/tasks/http-target.ts'
 import { Queue } from '../../infra/local/tasks/queue.ts'
 import { Scheduler } from '../../infra/local/tasks/scheduler.ts'
 import { tasksMethods } from '../../infra/local/tasks/tasks-methods.ts'
@@ -217,6 +218,17 @@ describe('Cloud Tasks', () => {
         expect.objectContaining({ task: 'noted', status: 200, attempt: 1, url: workerUrl }),
       ),
     )
+  })
+})
+
+describe('the dispatch deadline', () => {
+  test('ends the wait, and the attempt counts as failed', async () => {
+    const silent = createServer(() => undefined)
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`
+    expect(await callTarget(identity, { url }, {}, 50)).toEqual({ status: 0, retryAfterSeconds: undefined })
+    silent.closeAllConnections()
+    silent.close()
   })
 })
 

@@ -1,6 +1,10 @@
-const STOP_TIMEOUT_MS = 4500
+const STOP_TIMEOUT_MS = 4000
+const PARENT_CHECK_MS = 300
 
-/** Runs `stop` at the first SIGINT or SIGTERM and ends the process: with 0 when it worked, in any case within 5 s. */
+/**
+ * Runs `stop` at the first SIGINT or SIGTERM and ends the process: with 0 when it worked, in any case within 5 s. npm
+ * puts a shell between itself and us that passes no signal on, so under npm the end of that shell counts as one.
+ */
 export function stopOnSignals(stop: () => Promise<void>): void {
   let stopping = false
   const end = () => {
@@ -17,4 +21,7 @@ export function stopOnSignals(stop: () => Promise<void>): void {
   }
   process.on('SIGINT', end)
   process.on('SIGTERM', end)
+  if (process.env['npm_lifecycle_event'] === undefined) return
+  const parent = process.ppid
+  setInterval(() => process.ppid === parent || end(), PARENT_CHECK_MS).unref()
 }

@@ -23,9 +23,13 @@ function command(script: string, args: string[] = [], environment: Record<string
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  return watched(child)
+}
+
+function watched(child: ChildProcess): Run {
   running.push(child)
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk.toString()))
   return { child, output: () => text, exit: new Promise((resolve) => child.once('exit', resolve)) }
 }
 
@@ -70,8 +74,22 @@ describe('npm start', () => {
     },
   )
 
+  test('stops as well when it is npm that is told to', async () => {
+    const child = spawn('npm', ['start'], {
+      cwd: root,
+      env: { ...process.env, PORT: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const run = watched(child)
+    const base = await origin(run)
+    expect((await fetch(`${base}/ops-live`)).status).toBe(200)
+    child.kill('SIGTERM')
+    await run.exit
+    await expect.poll(() => answers(base), { timeout: 5000 }).toBe(false)
+  })
+
   test('leaves no function behind even when it is killed', async () => {
-    const run = command('infra/local/start.ts', [], { PORT: '0', STEADYCAST_TEST_MARK: 'killed' })
+    const run = command('infra/local/start.ts', [], { PORT: '0' })
     const base = await origin(run)
     expect((await fetch(`${base}/ops-live`)).status).toBe(200)
     const children = await childrenOf(run.child.pid ?? 0)

@@ -29,11 +29,25 @@ const CONTENT_TYPES: Record<string, string> = {
 const WATCH_EVERY_MS = 400
 const GIVE_UP_MS = 30 * 60_000
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { firestore: { type: 'string' } } })
-const [file = FIXTURE] = positionals
-process.exitCode = await main(resolve(process.env['INIT_CWD'] ?? '.', file))
+process.exitCode = await main()
 
-async function main(path: string): Promise<number> {
+async function main(): Promise<number> {
+  const asked = readArguments()
+  return typeof asked === 'string' ? complain(asked) : run(asked.path, asked.firestore)
+}
+
+/** What was asked for, or why it cannot be understood. */
+function readArguments(): { path: string; firestore: string } | string {
+  try {
+    const { positionals, values } = parseArgs({ allowPositionals: true, options: { firestore: { type: 'string' } } })
+    const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
+    return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore }
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\nUsage: npm run demo [-- FILE] [--firestore=official]`
+  }
+}
+
+async function run(path: string, firestore: string): Promise<number> {
   if (!existsSync(path)) return complain(`There is no file ${basename(path)}.`)
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
   const startedAtMs = Date.now()
@@ -44,7 +58,7 @@ async function main(path: string): Promise<number> {
   const starting = startLocalCloud({
     port: 0,
     source: root,
-    firestore: values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded',
+    firestore,
     environment: process.env,
     onLine: (line) => log.write(`${line}\n`),
   })

@@ -48,6 +48,7 @@ export type ServiceOptions = {
   refuse: (status: number, headers: Record<string, string>) => Reply
 }
 
+const KEEP_ALIVE_MS = 120_000
 const BODY_BYTES_MAX = 2 * 1024 * 1024 * 1024
 
 /** One local HTTP service on loopback, with its faults acted out and its requests written down. */
@@ -83,6 +84,8 @@ export class HttpService {
     const server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.destroy())
     })
+    // Longer than clients keep idle connections, so that none is closed under a request that is on its way.
+    server.keepAliveTimeout = KEEP_ALIVE_MS
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve)
     })

@@ -110,6 +110,12 @@ describe('npm run demo', () => {
     rmSync(folder, { recursive: true })
   })
 
+  test('with words it does not know says how it is used and exits with 1', async () => {
+    const run = command('infra/demo/demo.ts', ['--outrage'])
+    expect(await run.exit).toBe(1)
+    expect(run.output()).toMatch(/Usage: npm run demo/)
+  })
+
   test('with no such file says so and exits with 1', async () => {
     const run = command('infra/demo/demo.ts', [join(folder, 'nothing.mp3')])
     expect(await run.exit).toBe(1)

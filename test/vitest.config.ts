@@ -8,7 +8,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     environment: 'node',
     pool: 'forks',
-    maxWorkers: 2,
+    // The end-to-end files wait more than they work.
+    maxWorkers: 3,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: '.steadycast/test-results.json' },
     testTimeout: 120_000,

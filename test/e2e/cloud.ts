@@ -68,3 +68,14 @@ export function requestsTo(cloud: LocalCloud, target: string, path: RegExp, epis
         (episodeId === undefined || entry.episodeId === episodeId),
     ).length
 }
+
+/** Requests for one episode that are charged, or lead to a charge. */
+export function paidRequests(cloud: LocalCloud, episodeId: string) {
+  return {
+    assemblyai: requestsTo(cloud, 'assemblyai', /^\/v2\/transcript$/, episodeId),
+    auphonic: requestsTo(cloud, 'auphonic', /^\/api\/productions\.json$/, episodeId),
+    started: requestsTo(cloud, 'auphonic', /start\.json$/, episodeId),
+    gemini: requestsTo(cloud, 'gemini', /generateContent$/, episodeId),
+    elevenlabs: requestsTo(cloud, 'elevenlabs', /text-to-speech/, episodeId),
+  }
+}

@@ -73,8 +73,6 @@ export class Instances {
       cwd: source,
       env: {
         ...environment,
-        // Cold starts are the better part of a first call: what was compiled once is kept.
-        NODE_COMPILE_CACHE: join(source, '.steadycast/compile-cache'),
         PORT: socketPath,
         FUNCTION_TARGET: entryPoint(name).path,
         FUNCTION_SOURCE: source,

@@ -1,0 +1,56 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+
+import type { ApiClient } from '../../infra/demo/api-client.ts'
+import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import type { StepName } from '../../shared/episodes/steps.ts'
+import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from './cloud.ts'
+
+let cloud: LocalCloud
+let alice: ApiClient
+
+beforeAll(async () => {
+  // Short leases and polls, so that a takeover takes seconds.
+  cloud = await startTestCloud({ environment: { STEP_LEASE_SECONDS: '3', SAFETY_POLL_SECONDS: '3' } })
+  alice = await clientOf(cloud, 'alice')
+})
+afterAll(() => cloud.stop())
+afterEach(() => cloud.faults.clear())
+
+/** Ends every process of a work function at once, as a crash or an eviction would. */
+function kill(name: string): number {
+  const victims = cloud.instances?.live().filter((instance) => instance.name === name) ?? []
+  for (const { process } of victims) process.kill('SIGKILL')
+  return victims.length
+}
+
+describe('a worker killed while it holds its step', () => {
+  test.each<[StepName, string]>([
+    ['transcribe', 'assemblyai'],
+    ['write', 'gemini'],
+    ['voice', 'elevenlabs'],
+    ['master', 'auphonic'],
+    ['finish', 'gcs'],
+  ])('%s: the episode finishes, and nothing is paid twice that need not be', async (step, target) => {
+    const draft = await uploaded(alice, `killed in ${step}`, { intro: { text: 'Hello.' } })
+    if (step !== 'finish') await cloud.faults.set(target as 'gcs', { mode: 'slow', latencyMs: 1500, times: 1 })
+    await alice.act('process', draft.id)
+    if (step === 'finish') {
+      await until(alice, draft.id, ({ steps }) => steps.master.state === 'done' || steps.master.state === 'running')
+      await cloud.faults.set('gcs', { mode: 'slow', latencyMs: 1500 })
+    }
+    await until(alice, draft.id, ({ steps }) => steps[step].state === 'running')
+    expect(kill(`work-${step}`)).toBe(1)
+    await cloud.faults.clear()
+    const episode = await settled(alice, draft.id)
+    expect(episode.status).toBe('ready')
+    const paid = paidRequests(cloud, draft.id)
+    expect(paid).toMatchObject({ assemblyai: 1, auphonic: 1, started: 1 })
+    const repeats = {
+      gemini: episode.steps.write.repeatedCalls ?? 0,
+      elevenlabs: episode.steps.voice.repeatedCalls ?? 0,
+    }
+    expect(paid.gemini).toBeLessThanOrEqual(1 + repeats.gemini)
+    expect(paid.elevenlabs).toBeLessThanOrEqual(1 + repeats.elevenlabs)
+    expect(Math.max(repeats.gemini, repeats.elevenlabs)).toBeLessThanOrEqual(1)
+  })
+})

@@ -36,7 +36,7 @@ export type Config = {
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
-  /** A worker that was not heard of for this long has lost its step. Longer than any call that starts a paid job. */
+  /** A worker that was not heard of for this long has lost its step. Longer than the call that submits a transcription. */
   stepLeaseMs: number
   /** How soon a job is asked for although its provider said it would call. */
   safetyPollMs: number

@@ -23,7 +23,6 @@ const Production = z.object({
   uuid: z.string().min(1),
   status: z.number(),
   error_message: z.string().nullish(),
-  start_allowed: z.boolean().nullish(),
   output_basename: z.string().nullish(),
   length: z.number().nullish(),
   output_files: z.array(z.object({ download_url: z.string().nullish(), format: z.string().nullish() })).nullish(),
@@ -36,7 +35,7 @@ const Envelope = z.object({
 const ErrorBody = Envelope.partial({ status_code: true })
 
 export type ProductionState =
-  | { state: 'new'; startAllowed: boolean }
+  | { state: 'new' }
   | { state: 'running' }
   | { state: 'failed'; message: string }
   | { state: 'done'; downloadUrl: string; durationSeconds: number }
@@ -127,7 +126,7 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
       await call(sent, z.unknown(), 1, context, TRANSFER_TIMEOUT_MS)
     },
 
-    /** Starts the paid work. Ask `read` for `startAllowed` first: a second start would be charged. */
+    /** Starts the paid work. Only for a production that `read` calls `new`: a second start would be charged. */
     async start(uuid: string, context: CallContext): Promise<void> {
       await call(
         request('start', 'POST', `/production/${encodeURIComponent(uuid)}/start.json`),
@@ -161,7 +160,7 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
 
 function stateOf(request: ProviderRequest, production: z.infer<typeof Production>): ProductionState {
   if (production.status === FAILED) return { state: 'failed', message: production.error_message ?? 'no reason given' }
-  if (NOT_STARTED.has(production.status)) return { state: 'new', startAllowed: production.start_allowed ?? true }
+  if (NOT_STARTED.has(production.status)) return { state: 'new' }
   if (production.status !== DONE) return { state: 'running' }
   const downloadUrl = production.output_files?.find(({ format }) => format === 'mp3')?.download_url
   if (downloadUrl == null || production.length == null)

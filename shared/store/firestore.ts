@@ -3,12 +3,11 @@ import type { Firestore } from '@google-cloud/firestore'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+import { grpcCode } from '../resilience/grpc-code.ts'
 
 /** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
 const CALL_TIMEOUT_MS = 5000
 
-/** gRPC status codes we tell apart (https://grpc.io/docs/guides/status-codes/). */
-export const GRPC = { notFound: 5, alreadyExists: 6, failedPrecondition: 9, aborted: 10 } as const
 const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
 
 export type FirestoreAccess = {
@@ -39,9 +38,4 @@ export function firestoreAccess(config: Config): FirestoreAccess {
       }
     },
   }
-}
-
-export function grpcCode(error: unknown): number | undefined {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return typeof code === 'number' ? code : undefined
 }

@@ -6,9 +6,9 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
 
 const CREATE_TIMEOUT_MS = 5000
-const ALREADY_EXISTS = 6
 
 /** Longest a worker may run; its task is given up on a little later. */
 export const WORK_TIMEOUT_SECONDS = 540
@@ -72,8 +72,8 @@ export function stepQueue(config: Config) {
       try {
         await withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work)
       } catch (error) {
-        if (codeOf(error) === ALREADY_EXISTS) return
-        if (error instanceof DeadlineError || typeof codeOf(error) === 'number')
+        if (grpcCode(error) === GRPC.alreadyExists) return
+        if (error instanceof DeadlineError || grpcCode(error) !== undefined)
           throw new AppError('service_unavailable', { technical: 'Cloud Tasks did not take the task', cause: error })
         throw error
       }
@@ -91,8 +91,4 @@ async function plaintext(config: Config) {
 function timestamp(timeMs: number): { seconds: number; nanos: number } {
   const seconds = Math.floor(timeMs / 1000)
   return { seconds, nanos: Math.round((timeMs - seconds * 1000) * 1e6) }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error ? (error as { code?: unknown }).code : undefined
 }

@@ -35,11 +35,10 @@ describe('compiled, under the Firebase Functions emulator', () => {
   const lines: string[] = []
 
   beforeAll(async () => {
-    const { source: _served, ...options } = {
+    cloud = await startTestCloud({
       source: undefined,
       functionsBaseUrl: `${origin}/${LOCAL_PROJECT}/${LOCAL_REGION}`,
-    }
-    cloud = await startTestCloud({ ...options, source: undefined })
+    })
     emulator = await startFunctionsEmulator({
       configFile: `${root}firebase.json`,
       logFolder: `${root}.steadycast`,

@@ -27,7 +27,7 @@ const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 const HOOK_BODY_BYTES_MAX = 64 * 1024
 
 const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30 } as const
-const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 60 } as const
+const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 30 } as const
 const hook = {
   method: 'POST',
   input: 'ignored',
@@ -42,6 +42,8 @@ const work = {
   caller: 'tasks',
   bodyBytesMax: JSON_BODY_BYTES_MAX,
   timeoutSeconds: WORK_TIMEOUT_SECONDS,
+  // A step waits for its provider; only one that nears its end is worth a look.
+  slowSeconds: { slow: WORK_TIMEOUT_SECONDS / 3, verySlow: (WORK_TIMEOUT_SECONDS * 2) / 3 },
   memoryMiB: 512,
   cpu: 1,
   concurrency: 8,
@@ -61,6 +63,12 @@ export const FUNCTIONS = table({
     caller: 'user',
     bodyBytesMax: UPLOAD_BYTES_MAX,
     timeoutSeconds: 300,
+    // Its time is the client's line.
+    slowSeconds: { slow: 60, verySlow: 180 },
+    largerThan: {
+      use: 'episodes-upload-url',
+      advice: 'Please ask episodes-upload-url for a link and send the recording there.',
+    },
     memoryMiB: 512,
     cpu: 1,
     concurrency: 8,

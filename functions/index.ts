@@ -1,11 +1,13 @@
 import { loadConfig } from '../shared/config.ts'
-import type { HttpFunction } from '../shared/http/endpoint.ts'
-import { takeBodiesFromFramework } from '../shared/http/intake.ts'
+import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/server.ts'
+import { errorFields, log } from '../shared/telemetry/log.ts'
+import { keepSecret } from '../shared/telemetry/redact.ts'
 import { entryPoint } from './functions.ts'
 import type { FunctionName } from './functions.ts'
 
 /** How each function is loaded. An instance serves one of them, and loads no other. */
-const LOADERS: Record<FunctionName, () => Promise<{ default: HttpFunction }>> = {
+const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'episodes-create': () => import('./episodes/create.ts'),
   'episodes-upload': () => import('./episodes/upload.ts'),
   'episodes-upload-url': () => import('./episodes/upload-url.ts'),
@@ -25,21 +27,29 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: HttpFunction }>> = 
   'ops-live': () => import('./ops/live.ts'),
 }
 
-takeBodiesFromFramework()
 // A configuration that cannot work stops the start, with the names of the variables at fault.
-loadConfig(process.env)
+const config = loadConfig(process.env)
+keepSecret(Object.values(config.providers).map(({ apiKey }) => apiKey))
 
 const target = process.env['FUNCTION_TARGET']
 const loader = Object.entries(LOADERS).find(([name]) => entryPoint(name).path === target)?.[1]
 if (loader === undefined) throw new Error(`FUNCTION_TARGET names no function: ${target ?? '(not set)'}`)
 // Loading begins now and is awaited by the first request: the emulator cannot load a module that awaits at its top
-// level. A function that does not load ends the process, as an unhandled rejection.
+// level.
 const loading = loader()
-const handler: HttpFunction = async (request, response) => (await loading).default(request, response)
-const [folder = '', name = ''] = (target ?? '').split('.')
-const served: Record<string, Record<string, HttpFunction>> = { [folder]: { [name]: handler } }
+loading.catch((error: unknown) => {
+  log('CRITICAL', 'function.not_loaded', { function: target, error: errorFields(error) })
+  process.exit(1)
+})
+serveInFrontOfFramework(async (request, response, arrival) => (await loading).default(request, response, arrival))
 
-/** The platform looks its function up as `folder.name`; all but the one of this instance stay undefined. */
+const [folder = '', name = ''] = (target ?? '').split('.')
+const served = { [folder]: { [name]: refuseUnguarded } }
+
+/**
+ * The platform looks its function up as `folder.name`; all but the one of this instance stay undefined. What it finds
+ * refuses: requests are served in front of the framework, before it would call anything.
+ */
 export const episodes = served['episodes']
 export const work = served['work']
 export const hooks = served['hooks']

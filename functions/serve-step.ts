@@ -4,11 +4,11 @@ import { EpisodeId } from '../shared/episodes/inputs.ts'
 import { runStep } from '../shared/episodes/workers/run-step.ts'
 import type { Worker } from '../shared/episodes/workers/work.ts'
 import type { StepName } from '../shared/episodes/steps.ts'
-import type { HttpFunction } from '../shared/http/endpoint.ts'
+import type { Serve } from '../shared/http/server.ts'
 import { serve } from './serve.ts'
 
 /** A work function: one task in, one step attempt, 200 unless the task must be delivered again. */
-export function serveStep(step: StepName, worker: Worker): HttpFunction {
+export function serveStep(step: StepName, worker: Worker): Serve {
   const order = z.looseObject({
     episodeId: EpisodeId,
     step: z.literal(step),

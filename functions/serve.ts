@@ -3,7 +3,8 @@ import type * as z from 'zod'
 import { dependencies } from '../shared/dependencies.ts'
 import type { Dependencies } from '../shared/dependencies.ts'
 import { createEndpoint } from '../shared/http/endpoint.ts'
-import type { EndpointSpec, HttpFunction } from '../shared/http/endpoint.ts'
+import type { EndpointSpec } from '../shared/http/endpoint.ts'
+import type { Serve } from '../shared/http/server.ts'
 import { FUNCTIONS } from './functions.ts'
 import type { FunctionName } from './functions.ts'
 
@@ -17,8 +18,8 @@ type Client = keyof Pick<Dependencies, 'episodes' | 'objects' | 'queue'>
 export function serve<Schema extends z.ZodType>(
   name: FunctionName,
   clients: readonly Client[],
-  spec: EndpointSpec<Schema>,
-): HttpFunction {
+  spec: EndpointSpec<Schema, Dependencies>,
+): Serve {
   for (const client of clients) dependencies()[client].preload()
   return createEndpoint(FUNCTIONS[name], spec, dependencies)
 }

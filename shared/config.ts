@@ -33,6 +33,10 @@ export type Config = {
   /** Origin of a Cloud Storage service; undefined means Google's. */
   storageApiEndpoint: string | undefined
   bodyBytesMax: number
+  /** Origins whose pages may call what people call. */
+  corsAllowedOrigins: readonly string[]
+  /** False: only refused, failed and slow requests have a line in the log. */
+  logEveryRequest: boolean
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
@@ -55,6 +59,19 @@ const baseUrl = z
   .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
   .transform((url) => url.replace(/\/+$/, ''))
 const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
+const origins = z
+  .string()
+  .transform((list) =>
+    list
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+  )
+  .pipe(
+    z.array(
+      z.string().regex(/^https?:\/\/[^\s/?#*]+$/, 'expected origins such as https://app.example, comma-separated'),
+    ),
+  )
 const hostPort = z
   .string()
   .trim()
@@ -78,6 +95,12 @@ const Environment = z.object({
   TASKS_API_ENDPOINT: hostPort.optional(),
   STORAGE_API_ENDPOINT: baseUrl.optional(),
   MAX_REQUEST_SIZE_BYTES: number(1).default(104_857_600),
+  CORS_ALLOWED_ORIGINS: origins.default([]),
+  REQUEST_LOG: z
+    .string()
+    .trim()
+    .pipe(z.enum(['all', 'problems']))
+    .default('all'),
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
   VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
   EPISODE_DEADLINE_HOURS: number(0).default(24),
@@ -132,6 +155,8 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     tasksApiEndpoint: env.TASKS_API_ENDPOINT,
     storageApiEndpoint: env.STORAGE_API_ENDPOINT,
     bodyBytesMax: env.MAX_REQUEST_SIZE_BYTES,
+    corsAllowedOrigins: env.CORS_ALLOWED_ORIGINS,
+    logEveryRequest: env.REQUEST_LOG === 'all',
     slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,

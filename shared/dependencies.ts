@@ -1,5 +1,6 @@
 import { loadConfig } from './config.ts'
 import type { Config } from './config.ts'
+import type { IdempotencyRecords } from './http/idempotency.ts'
 import { tokenVerifier } from './http/identity.ts'
 import type { TokenVerifier } from './http/identity.ts'
 import { assemblyAi } from './providers/assemblyai.ts'
@@ -13,6 +14,7 @@ import type { Gemini } from './providers/gemini.ts'
 import { episodeStore } from './store/episodes.ts'
 import type { EpisodeStore } from './store/episodes.ts'
 import { firestoreAccess } from './store/firestore.ts'
+import { idempotencyRecords } from './store/idempotency.ts'
 import { objectStore } from './store/objects.ts'
 import type { ObjectStore } from './store/objects.ts'
 import { stepQueue } from './tasks/step-queue.ts'
@@ -24,6 +26,7 @@ export type Dependencies = {
   now: () => number
   random: () => number
   tokens: TokenVerifier
+  idempotency: IdempotencyRecords
   episodes: EpisodeStore
   objects: ObjectStore
   queue: StepQueue
@@ -35,12 +38,14 @@ export type Dependencies = {
 
 /** Builds them from a configuration. Nothing heavy happens yet: clients are imported at their first call. */
 function buildDependencies(config: Config): Dependencies {
+  const firestore = firestoreAccess(config)
   return {
     config,
     now: Date.now,
     random: Math.random,
     tokens: tokenVerifier(config),
-    episodes: episodeStore(firestoreAccess(config)),
+    idempotency: idempotencyRecords(firestore, Date.now),
+    episodes: episodeStore(firestore),
     objects: objectStore(config),
     queue: stepQueue(config),
     assemblyAi: assemblyAi(config.providers.assemblyai),

@@ -11,8 +11,8 @@ export default serve('episodes-create', ['episodes'], {
     language: Language.default('en'),
     options: Options.default({}),
   }),
-  async handle({ userId, input }, needs) {
-    const episode = await createEpisode(needs, userId, input)
+  async handle({ userId, input, operation }, needs) {
+    const episode = await createEpisode(needs, userId, operation, input)
     return { status: 201, json: { episode: viewOf(episode) } }
   },
 })

@@ -38,13 +38,14 @@ function functionsTable(): string {
 }
 
 function errorsTable(): string {
-  const rows = Object.entries(ERROR_CODES).map(([code, { status, retryable, message }]) => [
+  const rows = Object.entries(ERROR_CODES).map(([code, { status, retryable, message, remedy }]) => [
     `\`${code}\``,
     String(status),
     retryable ? 'yes' : 'no',
     message,
+    remedy,
   ])
-  return table(['Code', 'Status', 'Retryable', 'What the user reads'], rows)
+  return table(['Code', 'Status', 'Retryable', 'What the user reads', 'What helps'], rows)
 }
 
 function bytes(count: number): string {

@@ -1,11 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import { createServer, request as httpRequest } from 'node:http'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { AppError } from '../../shared/errors/app-error.ts'
-import { asAppError, errorEnvelope, errorHeaders } from '../../shared/errors/envelope.ts'
+import { asAppError } from '../../shared/errors/envelope.ts'
+import { readAway } from '../../shared/http/answer.ts'
+import { plainAnswer } from '../../shared/http/plain-answer.ts'
+import { answerUnparsed } from '../../shared/http/unparsed.ts'
 import type { Instances } from './functions/instances.ts'
 
 export type Control = (
@@ -24,8 +27,10 @@ export class Gateway {
 
   constructor() {
     this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => refuse(response, asAppError(error)))
+      const atMs = performance.now()
+      this.#serve(request, response).catch((error: unknown) => refuse(response, asAppError(error), atMs))
     })
+    this.#server.on('clientError', answerUnparsed)
     // Uploads may take their time; a slow client is the function's to judge.
     this.#server.requestTimeout = 0
     // Longer than clients keep idle connections, so that none is closed under a request that is on its way.
@@ -80,26 +85,16 @@ async function proxy(
   socketPath: string,
   path: string,
 ): Promise<void> {
+  const atMs = performance.now()
   await new Promise<void>((resolve) => {
     const upstream = httpRequest({ socketPath, path, method: request.method, headers: request.headers, agent: false })
-    const fail = (error: Error) => {
-      refuse(response, new AppError('internal_error', { technical: 'The function process ended', cause: error }))
-      resolve()
-    }
     upstream.once('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
-      answer.pipe(response)
-      answer.once('end', () => {
-        // Answered before all of the request was read: the rest must not stand before the connection's next request.
-        request.unpipe(upstream).resume()
-        resolve()
-      })
-      answer.once('error', () => {
-        response.destroy()
-        resolve()
-      })
+      void passOn(request, response, upstream, answer).then(resolve)
     })
-    upstream.once('error', fail)
+    upstream.once('error', (cause) => {
+      refuse(response, new AppError('internal_error', { technical: 'The function process ended', cause }), atMs)
+      resolve()
+    })
     response.once('close', () => {
       upstream.destroy()
       resolve()
@@ -108,12 +103,32 @@ async function proxy(
   })
 }
 
-function refuse(response: ServerResponse, error: AppError): void {
+/** An answer that comes before all of the request was read ends like the function's own: what still comes is read away. */
+async function passOn(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: ClientRequest,
+  answer: IncomingMessage,
+): Promise<void> {
+  response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
+  try {
+    await pipeline(answer, response, { end: false })
+    request.unpipe(upstream)
+    if (!request.complete) {
+      upstream.destroy()
+      response.flushHeaders()
+      await readAway(request)
+    }
+    response.end()
+  } catch {
+    response.destroy()
+  }
+}
+
+function refuse(response: ServerResponse, error: AppError, sinceMs: number): void {
   if (response.headersSent || response.destroyed) return void response.destroy()
-  const body = JSON.stringify(errorEnvelope(error, { errorId: randomUUID(), requestId: randomUUID() }))
-  response
-    .writeHead(error.status, { ...errorHeaders(error), 'Content-Type': 'application/json; charset=utf-8' })
-    .end(body)
+  const { status, headers, body } = plainAnswer(error, performance.now() - sinceMs)
+  response.writeHead(status, headers).end(body)
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

@@ -15,18 +15,29 @@ import type { Outputs } from './view.ts'
 const DOWNLOAD_SECONDS = 3600
 const UPLOAD_SECONDS = 3600
 
+/** How many operations an episode remembers. */
+const REMEMBERED_OPERATIONS = 16
+
 type Needs = Pick<Dependencies, 'episodes' | 'objects' | 'queue' | 'now'>
 
+/**
+ * What a wish is known by. The tries of one keyed operation share its id, which is stored with its effect, in the same
+ * write: a try that comes after the effect finds it instead of having it again.
+ */
+export type Operation = { readonly id: string; readonly keyed: boolean; readonly resumed: boolean }
+
+/** Creates a draft whose id is the operation's. */
 export async function createEpisode(
   needs: Needs,
   userId: string,
+  operation: Operation,
   wish: { title: string; language: string; options: Options },
 ): Promise<Episode> {
   const nowMs = needs.now()
   const episode: Episode = {
     ...wish,
     schemaVersion: SCHEMA_VERSION,
-    id: randomBytes(12).toString('hex'),
+    id: operation.id,
     userId,
     status: 'draft',
     generation: 0,
@@ -35,9 +46,9 @@ export async function createEpisode(
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
   }
-  if (!(await needs.episodes.create(episode)))
-    throw new AppError('internal_error', { technical: 'A fresh id was taken' })
-  return episode
+  if (await needs.episodes.create(episode)) return episode
+  // An earlier try has created it; what has become of it since is its answer.
+  return readOwned(needs, userId, episode.id)
 }
 
 /** @throws AppError not_found for an episode that is not there, is being deleted, or is somebody else's */
@@ -81,9 +92,15 @@ export async function prepareUpload(
 }
 
 /** Starts the pipeline. Again while it runs: nothing new, but an order that was never enqueued is. */
-export async function processEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
-  const episode = requireStatus(await readOwned(needs, userId, episodeId), ['draft', 'processing'])
-  if (episode.status === 'processing') {
+export async function processEpisode(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  operation: Operation,
+): Promise<Episode> {
+  const episode = await readOwned(needs, userId, episodeId)
+  if (!hasHad(episode, operation)) requireStatus(episode, ['draft', 'processing'])
+  if (episode.status !== 'draft') {
     await enqueueAll(needs, episode.id, outstandingOrders(episode, episode.generation))
     return episode
   }
@@ -99,7 +116,7 @@ export async function processEpisode(needs: Needs, userId: string, episodeId: st
       technical: `The upload is larger than the ${audio.declaredBytes} bytes announced`,
     })
   const pinned = { ...audio, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation }
-  return changeAndEnqueue(needs, userId, episodeId, ['draft', 'processing'], (current) => {
+  return changeAndEnqueue(needs, userId, episodeId, operation, ['draft', 'processing'], (current) => {
     if (current.status === 'processing')
       return { episode: current, orders: outstandingOrders(current, current.generation) }
     if (current.audio?.key !== audio.key)
@@ -108,31 +125,50 @@ export async function processEpisode(needs: Needs, userId: string, episodeId: st
   })
 }
 
-export async function retryEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
-  return changeAndEnqueue(needs, userId, episodeId, ['error', 'cancelled'], (episode) => {
+export async function retryEpisode(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  operation: Operation,
+): Promise<Episode> {
+  return changeAndEnqueue(needs, userId, episodeId, operation, ['error', 'cancelled'], (episode) => {
     if (episode.audio?.objectGeneration === undefined)
       throw new AppError('conflict', { technical: 'The episode was never processed' })
     return start(episode, needs.now())
   })
 }
 
-export async function cancelEpisode(needs: Needs, userId: string, episodeId: string): Promise<Episode> {
-  return changeAndEnqueue(needs, userId, episodeId, ['processing', 'cancelled'], (episode) =>
+export async function cancelEpisode(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  operation: Operation,
+): Promise<Episode> {
+  return changeAndEnqueue(needs, userId, episodeId, operation, ['processing', 'cancelled'], (episode) =>
     episode.status === 'cancelled' ? { episode, orders: [] } : cancel(episode, needs.now()),
   )
 }
 
 /**
  * Removes the episode and all it made. Marked first, so that nobody sees it or works on it any more, then emptied, then
- * removed: whichever part fails, the same call again goes on from there.
+ * removed: whichever part fails, the same call again goes on from there. To a resumed operation an episode that is not
+ * there was removed by its earlier try; so is, as far as anybody may know, one that is somebody else's.
  */
-export async function deleteEpisode(needs: Needs, userId: string, episodeId: string): Promise<void> {
+export async function deleteEpisode(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  operation: Operation,
+): Promise<void> {
   const marked = await needs.episodes.move(episodeId, (episode) => {
-    if (episode.userId !== userId) throw new AppError('not_found')
-    if (episode.deletedAtMs !== undefined) return {}
-    return { episode: { ...episode, deletedAtMs: needs.now(), generation: episode.generation + 1 } }
+    if (episode.userId !== userId) return { gone: true }
+    if (episode.deletedAtMs !== undefined) return { gone: false }
+    return { gone: false, episode: { ...episode, deletedAtMs: needs.now(), generation: episode.generation + 1 } }
   })
-  if (marked === undefined) throw new AppError('not_found')
+  if (marked === undefined || marked.gone) {
+    if (operation.resumed) return
+    throw new AppError('not_found', { message: 'We could not find this episode.' })
+  }
   await needs.objects.removeAll(episodePrefix(episodeId))
   await needs.episodes.remove(episodeId)
 }
@@ -168,7 +204,7 @@ async function change(
   allowed: readonly EpisodeStatus[],
   transition: (episode: Episode) => Episode,
 ): Promise<Episode> {
-  return changeAndEnqueue(needs, userId, episodeId, allowed, (episode) => ({
+  return changeAndEnqueue(needs, userId, episodeId, undefined, allowed, (episode) => ({
     episode: transition(episode),
     orders: [],
   }))
@@ -178,18 +214,33 @@ async function changeAndEnqueue(
   needs: Needs,
   userId: string,
   episodeId: string,
+  operation: Operation | undefined,
   allowed: readonly EpisodeStatus[],
   transition: (episode: Episode) => Moved,
 ): Promise<Episode> {
-  const moved = await needs.episodes.move(episodeId, (episode) => {
-    const after = transition(requireStatus(owned(episode, userId), allowed))
+  const moved = await needs.episodes.move(episodeId, (stored) => {
+    const episode = owned(stored, userId)
+    if (hasHad(episode, operation))
+      return { result: { episode, orders: outstandingOrders(episode, episode.generation) } }
+    const after = transition(requireStatus(episode, allowed))
     return after.episode === episode
       ? { result: after }
-      : { episode: { ...after.episode, updatedAtMs: needs.now() }, result: after }
+      : { episode: { ...remembering(after.episode, operation), updatedAtMs: needs.now() }, result: after }
   })
   if (moved === undefined) throw new AppError('not_found')
   await enqueueAll(needs, episodeId, moved.result.orders)
   return moved.episode ?? moved.result.episode
+}
+
+/** Whether the operation has had its effect on this episode. */
+function hasHad({ recentOperations }: Episode, operation: Operation | undefined): boolean {
+  return operation?.keyed === true && recentOperations?.includes(operation.id) === true
+}
+
+function remembering(episode: Episode, operation: Operation | undefined): Episode {
+  if (operation?.keyed !== true) return episode
+  const recentOperations = [...(episode.recentOperations ?? []), operation.id].slice(-REMEMBERED_OPERATIONS)
+  return { ...episode, recentOperations }
 }
 
 function owned(episode: Episode | undefined, userId: string): Episode {

@@ -120,6 +120,8 @@ export const Episode = z.looseObject({
       .optional(),
   }),
   error: EpisodeFault.optional(),
+  /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
+  recentOperations: z.array(z.string()).optional(),
   createdAtMs: z.number(),
   updatedAtMs: z.number(),
   processingSinceMs: z.number().optional(),

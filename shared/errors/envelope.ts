@@ -18,11 +18,20 @@ const RETRY_AFTER_SECONDS_DEFAULT = 5
 
 /** Whatever was thrown, as an AppError: what we did not throw on purpose is an internal_error that tells nothing. */
 export function asAppError(thrown: unknown): AppError {
-  if (thrown instanceof AppError) return thrown
+  if (isAppError(thrown)) return thrown
   return new AppError('internal_error', {
     technical: 'Unexpected error; see the log under this error_id',
     cause: thrown,
   })
+}
+
+function isAppError(thrown: unknown): thrown is AppError {
+  try {
+    return thrown instanceof AppError
+  } catch {
+    // A proxy that throws when it is asked what it is.
+    return false
+  }
 }
 
 export function errorEnvelope(error: AppError, ids: { errorId: string; requestId: string }): ErrorEnvelope {

@@ -1,58 +1,203 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import type { Readable } from 'node:stream'
 
 import { AppError } from '../errors/app-error.ts'
-import { declaredBody } from './intake.ts'
+import { Slots } from '../resilience/slots.ts'
+import type { Parts } from '../telemetry/scope.ts'
+import { inflated } from './content-encoding.ts'
+import type { EndpointRow } from './endpoint-row.ts'
+import type { Arrival } from './server.ts'
 
-const MIB = 1024 * 1024
+const KIB = 1024
+const MIB = 1024 * KIB
 
-/**
- * The request's body as a stream that fails with request_too_large once it passes `bytesMax`: at once when the client
- * declared more, at the byte that crosses the line when it did not.
- */
-export function boundedBody(request: IncomingMessage, bytesMax: number): Readable {
-  const declaredBytes = bodyLength(request)
-  if (declaredBytes !== undefined && declaredBytes > bytesMax) throw tooLarge(bytesMax, declaredBytes)
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw new AppError('unsupported_media_type', { technical: 'Send the body without a Content-Encoding' })
-  let bytes = 0
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, callback) {
-      bytes += chunk.length
-      if (bytes > bytesMax) callback(tooLarge(bytesMax))
-      else callback(null, chunk)
-    },
-  })
-  request.once('error', (error) => counted.destroy(error))
-  request.once('close', () => {
-    if (!request.complete) counted.destroy(new AppError('validation_error', { technical: 'The body ended early' }))
-  })
-  return request.pipe(counted)
+/** A body of this size is held without asking. */
+const FREE_BYTES = 64 * KIB
+/** So many larger ones are in memory at a time; the others wait in their sockets. */
+const largeBodies = new Slots(8)
+
+/** The body of one request: counted as it comes, never more of it in memory than its function takes. */
+export class RequestBody {
+  /** Bytes it may have, as sent and as inflated. */
+  readonly bytesMax: number
+  /** What the client announced; undefined for a chunked body. Node has refused lengths that are not one number. */
+  readonly declaredBytes: number | undefined
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #arrival: Arrival
+  readonly #row: EndpointRow
+  readonly #parts: Parts
+  #receivedBytes = 0
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    arrival: Arrival,
+    row: EndpointRow,
+    bytesMaxOverall: number,
+    parts: Parts,
+  ) {
+    this.#request = request
+    this.#response = response
+    this.#arrival = arrival
+    this.#row = row
+    this.#parts = parts
+    this.bytesMax = Math.min(row.bodyBytesMax, bytesMaxOverall)
+    this.declaredBytes = declaredBytes(request)
+  }
+
+  /** Bytes that have been read, as sent. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** Bytes that may still come over the wire, as far as is known. */
+  get unreadBytes(): number {
+    if (this.#request.complete || this.declaredBytes === 0) return 0
+    return this.declaredBytes === undefined ? Infinity : this.declaredBytes - this.#receivedBytes
+  }
+
+  /**
+   * The body as it comes. Fails with request_too_large at the byte that crosses the line.
+   * @throws AppError request_too_large when more was declared; unsupported_media_type when it is encoded
+   */
+  stream(): Readable {
+    this.#refuseDeclared()
+    if (contentEncoding(this.#request) !== undefined) throw encodingRefused('Send the body without a Content-Encoding')
+    this.#begin()
+    const counted = new Transform({
+      transform: (chunk: Buffer, _encoding, callback) => {
+        this.#receivedBytes += chunk.length
+        if (this.#receivedBytes > this.bytesMax) callback(this.#tooLarge(this.#receivedBytes, true))
+        else callback(null, chunk)
+      },
+    })
+    const request = this.#request
+    counted.once('close', () => this.#parts.end('body'))
+    request.once('error', (error) => counted.destroy(error))
+    request.once('close', () => {
+      if (!request.complete) counted.destroy(endedEarly())
+    })
+    return request.pipe(counted)
+  }
+
+  /** The whole body, inflated. @throws AppError request_too_large, unsupported_media_type or validation_error */
+  async read(signal: AbortSignal): Promise<Buffer> {
+    this.#refuseDeclared()
+    if (this.declaredBytes === 0) return Buffer.alloc(0)
+    this.#begin()
+    let release: (() => void) | undefined
+    const hold = async () => (release ??= await largeBodies.take(signal))
+    try {
+      if ((this.declaredBytes ?? 0) > FREE_BYTES) await hold()
+      const sent = await this.#collect(hold)
+      return this.#inflate(sent)
+    } finally {
+      this.#parts.end('body')
+      release?.()
+    }
+  }
+
+  #begin(): void {
+    this.#parts.begin('body')
+    if (this.#arrival.expects === 'continue') this.#response.writeContinue()
+  }
+
+  async #collect(hold: () => Promise<unknown>): Promise<Buffer> {
+    const request = this.#request
+    const chunks: Buffer[] = []
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
+      }
+      const fail = (error: Error) => {
+        stop()
+        request.pause()
+        reject(error)
+      }
+      const onData = (chunk: Buffer) => {
+        const before = this.#receivedBytes
+        this.#receivedBytes += chunk.length
+        if (this.#receivedBytes > this.bytesMax) return fail(this.#tooLarge(this.#receivedBytes, true))
+        chunks.push(chunk)
+        if (before > FREE_BYTES || this.#receivedBytes <= FREE_BYTES) return
+        request.pause()
+        hold().then(() => request.resume(), fail)
+      }
+      const onEnd = () => {
+        stop()
+        resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
+      }
+      const onClose = () => fail(endedEarly())
+      request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
+    })
+  }
+
+  #inflate(sent: Buffer): Buffer {
+    const encoding = contentEncoding(this.#request)
+    if (encoding === undefined || sent.length === 0) return sent
+    const result = inflated(sent, encoding, this.bytesMax)
+    switch (result.kind) {
+      case 'bytes':
+        return result.bytes
+      case 'tooLarge':
+        throw this.#tooLarge(this.bytesMax + 1, true)
+      case 'unknown':
+        throw encodingRefused('Content-Encoding must be gzip, deflate or br')
+      case 'damaged':
+        throw new AppError('validation_error', { technical: `The body is not valid ${encoding}`, cause: result.cause })
+    }
+  }
+
+  #refuseDeclared(): void {
+    if (this.declaredBytes !== undefined && this.declaredBytes > this.bytesMax)
+      throw this.#tooLarge(this.declaredBytes, false)
+  }
+
+  /** @param atLeast whether the true size is unknown because reading stopped here */
+  #tooLarge(sizeBytes: number, atLeast: boolean): AppError {
+    const limit = inWords(this.bytesMax)
+    const size = atLeast ? `more than ${limit}` : inWords(sizeBytes)
+    const { largerThan } = this.#row
+    return new AppError('request_too_large', {
+      message: `This is ${size}; we accept at most ${limit} here.${largerThan ? ` ${largerThan.advice}` : ''}`,
+      technical: atLeast
+        ? `The body exceeds ${this.bytesMax} bytes`
+        : `The body has ${sizeBytes} bytes, at most ${this.bytesMax} are taken`,
+      details: {
+        limitBytes: this.bytesMax,
+        sizeBytes,
+        ...(atLeast && { sizeIsAtLeast: true }),
+        ...(largerThan && { use: largerThan.use }),
+      },
+    })
+  }
 }
 
-/** The whole body in memory, at most `bytesMax` of it. */
-export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of boundedBody(request, bytesMax)) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
+function declaredBytes({ headers }: IncomingMessage): number | undefined {
+  if (headers['transfer-encoding'] !== undefined) return undefined
+  return Number(headers['content-length'] ?? 0)
 }
 
-/** Declared length in bytes; undefined for a chunked body. */
-function bodyLength(request: IncomingMessage): number | undefined {
-  const declared = declaredBody(request)
-  if (declared === undefined) throw new AppError('internal_error', { technical: 'The body intake is not installed' })
-  if (declared.transferEncoding !== undefined) return undefined
-  return Number(declared.contentLength ?? 0)
+function contentEncoding({ headers }: IncomingMessage): string | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase()
+  return encoding === undefined || encoding === '' || encoding === 'identity' ? undefined : encoding
 }
 
-function tooLarge(bytesMax: number, bytes?: number): AppError {
-  const limit = `${(bytesMax / MIB).toLocaleString('en', { maximumFractionDigits: 1 })} MiB`
-  return new AppError('request_too_large', {
-    message: `This is larger than the ${limit} we accept here.`,
-    technical: `The body exceeds ${bytesMax} bytes`,
-    details: { limitBytes: bytesMax, ...(bytes !== undefined && { sizeBytes: bytes }) },
-    headers: { Connection: 'close' },
+function encodingRefused(technical: string): AppError {
+  return new AppError('unsupported_media_type', {
+    message: 'The encoding of this request is not accepted here.',
+    technical,
   })
+}
+
+function endedEarly(): AppError {
+  return new AppError('validation_error', { technical: 'The body ended early' })
+}
+
+function inWords(bytes: number): string {
+  if (bytes < KIB) return `${bytes} bytes`
+  const [amount, unit] = bytes < MIB ? [bytes / KIB, 'KiB'] : [bytes / MIB, 'MiB']
+  return `${amount.toLocaleString('en', { maximumFractionDigits: 1 })} ${unit}`
 }

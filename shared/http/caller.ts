@@ -1,8 +1,8 @@
 import { AppError } from '../errors/app-error.ts'
 import type { Caller } from './endpoint-row.ts'
+import { timed } from '../telemetry/scope.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
 import type { Identity } from './identity.ts'
-import { measured } from './timing.ts'
 
 /**
  * Lets in only whom the function table names. No token or a bad one is 401; a good token of the wrong caller is 403.
@@ -12,14 +12,15 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   const { caller } = exchange.row
   if (caller === 'anyone' || caller === 'provider') return next()
   const token = bearerToken(exchange.request.headers.authorization)
-  exchange.identity = await measured(exchange, 'caller', exchange.tokens(token, functionUrl(exchange)))
-  if (!belongs(caller, exchange.identity, exchange.config.tasksServiceAccount))
+  const { tokens, config } = exchange.needs
+  exchange.identity = await timed('auth', () => tokens(token, functionUrl(exchange)))
+  if (!belongs(caller, exchange.identity, config.tasksServiceAccount))
     throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()
 }
 
-function functionUrl({ config, row }: Exchange): string {
-  return `${config.functionsBaseUrl}/${row.name}`
+function functionUrl({ needs, row }: Exchange): string {
+  return `${needs.config.functionsBaseUrl}/${row.name}`
 }
 
 function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Identity, tasksAccount: string): boolean {

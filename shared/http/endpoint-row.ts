@@ -18,4 +18,8 @@ export type EndpointRow = {
   readonly input: InputKind
   readonly bodyBytesMax: number
   readonly timeoutSeconds: number
+  /** What to use, and how to say so, for a body that is larger. */
+  readonly largerThan?: { readonly use: string; readonly advice: string }
+  /** A request is slow, and very slow, from here on; without it the configured thresholds count. */
+  readonly slowSeconds?: { readonly slow: number; readonly verySlow: number }
 }

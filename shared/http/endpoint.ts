@@ -1,21 +1,25 @@
-import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
 
-import type { Dependencies } from '../dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
-import { asAppError, errorEnvelope, errorHeaders } from '../errors/envelope.ts'
+import { asAppError } from '../errors/envelope.ts'
 import { errorFields, log } from '../telemetry/log.ts'
-import { boundedBody } from './body.ts'
+import { runInScope } from '../telemetry/scope.ts'
+import { send } from './answer.ts'
 import { callerCheck } from './caller.ts'
+import { cors } from './cors.ts'
 import type { EndpointRow } from './endpoint-row.ts'
 import { errorAnswers } from './error-answers.ts'
-import { compose } from './exchange.ts'
-import type { Answer, Exchange, Wrapper } from './exchange.ts'
+import { compose, openExchange } from './exchange.ts'
+import type { Answer, EdgeNeeds, Exchange, Operation, Wrapper } from './exchange.ts'
+import { idempotency } from './idempotency.ts'
 import { inputParsing } from './input.ts'
-import { methodCheck } from './method.ts'
-import { measured, timing } from './timing.ts'
+import { plainAnswer } from './plain-answer.ts'
+import { enter } from './process-end.ts'
+import { routeCheck } from './route.ts'
+import type { Serve } from './server.ts'
+import { shutdownCheck, timeLimit } from './time-limit.ts'
+import { timing } from './timing.ts'
 
 /** What a handler gets to see of a request. */
 type Call<Input> = {
@@ -24,102 +28,76 @@ type Call<Input> = {
   readonly requestId: string
   /** The signed-in person. @throws AppError unauthenticated when the function's caller is not `user` */
   readonly userId: string
+  /** What makes an effect happen once: the same in every try with one Idempotency-Key. */
+  readonly operation: Operation
   /** One request header, at most once. */
   readonly header: (name: string) => string | undefined
   /** The unread body of a `stream` function, bounded. */
   readonly body: () => Readable
 }
 
-export type EndpointSpec<Schema extends z.ZodType> = {
+export type EndpointSpec<Schema extends z.ZodType, Needs> = {
   input: Schema
-  handle: (call: Call<z.output<Schema>>, dependencies: Dependencies) => Promise<Answer>
+  handle: (call: Call<z.output<Schema>>, needs: Needs) => Promise<Answer>
 }
 
-export type HttpFunction = (request: IncomingMessage, response: ServerResponse) => Promise<void>
-
 /**
- * The chain around every handler, outermost first. The places between caller and input belong to the rate limit, the
- * size limit, idempotency keys and quotas.
+ * The chain around every handler, outermost first. The place after the caller belongs to the rate limit, the one after
+ * idempotency to quotas.
  */
-const CHAIN: readonly Wrapper[] = [timing, errorAnswers, methodCheck, callerCheck, inputParsing]
+const CHAIN: readonly Wrapper[] = [
+  timing,
+  cors,
+  errorAnswers,
+  shutdownCheck,
+  routeCheck,
+  timeLimit,
+  callerCheck,
+  inputParsing,
+  idempotency,
+]
 
 /**
  * One deployed HTTP function: its row of the table and its handler, inside the chain.
- * @param dependencies builds, or returns again, what handlers work with
+ * @param needs builds, or returns again, what handlers work with
  */
-export function createEndpoint<Schema extends z.ZodType>(
+export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds>(
   row: EndpointRow,
-  spec: EndpointSpec<Schema>,
-  dependencies: () => Dependencies,
-): HttpFunction {
-  return async (request, response) => {
-    const requestId = acceptableRequestId(request.headers['x-request-id']) ?? randomUUID()
+  spec: EndpointSpec<Schema, Needs>,
+  needs: () => Needs,
+): Serve {
+  return async (request, response, arrival) => {
+    let leave: (() => void) | undefined
     try {
-      const built = dependencies()
-      const exchange = openExchange(row, spec.input, request, response, requestId, built)
-      const call = callOf<z.output<Schema>>(exchange)
-      await send(
-        request,
-        response,
-        await compose(CHAIN, exchange, () => measured(exchange, 'handler', spec.handle(call, built))),
-      )
-    } catch (thrown) {
-      const errorId = randomUUID()
-      log('CRITICAL', 'request.edge_failed', { function: row.name, requestId, errorId, error: errorFields(thrown) })
-      const error = asAppError(thrown)
-      const json = errorEnvelope(error, { errorId, requestId })
-      await send(request, response, {
-        status: 500,
-        json,
-        headers: { ...errorHeaders(error), 'X-Request-Id': requestId },
+      const built = needs()
+      const exchange = openExchange(row, spec.input, built, request, response, arrival)
+      leave = enter(exchange.abort)
+      await runInScope(exchange.scope, async () => {
+        const handle = async () => spec.handle(callOf<z.output<Schema>>(exchange), built)
+        await send(exchange, await compose(CHAIN, exchange, handle))
+        await exchange.work?.catch(() => undefined)
       })
+    } catch (thrown) {
+      const { status, headers, body, errorId, requestId } = plainAnswer(
+        asAppError(thrown),
+        performance.now() - arrival.atMs,
+      )
+      const fields = { function: row.name, requestId, error_id: errorId, error: errorFields(thrown) }
+      log('CRITICAL', 'request.edge_failed', fields)
+      if (response.headersSent) response.destroy()
+      else response.writeHead(status, { ...headers, Connection: 'close' }).end(body)
+    } finally {
+      leave?.()
     }
   }
 }
 
-function openExchange(
-  row: EndpointRow,
-  inputSchema: z.ZodType,
-  request: IncomingMessage,
-  response: ServerResponse,
-  requestId: string,
-  { config, tokens }: Dependencies,
-): Exchange {
-  return {
-    row,
-    request,
-    response,
-    requestId,
-    inputSchema,
-    config,
-    tokens,
-    url: new URL(request.url ?? '/', 'http://function'),
-    startedAtMs: performance.now(),
-    signal: requestSignal(row, response),
-    timings: new Map(),
-    logFields: { function: row.name, method: request.method, requestId, ...traceFields(request, config.projectId) },
-    identity: { kind: 'anonymous' },
-    input: undefined,
-  }
-}
-
-/** The answer must be on its way before the platform ends the request. */
-const DEADLINE_MARGIN_SECONDS = 2
-
-function requestSignal(row: EndpointRow, response: ServerResponse): AbortSignal {
-  const gone = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort(new AppError('timeout', { technical: 'The client has gone' }))
-  })
-  const deadlineMs = Math.max(1, row.timeoutSeconds - DEADLINE_MARGIN_SECONDS) * 1000
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(deadlineMs)])
-}
-
 function callOf<Input>(exchange: Exchange): Call<Input> {
-  const { row, request, config } = exchange
+  const { request } = exchange
   return {
     signal: exchange.signal,
     requestId: exchange.requestId,
+    operation: exchange.operation,
     get input() {
       return exchange.input as Input
     },
@@ -131,33 +109,6 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
       const value = request.headers[name.toLowerCase()]
       return Array.isArray(value) ? value[0] : value
     },
-    body: () => boundedBody(request, Math.min(row.bodyBytesMax, config.bodyBytesMax)),
+    body: () => exchange.body.stream(),
   }
-}
-
-async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
-  if (response.headersSent || response.destroyed) return
-  const body = answer.json === undefined ? undefined : Buffer.from(JSON.stringify(answer.json))
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    ...(body && { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length }),
-  })
-  await new Promise<void>((resolve) => {
-    response.once('close', resolve)
-    response.end(body)
-    // What nobody has read must not stand before the connection's next request.
-    if (!request.complete) request.unpipe().resume()
-  })
-}
-
-function acceptableRequestId(header: string | string[] | undefined): string | undefined {
-  return typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : undefined
-}
-
-/** Fields that tie our log lines to the platform's trace of the request (W3C traceparent). */
-function traceFields(request: IncomingMessage, projectId: string): Record<string, string> {
-  const traceId = /^00-([\da-f]{32})-/.exec(String(request.headers['traceparent'] ?? ''))?.[1]
-  return traceId === undefined ? {} : { 'logging.googleapis.com/trace': `projects/${projectId}/traces/${traceId}` }
 }

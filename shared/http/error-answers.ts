@@ -2,35 +2,33 @@ import { randomUUID } from 'node:crypto'
 
 import type { AppError } from '../errors/app-error.ts'
 import { asAppError, errorEnvelope, errorHeaders } from '../errors/envelope.ts'
-import { errorFields, log } from '../telemetry/log.ts'
 import type { Caller } from './endpoint-row.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
 
-/** Whatever is thrown further in becomes the envelope, and a log line under the same error_id. */
+/** Whatever is thrown further in becomes the envelope; its error_id finds the request's log line. */
 export const errorAnswers: Wrapper = async (exchange, next) => {
   try {
-    return await next()
+    return rendered(await next())
   } catch (thrown) {
-    return errorAnswer(exchange, asAppError(thrown))
+    return rendered(errorAnswer(exchange, asAppError(thrown)))
   }
 }
 
-function errorAnswer(exchange: Exchange, error: AppError): Answer {
+/** The envelope for an error of this exchange, which is remembered as the reason of its answer. */
+export function errorAnswer(exchange: Exchange, error: AppError): Answer {
   const errorId = randomUUID()
+  exchange.failure = { error, errorId }
   const status = statusFor(exchange.row.caller, error.status)
-  log(status >= 500 ? 'ERROR' : 'INFO', 'request.failed', {
-    ...exchange.logFields,
-    status,
-    errorId,
-    code: error.code,
-    technical: error.technical,
-    ...(status >= 500 && { error: errorFields(error) }),
-  })
-  return {
-    status,
-    json: errorEnvelope(error, { errorId, requestId: exchange.requestId }),
-    headers: errorHeaders(error),
-  }
+  const headers = errorHeaders(error)
+  // To a machine it is a plain failure; the time to come back belongs to those who asked to wait.
+  if (status !== error.status) delete headers['Retry-After']
+  return { status, json: errorEnvelope(error, { errorId, requestId: exchange.requestId }), headers }
+}
+
+/** The answer with its body as bytes. @throws when what a handler answered cannot be JSON */
+function rendered(answer: Answer): Answer {
+  if (answer.json === undefined) return answer
+  return { ...answer, body: Buffer.from(JSON.stringify(answer.json)) }
 }
 
 /**

@@ -1,38 +1,127 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type * as z from 'zod'
 
 import type { Config } from '../config.ts'
+import type { AppError } from '../errors/app-error.ts'
+import { Parts } from '../telemetry/scope.ts'
+import type { Scope } from '../telemetry/scope.ts'
+import { traceFields } from '../telemetry/trace.ts'
+import { RequestBody } from './body.ts'
 import type { EndpointRow } from './endpoint-row.ts'
+import type { IdempotencyRecords } from './idempotency.ts'
 import type { Identity, TokenVerifier } from './identity.ts'
+import type { Arrival } from './server.ts'
 
 /** What a handler answers; the edge turns it into bytes. */
-export type Answer = { status: number; json?: unknown; headers?: Record<string, string> }
+export type Answer = { status: number; json?: unknown; body?: Buffer; headers?: Record<string, string> }
+
+/** What the edge itself needs of the world. */
+export type EdgeNeeds = { config: Config; tokens: TokenVerifier; idempotency: IdempotencyRecords; now: () => number }
 
 /** One request on its way through the chain. Wrappers fill it in from the outside inwards. */
 export type Exchange = {
   readonly row: EndpointRow
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly url: URL
+  readonly arrival: Arrival
+  readonly path: string
+  readonly query: string
   readonly requestId: string
-  /** performance.now() when the request reached our code. */
-  readonly startedAtMs: number
-  /** Aborts at the function's deadline, or when the client has gone before its answer was sent. */
-  readonly signal: AbortSignal
-  /** Durations by name, in ms, for Server-Timing. */
-  readonly timings: Map<string, number>
-  /** Fields that every log line about this request carries. */
-  readonly logFields: Record<string, unknown>
-  readonly config: Config
-  readonly tokens: TokenVerifier
+  readonly body: RequestBody
+  readonly needs: EdgeNeeds
   readonly inputSchema: z.ZodType
+  /** Aborts at the function's deadline, at a shutdown, or when the client has gone before its answer was sent. */
+  readonly signal: AbortSignal
+  /** Ends the exchange early with this as the reason. */
+  readonly abort: (reason: unknown) => void
+  readonly scope: Scope
+  /** What the handler is to be told apart by, so that its effect happens once: the same for every try with one key. */
+  operation: Operation
   identity: Identity
+  /** The input as it came, and as the function's schema let it through. */
+  rawInput: unknown
   input: unknown
+  /** Why the answer is what it is, for the log. */
+  failure?: { error: AppError; errorId: string }
+  /** The work that was begun; it may outlive its answer. */
+  work?: Promise<unknown>
 }
+
+/**
+ * What a request's effect is known by. Tries with one Idempotency-Key share the id. `resumed`: an earlier try ended
+ * without an answer to keep, and may have had its effect.
+ */
+export type Operation = { readonly id: string; readonly keyed: boolean; readonly resumed: boolean }
 
 export type Wrapper = (exchange: Exchange, next: () => Promise<Answer>) => Promise<Answer>
 
 /** One function out of a list of wrappers, the first outermost, around `innermost`. */
 export function compose(wrappers: readonly Wrapper[], exchange: Exchange, innermost: () => Promise<Answer>) {
   return wrappers.reduceRight<() => Promise<Answer>>((next, wrapper) => () => wrapper(exchange, next), innermost)()
+}
+
+export function openExchange(
+  row: EndpointRow,
+  inputSchema: z.ZodType,
+  needs: EdgeNeeds,
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrival: Arrival,
+): Exchange {
+  const controller = new AbortController()
+  const abort = (reason: unknown) => controller.abort(reason ?? new Error('aborted without a reason'))
+  const requestId = acceptableRequestId(request.headers['x-request-id']) ?? randomUUID()
+  const [path, query] = pathAndQuery(request.url ?? '/')
+  const scope: Scope = {
+    parts: new Parts(),
+    abort,
+    logFields: {
+      ...traceFields(request.headers, needs.config.projectId),
+      'logging.googleapis.com/labels': labels(row, request, requestId),
+      requestId,
+      function: row.name,
+    },
+  }
+  return {
+    row,
+    request,
+    response,
+    arrival,
+    path,
+    query,
+    requestId,
+    inputSchema,
+    needs,
+    body: new RequestBody(request, response, arrival, row, needs.config.bodyBytesMax, scope.parts),
+    signal: controller.signal,
+    abort,
+    scope,
+    operation: { id: newOperationId(), keyed: false, resumed: false },
+    identity: { kind: 'anonymous' },
+    rawInput: undefined,
+    input: undefined,
+  }
+}
+
+/** Fit to be the id of whatever the operation creates. */
+export function newOperationId(): string {
+  return randomBytes(12).toString('hex')
+}
+
+function labels({ name }: EndpointRow, request: IncomingMessage, requestId: string): Record<string, string> {
+  const executionId = request.headers['function-execution-id']
+  const known = typeof executionId === 'string' && /^[\w-]{1,64}$/.test(executionId)
+  return { function: name, request_id: requestId, ...(known && { execution_id: executionId }) }
+}
+
+/** By hand, because a URL parser refuses some of what a client may write in its request line. */
+function pathAndQuery(target: string): [string, string] {
+  const withoutOrigin = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const at = withoutOrigin.indexOf('?')
+  return at === -1 ? [withoutOrigin || '/', ''] : [withoutOrigin.slice(0, at) || '/', withoutOrigin.slice(at + 1)]
+}
+
+function acceptableRequestId(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : undefined
 }

@@ -1,39 +1,41 @@
 import type * as z from 'zod'
 
 import { AppError } from '../errors/app-error.ts'
-import { readBody } from './body.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
-import { measured } from './timing.ts'
 
 const ISSUES_MAX = 20
 
 /** Reads and parses the input where the function table says it is; the handler sees only what its schema let through. */
 export const inputParsing: Wrapper = async (exchange, next) => {
-  exchange.input = parse(exchange.inputSchema, await measured(exchange, 'input', rawInput(exchange)))
+  exchange.rawInput = await rawInput(exchange)
+  exchange.input = parse(exchange.inputSchema, exchange.rawInput)
   return next()
 }
 
-async function rawInput(exchange: Exchange): Promise<unknown> {
-  const { row, request, url, config } = exchange
+async function rawInput({ row, request, query, body, signal }: Exchange): Promise<unknown> {
   switch (row.input) {
     case 'query':
     case 'stream':
-      return Object.fromEntries(url.searchParams)
+      return Object.fromEntries(new URLSearchParams(query))
     case 'ignored':
-      await readBody(request, Math.min(row.bodyBytesMax, config.bodyBytesMax))
-      return Object.fromEntries(url.searchParams)
+      await body.read(signal)
+      return Object.fromEntries(new URLSearchParams(query))
     case 'json':
-      return json(
-        request.headers['content-type'],
-        await readBody(request, Math.min(row.bodyBytesMax, config.bodyBytesMax)),
-      )
+      return json(request.headers['content-type'], await body.read(signal))
   }
 }
 
+const JSON_TYPE = /^application\/([\w.-]+\+)?json$/i
+const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
+
 function json(contentType: string | undefined, body: Buffer): unknown {
   if (body.length === 0) return {}
-  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType ?? ''))
+  const [type = '', ...parameters] = (contentType ?? '').split(';').map((part) => part.trim())
+  if (!JSON_TYPE.test(type))
     throw new AppError('unsupported_media_type', { technical: 'Content-Type must be application/json' })
+  const charset = parameters.find((parameter) => /^charset=/i.test(parameter))?.slice('charset='.length)
+  if (charset !== undefined && !CHARSETS.has(charset.replaceAll('"', '').toLowerCase()))
+    throw new AppError('unsupported_media_type', { technical: 'The charset must be utf-8' })
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown
   } catch (cause) {

@@ -2,6 +2,7 @@ import type { ProviderName } from '../config.ts'
 import { fullJitterMs } from '../resilience/backoff.ts'
 import { pause } from '../resilience/deadline.ts'
 import { log } from '../telemetry/log.ts'
+import { timed } from '../telemetry/scope.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
 
@@ -36,7 +37,8 @@ export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext)
     context.signal.throwIfAborted()
     const startedAtMs = performance.now()
     try {
-      const result = await call.attempt(AbortSignal.any([context.signal, AbortSignal.timeout(call.attemptTimeoutMs)]))
+      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(call.attemptTimeoutMs)])
+      const result = await timed('provider', () => call.attempt(signal))
       report(call, context, startedAtMs)
       return result
     } catch (thrown) {

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { grpcCode } from '../resilience/grpc-code.ts'
+import { timed } from '../telemetry/scope.ts'
 
 /** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
 const CALL_TIMEOUT_MS = 5000
@@ -28,9 +29,10 @@ export function firestoreAccess(config: Config): FirestoreAccess {
   return {
     preload: () => void access().catch(() => undefined),
     async call(what, work) {
-      const opened = await access()
       try {
-        return await withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(opened))
+        return await timed('firestore', async () =>
+          withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(await access())),
+        )
       } catch (error) {
         if (error instanceof DeadlineError || UNAVAILABLE_CODES.has(grpcCode(error) ?? -1))
           throw new AppError('service_unavailable', { technical: `The store did not answer (${what})`, cause: error })

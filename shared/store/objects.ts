@@ -6,6 +6,7 @@ import type { Bucket, File, FileMetadata } from '@google-cloud/storage'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+import { timed } from '../telemetry/scope.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
@@ -51,7 +52,7 @@ export function objectStore(config: Config) {
       })
       const source = typeof content === 'string' || Buffer.isBuffer(content) ? [content] : content
       try {
-        await pipeline(source, sink, signal ? { signal } : {})
+        await timed('storage', () => pipeline(source, sink, signal ? { signal } : {}))
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }
@@ -65,7 +66,7 @@ export function objectStore(config: Config) {
     /** @returns undefined when there is no such object */
     async stat(key: string): Promise<ObjectStat | undefined> {
       try {
-        const [metadata] = await withDeadline('Storage stat', CONTROL_TIMEOUT_MS, (await file(key)).getMetadata())
+        const [metadata] = await control('stat', (await file(key)).getMetadata())
         return statOf(metadata)
       } catch (error) {
         if (statusOf(error) === 404) return undefined
@@ -79,7 +80,7 @@ export function objectStore(config: Config) {
       if (stat === undefined) return undefined
       if (stat.sizeBytes > DOCUMENT_BYTES_MAX)
         throw new AppError('internal_error', { technical: 'The object is too large' })
-      const [bytes] = await withDeadline('Storage read', CONTROL_TIMEOUT_MS, (await file(key)).download())
+      const [bytes] = await control('read', (await file(key)).download())
       return bytes.toString('utf8')
     },
 
@@ -124,12 +125,17 @@ export function objectStore(config: Config) {
       const emptied = await opened()
       try {
         const work = emptied.deleteFiles({ prefix, force: true })
-        await withDeadline('Storage delete', 3 * CONTROL_TIMEOUT_MS, work)
+        await control('delete', work, 3 * CONTROL_TIMEOUT_MS)
       } catch (error) {
         throw unavailable('delete', error)
       }
     },
   }
+}
+
+/** One call of bounded time, counted towards the request's `storage` part. */
+async function control<T>(what: string, work: Promise<T>, timeoutMs = CONTROL_TIMEOUT_MS): Promise<T> {
+  return timed('storage', () => withDeadline(`Storage ${what}`, timeoutMs, work))
 }
 
 function statOf(metadata: FileMetadata): ObjectStat {

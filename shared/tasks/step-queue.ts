@@ -7,6 +7,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import { timed } from '../telemetry/scope.ts'
 
 const CREATE_TIMEOUT_MS = 5000
 
@@ -70,7 +71,7 @@ export function stepQueue(config: Config) {
         { timeout: CREATE_TIMEOUT_MS, retry: null },
       )
       try {
-        await withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work)
+        await timed('tasks', () => withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work))
       } catch (error) {
         if (grpcCode(error) === GRPC.alreadyExists) return
         if (error instanceof DeadlineError || grpcCode(error) !== undefined)

@@ -1,48 +1,98 @@
-import { writeSync } from 'node:fs'
+import { LineWriter } from './line-writer.ts'
+import { redacted } from './redact.ts'
+import { currentScope } from './scope.ts'
 
 export type Severity = 'DEBUG' | 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR' | 'CRITICAL'
 export type LogFields = Record<string, unknown>
 
+const LINE_CHARS_MAX = 60_000
+const writer = new LineWriter()
+process.once('exit', () => writer.flushAndWait())
+
 /**
- * One named event, one JSON line on stdout, as Cloud Logging reads it. The write is synchronous: a line handed to a
- * stream is lost when the instance is ended right after.
+ * One named event, one JSON line on stdout, in the fields Cloud Logging reads
+ * (https://docs.cloud.google.com/logging/docs/structured-logging). Inside a request it carries the request's trace and
+ * labels. What cannot be put into JSON is left out, and no secret gets through.
  */
 export function log(severity: Severity, event: string, fields: LogFields = {}): void {
-  const line = JSON.stringify(
-    { severity, message: event, event, time: new Date().toISOString(), ...fields },
-    plainErrors,
-  )
-  writeAll(Buffer.from(`${line}\n`))
+  const time = new Date().toISOString()
+  const shared = currentScope()?.logFields
+  const line = toJson({ severity, message: event, event, time, ...shared, ...fields })
+  const bounded =
+    line.length <= LINE_CHARS_MAX
+      ? line
+      : toJson({
+          severity,
+          message: event,
+          event,
+          time,
+          ...shared,
+          cut: true,
+          start: line.slice(0, LINE_CHARS_MAX / 2),
+        })
+  writer.add(redacted(bounded))
+  // An error may be the last thing this process says.
+  if (severity === 'ERROR' || severity === 'CRITICAL') writer.flush()
 }
 
-const WRITE_ATTEMPTS_MAX = 1000
+/** Writes every line there is; for a process that is about to end in a way that no exit listener sees. */
+export function flushLog(): void {
+  writer.flushAndWait()
+}
 
-function writeAll(bytes: Buffer): void {
-  let offset = 0
-  for (let attempt = 0; offset < bytes.length && attempt < WRITE_ATTEMPTS_MAX; attempt++) {
-    try {
-      offset += writeSync(1, bytes, offset)
-    } catch (error) {
-      // The reader of our pipe is behind (EAGAIN: try again) or gone (EPIPE: nobody is left to tell).
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-    }
+function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value, plain)
+  } catch {
+    return JSON.stringify(value, cycleFree())
+  }
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return errorFields(value)
+  return typeof value === 'bigint' ? value.toString() : value
+}
+
+/** A replacer that leaves out what refers back to itself. */
+function cycleFree(): (key: string, value: unknown) => unknown {
+  const seen = new WeakSet<object>()
+  return (key, raw) => {
+    const value = plain(key, raw)
+    if (typeof value !== 'object' || value === null) return value
+    if (seen.has(value)) return '[circular]'
+    seen.add(value)
+    return value
   }
 }
 
 const STACK_CHARS_MAX = 4000
 const CAUSES_MAX = 5
 
-/** An error as plain fields; causes are followed, a bounded number of times, because chains can be circular. */
+/** Whatever was thrown, as plain fields; causes are followed, a bounded number of times, because chains can be circular. */
 export function errorFields(thrown: unknown, depth = 0): LogFields {
-  if (!(thrown instanceof Error)) return { name: 'NotAnError', message: String(thrown) }
+  if (!isError(thrown)) return { name: 'NotAnError', message: words(() => thrown) }
+  const cause = readable(() => thrown.cause)
   return {
-    name: thrown.name,
-    message: thrown.message,
-    stack: thrown.stack?.slice(0, STACK_CHARS_MAX),
-    ...(thrown.cause !== undefined && depth < CAUSES_MAX && { cause: errorFields(thrown.cause, depth + 1) }),
+    name: words(() => thrown.name),
+    message: words(() => thrown.message),
+    stack: words(() => thrown.stack),
+    ...(cause !== undefined && depth < CAUSES_MAX && { cause: errorFields(cause, depth + 1) }),
   }
 }
 
-function plainErrors(_key: string, value: unknown): unknown {
-  return value instanceof Error ? errorFields(value) : value
+function isError(thrown: unknown): thrown is Error {
+  return readable(() => thrown instanceof Error) === true
+}
+
+function words(read: () => unknown): string {
+  return readable(() => String(read()).slice(0, STACK_CHARS_MAX)) ?? '[unspeakable]'
+}
+
+/** Anything can be thrown, and anything can throw when it is looked at. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }

@@ -121,11 +121,15 @@ describe('every answer', () => {
       415,
       'unsupported_media_type',
     )
-    await expectEnvelope(await post('{}', { 'Content-Encoding': 'gzip' }), 415, 'unsupported_media_type')
+    await expectEnvelope(await post('{}', { 'Content-Encoding': 'gzip' }), 400, 'validation_error')
+    await expectEnvelope(await post('{}', { 'Content-Encoding': 'zip' }), 415, 'unsupported_media_type')
     const wrongMethod = await fetch(`${cloud.functionsBaseUrl}/${create.name}`)
-    expect(wrongMethod.headers.get('allow')).toBe('POST')
+    expect(wrongMethod.headers.get('allow')).toBe('POST, OPTIONS')
     await expectEnvelope(wrongMethod, 405, 'method_not_allowed')
-    expect((await fetch(`${cloud.functionsBaseUrl}/no-such-function`)).status).toBe(404)
+    const unknown = await fetch(`${cloud.functionsBaseUrl}/no-such-function`)
+    expect(unknown.headers.get('x-response-time')).toMatch(/^\d+\.\d{3}ms$/)
+    await expectEnvelope(unknown, 404, 'not_found')
+    await expectEnvelope(await call(FUNCTIONS['ops-live'], undefined, '/favicon.ico'), 404, 'not_found')
   })
 
   test('says which field is wrong', async () => {

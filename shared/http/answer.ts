@@ -1,0 +1,59 @@
+import type { Answer, Exchange } from './exchange.ts'
+
+/** So much of a body that nobody wants is read to the end, so that its connection can be used again. */
+const READ_AWAY_BYTES = 64 * 1024
+
+/** A client may go on sending so long, and so much, after its answer, before the connection is closed under it. */
+const LINGER_MS = 10_000
+const LINGER_BYTES = 1024 * 1024 * 1024
+
+/** Puts an answer on the wire. Resolves when it has left, or when nobody is left to take it. */
+export async function send(exchange: Exchange, answer: Answer): Promise<void> {
+  const { request, response, body } = exchange
+  if (response.headersSent || response.destroyed) return
+  const lingers = body.unreadBytes > READ_AWAY_BYTES || exchange.arrival.expects !== undefined
+  response.writeHead(answer.status, {
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...answer.headers,
+    ...(answer.body && { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': answer.body.length }),
+    ...(lingers && body.unreadBytes > 0 && { Connection: 'close' }),
+  })
+  const bytes = request.method === 'HEAD' ? undefined : answer.body
+  if (!lingers || body.unreadBytes === 0) return left(response, bytes)
+  if (bytes === undefined) response.flushHeaders()
+  else response.write(bytes)
+  await readAway(request)
+  await left(response)
+}
+
+async function left(response: Exchange['response'], bytes?: Buffer): Promise<void> {
+  await new Promise<void>((resolve) => {
+    response.once('finish', resolve).once('close', resolve)
+    response.end(bytes)
+    // What nobody has read must not stand before the connection's next request.
+    response.req.unpipe().resume()
+  })
+}
+
+/**
+ * A lingering close. Closing a connection on which the client is still sending makes its system throw the answer away;
+ * so the answer is complete on the wire, and what still comes is read and forgotten, until the client has had enough.
+ */
+export async function readAway(request: Exchange['request']): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let bytes = 0
+    const done = () => {
+      clearTimeout(timer)
+      request.off('data', count)
+      resolve()
+    }
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > LINGER_BYTES) done()
+    }
+    const timer = setTimeout(done, LINGER_MS)
+    request.on('data', count).once('end', done).once('close', done).once('error', done)
+    request.unpipe().resume()
+  })
+}

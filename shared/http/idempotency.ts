@@ -1,0 +1,118 @@
+import { createHash, randomUUID } from 'node:crypto'
+
+import { AppError } from '../errors/app-error.ts'
+import { asAppError } from '../errors/envelope.ts'
+import { errorFields, log } from '../telemetry/log.ts'
+import { errorAnswer } from './error-answers.ts'
+import { newOperationId } from './exchange.ts'
+import type { Answer, Exchange, Wrapper } from './exchange.ts'
+import type { Claim, Claimed, StoredAnswer } from './idempotency-record.ts'
+
+const KEY_CHARS_MAX = 255
+
+/** Beyond the function's own time: work that was aborted needs a moment to hear of it. */
+const LEASE_MARGIN_MS = 10_000
+const IN_FLIGHT_RETRY_SECONDS = 1
+
+/** Where the records are kept. Both throw service_unavailable when they cannot tell. */
+export type IdempotencyRecords = {
+  claim: (id: string, wish: Claim) => Promise<Claimed>
+  /** @returns false when the record is somebody else's by now */
+  settle: (id: string, held: Extract<Claimed, { kind: 'run' }>, answer: StoredAnswer | undefined) => Promise<boolean>
+}
+
+/**
+ * Idempotency-Key on what people post as JSON: a key's first answer is its only answer. It is recorded before it is
+ * sent; where it cannot be, the request fails as retryable, and the next try resumes the same operation. Only answers
+ * that a repeat cannot change are kept. Source: draft-ietf-httpapi-idempotency-key-header.
+ */
+export const idempotency: Wrapper = async (exchange, next) => {
+  const key = keyOf(exchange)
+  if (key === undefined) return next()
+  const { row, needs, identity, rawInput } = exchange
+  const user = identity.kind === 'user' ? identity.userId : ''
+  const id = hash([user, row.name, key])
+  const claimed = await needs.idempotency.claim(id, {
+    fingerprint: hash(sorted(rawInput)),
+    holder: randomUUID(),
+    newOperationId: newOperationId(),
+    nowMs: needs.now(),
+    leaseMs: row.timeoutSeconds * 1000 + LEASE_MARGIN_MS,
+  })
+  switch (claimed.kind) {
+    case 'replay':
+      return replayed(claimed.answer)
+    case 'mismatch':
+      throw new AppError('idempotency_mismatch', { technical: 'The Idempotency-Key was used with another body' })
+    case 'inFlight':
+      throw inProgress('Another request with this Idempotency-Key is being worked on')
+    case 'run':
+      exchange.operation = { id: claimed.operationId, keyed: true, resumed: claimed.resumed }
+      return settledAnswer(exchange, id, claimed, next)
+  }
+}
+
+async function settledAnswer(
+  exchange: Exchange,
+  id: string,
+  held: Extract<Claimed, { kind: 'run' }>,
+  next: () => Promise<Answer>,
+): Promise<Answer> {
+  const { idempotency: records } = exchange.needs
+  let answer: Answer
+  try {
+    answer = await next()
+  } catch (thrown) {
+    const error = asAppError(thrown)
+    if (error.retryable) {
+      await records.settle(id, held, undefined).catch((failure: unknown) => {
+        // Its lease frees it, later.
+        log('WARNING', 'idempotency.not_released', { error: errorFields(failure) })
+      })
+      throw thrown
+    }
+    answer = errorAnswer(exchange, error)
+  }
+  const body = answer.json === undefined ? undefined : JSON.stringify(answer.json)
+  const stored = { status: answer.status, ...(body !== undefined && { body }) }
+  // Another try has taken over, and will answer in this one's place.
+  if (!(await records.settle(id, held, stored))) throw inProgress('Another request with this key took over')
+  return answer
+}
+
+function replayed({ status, body }: StoredAnswer): Answer {
+  return {
+    status,
+    ...(body !== undefined && { json: JSON.parse(body) as unknown }),
+    headers: { 'Idempotency-Replayed': 'true' },
+  }
+}
+
+function inProgress(technical: string): AppError {
+  return new AppError('request_in_progress', { technical, retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS })
+}
+
+/** The key of a request that takes one. @throws AppError validation_error */
+function keyOf({ row, request }: Exchange): string | undefined {
+  if (row.caller !== 'user' || row.method !== 'POST' || row.input !== 'json') return undefined
+  const keys = request.headersDistinct['idempotency-key']
+  if (keys === undefined) return undefined
+  const [key = ''] = keys
+  if (keys.length === 1 && key.length <= KEY_CHARS_MAX && /^[\x21-\x7e]+$/.test(key)) return key
+  throw new AppError('validation_error', {
+    technical: `Idempotency-Key must be one value of 1 to ${KEY_CHARS_MAX} visible ASCII characters`,
+  })
+}
+
+function hash(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+}
+
+/** The same value with the fields of every object in order: the same body may be written in more ways than one. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, inner]) => [name, sorted(inner)])
+}

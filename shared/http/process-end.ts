@@ -1,0 +1,82 @@
+import { AppError } from '../errors/app-error.ts'
+import { errorFields, log } from '../telemetry/log.ts'
+import { currentScope } from '../telemetry/scope.ts'
+
+/** Cloud Run ends an instance 10 s after its SIGTERM (https://docs.cloud.google.com/run/docs/container-contract). */
+const ABORT_AFTER_MS = 7_500
+const EXIT_AFTER_MS = 9_000
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+const EVENTS = [...SIGNALS, 'uncaughtException', 'unhandledRejection'] as const
+
+type Abort = (reason: unknown) => void
+
+const inFlight = new Set<Abort>()
+let drainingSince: number | undefined
+
+/** Counts a request as in flight until the returned function is called. `abort` ends it when time is up. */
+export function enter(abort: Abort): () => void {
+  inFlight.add(abort)
+  return () => {
+    inFlight.delete(abort)
+    if (drainingSince !== undefined && inFlight.size === 0) leaveWhenIdle()
+  }
+}
+
+/** Whether this instance takes no new requests because it is about to end. */
+export function isDraining(): boolean {
+  return drainingSince !== undefined
+}
+
+/**
+ * Takes signals and unhandled errors over from the framework, whose listeners end the process with requests in flight.
+ * @returns `begin`, to be called when the framework has added its listeners: those newer than this call are removed
+ */
+export function takeProcess(): { begin: () => void } {
+  const older = new Map(EVENTS.map((event) => [event, new Set(process.rawListeners(event))]))
+  const begin = () => {
+    for (const event of EVENTS)
+      for (const listener of process.rawListeners(event))
+        if (older.get(event)?.has(listener) === false) process.off(event, listener as () => void)
+    for (const signal of SIGNALS) process.on(signal, () => drain(signal, 0))
+    process.on('unhandledRejection', contain)
+    process.on('uncaughtException', (error) => {
+      log('CRITICAL', 'process.uncaught_exception', { error: errorFields(error) })
+      currentScope()?.abort(error)
+      // What an exception left half-done cannot be known: others in flight finish, and a fresh instance takes over.
+      drain('uncaughtException', 1)
+    })
+  }
+  return { begin }
+}
+
+/** A rejection nobody awaited fails the request it belongs to, and no other. */
+function contain(reason: unknown): void {
+  log('ERROR', 'process.unhandled_rejection', { error: errorFields(reason) })
+  currentScope()?.abort(reason)
+}
+
+let exitCode = 0
+
+function drain(cause: string, code: 0 | 1): void {
+  exitCode = Math.max(exitCode, code)
+  if (drainingSince !== undefined) return
+  drainingSince = performance.now()
+  log('NOTICE', 'process.draining', { cause, inFlight: inFlight.size })
+  setTimeout(() => {
+    const reason = new AppError('service_unavailable', { technical: 'The instance is shutting down' })
+    for (const abort of inFlight) abort(reason)
+  }, ABORT_AFTER_MS)
+  setTimeout(() => {
+    log('WARNING', 'process.ended_early', { inFlight: inFlight.size })
+    process.exit(exitCode)
+  }, EXIT_AFTER_MS)
+  if (inFlight.size === 0) leaveWhenIdle()
+}
+
+/** One more turn of the event loop: requests that have arrived meanwhile are still refused in words. */
+function leaveWhenIdle(): void {
+  setImmediate(() => {
+    if (inFlight.size === 0) process.exit(exitCode)
+  })
+}

@@ -1,0 +1,21 @@
+import { AppError } from '../errors/app-error.ts'
+import type { EndpointRow } from './endpoint-row.ts'
+import type { Wrapper } from './exchange.ts'
+
+/** A function is one address and one method; everything else under its name is refused before anybody is asked who they are. */
+export const routeCheck: Wrapper = async ({ row, request, arrival, path }, next) => {
+  if (path !== '/') throw new AppError('not_found', { technical: 'There is nothing under this path' })
+  const { method } = request
+  if (method !== row.method && !(method === 'HEAD' && row.method === 'GET')) {
+    const Allow = allowedMethods(row)
+    throw new AppError('method_not_allowed', { technical: `Use ${row.method}`, headers: { Allow } })
+  }
+  if (arrival.expects === 'unknown')
+    throw new AppError('validation_error', { technical: 'Expect can only be 100-continue' })
+  return next()
+}
+
+/** As the `Allow` header lists them. */
+export function allowedMethods({ method }: EndpointRow): string {
+  return method === 'GET' ? 'GET, HEAD, OPTIONS' : `${method}, OPTIONS`
+}

@@ -1,0 +1,88 @@
+import type { DocumentReference, Timestamp } from '@google-cloud/firestore'
+
+import { AppError } from '../errors/app-error.ts'
+import type { IdempotencyRecords } from '../http/idempotency.ts'
+import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
+import type { Claimed } from '../http/idempotency-record.ts'
+import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import type { FirestoreAccess } from './firestore.ts'
+
+const COLLECTION = 'idempotency'
+const CAS_ATTEMPTS_MAX = 5
+
+type Held = Extract<Claimed, { kind: 'run' }>
+
+/**
+ * Records of Idempotency-Keys in Firestore. The first use of a key costs two writes and no read. Documents carry
+ * `expireAt` for Firestore's TTL, which is late by up to a day: what has expired is looked through on read.
+ */
+export function idempotencyRecords(firestore: FirestoreAccess, now: () => number): IdempotencyRecords {
+  /** The update time under which a try holds its record. */
+  const versions = new WeakMap<Held, Timestamp>()
+
+  return {
+    async claim(id, wish) {
+      const fresh = claim(undefined, wish)
+      if (fresh.kind === 'run' && (await write(id, fresh, (doc, data) => doc.create(data))) === 'written') return fresh
+      for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
+        const { record, updateTime } = await read(id)
+        const claimed = claim(record, wish)
+        if (claimed.kind !== 'run') return claimed
+        if (claimed.record === record && updateTime !== undefined) {
+          versions.set(claimed, updateTime)
+          return claimed
+        }
+        const written = await write(id, claimed, (doc, data) =>
+          updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime }),
+        )
+        if (written === 'written') return claimed
+      }
+      throw new AppError('service_unavailable', { technical: 'The Idempotency-Key is being used too fast' })
+    },
+
+    async settle(id, held, answer) {
+      const next = settled(held.record, answer, now())
+      const lastUpdateTime = versions.get(held)
+      if (lastUpdateTime === undefined) return false
+      const done: Held = { ...held, record: next }
+      if ((await write(id, done, (doc, data) => doc.update(data, { lastUpdateTime }))) === 'written') return true
+      // Our own landed write may come back as a lost precondition.
+      const { record } = await read(id)
+      return record?.holder === next.holder && record.state === next.state
+    },
+  }
+
+  async function read(id: string): Promise<{ record?: IdempotencyRecord; updateTime?: Timestamp }> {
+    const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
+    if (!snapshot.exists || snapshot.updateTime === undefined) return {}
+    const parsed = IdempotencyRecord.safeParse(snapshot.data())
+    if (!parsed.success)
+      throw new AppError('service_unavailable', { technical: 'The record of this Idempotency-Key cannot be read' })
+    return { record: parsed.data, updateTime: snapshot.updateTime }
+  }
+
+  async function write(
+    id: string,
+    claimed: Held,
+    commit: (doc: DocumentReference, data: Record<string, unknown>) => Promise<{ writeTime: Timestamp }>,
+  ): Promise<'written' | 'lost'> {
+    const data = { ...claimed.record, expireAt: new Date(claimed.record.expireAtMs) }
+    try {
+      const { writeTime } = await firestore.call('write idempotency', (db) =>
+        commit(db.collection(COLLECTION).doc(id), data),
+      )
+      versions.set(claimed, writeTime)
+      return 'written'
+    } catch (error) {
+      const code = grpcCode(error)
+      if (
+        code === GRPC.alreadyExists ||
+        code === GRPC.failedPrecondition ||
+        code === GRPC.notFound ||
+        code === GRPC.aborted
+      )
+        return 'lost'
+      throw error
+    }
+  }
+}

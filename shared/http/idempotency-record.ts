@@ -20,7 +20,7 @@ export type IdempotencyRecord = z.infer<typeof IdempotencyRecord>
 export type StoredAnswer = NonNullable<IdempotencyRecord['answer']>
 
 /** How long a key is remembered from its last use on. */
-export const KEEP_MS = 24 * 3_600_000
+const KEEP_MS = 24 * 3_600_000
 
 /** One try: who makes it, with what body, and the ids it may use should it be the first. */
 export type Claim = {

@@ -4,6 +4,8 @@ import type { Wrapper } from './exchange.ts'
 
 /** A function is one address and one method; everything else under its name is refused before anybody is asked who they are. */
 export const routeCheck: Wrapper = async ({ row, request, arrival, path }, next) => {
+  if (request.headers.host === undefined && request.httpVersion === '1.1')
+    throw new AppError('validation_error', { technical: 'The Host header is missing' })
   if (path !== '/') throw new AppError('not_found', { technical: 'There is nothing under this path' })
   const { method } = request
   if (method !== row.method && !(method === 'HEAD' && row.method === 'GET')) {

@@ -58,6 +58,8 @@ function takeRequests(server: Server, serve: Serve): void {
     void serve(request, response, { atMs: performance.now(), expects: 'unknown' })
   })
   server.on('clientError', answerUnparsed)
+  // Node's own refusal of a request without Host has no body; the chain's has.
+  Object.assign(server, { requireHostHeader: false })
 }
 
 /** A server whose one request listener is an Express application, as functions-framework and the emulator make them. */

@@ -35,11 +35,6 @@ export function log(severity: Severity, event: string, fields: LogFields = {}): 
   if (severity === 'ERROR' || severity === 'CRITICAL') writer.flush()
 }
 
-/** Writes every line there is; for a process that is about to end in a way that no exit listener sees. */
-export function flushLog(): void {
-  writer.flushAndWait()
-}
-
 function toJson(value: unknown): string {
   try {
     return JSON.stringify(value, plain)

@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { startEdgeProcess } from './edge-process.ts'
+import type { EdgeProcess } from './edge-process.ts'
+import { Envelope, exchange, head, RawClient } from './raw-client.ts'
+import { thrownThings } from './thrown-things.ts'
+
+const APP = 'https://app.example'
+let edge: EdgeProcess
+beforeAll(async () => {
+  edge = await startEdgeProcess({ environment: { CORS_ALLOWED_ORIGINS: `${APP}, http://localhost:3000` } })
+})
+afterAll(() => edge.stop())
+
+function call(row: string, init: RequestInit = {}, path = '/'): Promise<Response> {
+  return fetch(`${edge.origin}${path}`, { ...init, headers: { 'x-row': row, ...init.headers } })
+}
+const misbehave = (what: string, ms = 0) => call('misbehave', {}, `/?what=${what}&ms=${ms}`)
+
+async function errorOf(response: Response) {
+  const { error } = Envelope.parse(await response.json())
+  expect(response.headers.get('x-request-id')).toBe(error.request_id)
+  expect(response.headers.get('x-response-time')).toMatch(/^\d+\.\d{3}ms$/)
+  expect(response.headers.get('server-timing')).toMatch(/total;dur=\d/)
+  return { status: response.status, ...error }
+}
+
+/** The line of the log that an error_id finds. */
+async function lineOf(errorId: string): Promise<Record<string, unknown>> {
+  for (let tries = 0; tries < 100; tries++) {
+    const line = edge.lines.find((candidate) => candidate.includes(errorId))
+    if (line !== undefined) return JSON.parse(line) as Record<string, unknown>
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`no line has ${errorId}`)
+}
+
+describe('whatever a handler throws is a 500 that tells nothing', () => {
+  test.each(Object.keys(thrownThings()))('%s', async (what) => {
+    const error = await errorOf(await misbehave(what))
+    expect(error).toMatchObject({ status: 500, code: 'internal_error', retryable: true })
+    expect(JSON.stringify(error)).not.toMatch(/from the|\.ts|just words|with a stack/)
+    expect(await lineOf(error.error_id)).toMatchObject({ severity: 'ERROR', event: 'request.failed' })
+  })
+
+  test('an answer that cannot be JSON', async () => {
+    expect(await errorOf(await misbehave('unserialisable'))).toMatchObject({ status: 500, code: 'internal_error' })
+  })
+
+  test('a rejection nobody awaited fails its own request and no other', async () => {
+    const [guilty, innocent] = await Promise.all([misbehave('unawaited', 300), misbehave('', 300)])
+    expect(await errorOf(guilty)).toMatchObject({ status: 500 })
+    expect(innocent.status).toBe(200)
+    expect(edge.child.exitCode).toBeNull()
+  })
+})
+
+/** How many handlers have heard that they should stop. */
+async function aborted(): Promise<number> {
+  return ((await (await call('state')).json()) as { aborted: number }).aborted
+}
+
+describe('a handler that outlives its deadline', () => {
+  test('is answered for with 504, and hears of it', async () => {
+    const before = await aborted()
+    const error = await errorOf(await call('deaf'))
+    expect(error).toMatchObject({ status: 504, code: 'timeout', retryable: true })
+    expect(await aborted()).toBe(before + 1)
+  })
+
+  test('is a plain 500 to Cloud Tasks', async () => {
+    const init = {
+      method: 'POST',
+      body: '{"ms":5000}',
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer a.tasks.c' },
+    }
+    expect(await errorOf(await call('task', init))).toMatchObject({ status: 500, code: 'timeout' })
+  })
+
+  test('whose client has gone hears of that too', async () => {
+    const before = await aborted()
+    const client = new RawClient(edge.port).send(head('GET', '/?ms=20000', { 'x-row': 'misbehave' }))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    client.close()
+    await expect.poll(aborted).toBe(before + 1)
+  })
+})
+
+describe('what is not the function is refused', () => {
+  test.each(['/favicon.ico', '/robots.txt', '/x', '/%', '/%E0%A4%A', '//', '/__/health'])('path %s', async (path) => {
+    const answer = await exchange(edge.port, head('GET', path, { 'x-row': 'noop' }))
+    expect(answer?.status).toBe(404)
+    expect(Envelope.parse(JSON.parse(answer?.body ?? '')).error.code).toBe('not_found')
+  })
+
+  test.each(['PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND'])('method %s', async (method) => {
+    const answer = await exchange(edge.port, head(method, '/', { 'x-row': 'echo' }))
+    expect(answer?.status).toBe(405)
+    expect(answer?.headers['allow']).toBe('POST, OPTIONS')
+    Envelope.parse(JSON.parse(answer?.body ?? ''))
+  })
+
+  test.each([
+    ['a head that is not HTTP', 'HELLO\r\n\r\n'],
+    ['a header without end', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['no host', 'GET / HTTP/1.1\r\nx-row: noop\r\n\r\n'],
+    ['an expectation we cannot meet', head('GET', '/', { 'x-row': 'noop', Expect: 'a miracle' })],
+  ])('%s', async (_what, bytes) => {
+    const answer = await exchange(edge.port, bytes)
+    expect(answer?.status).toBe(400)
+    expect(Envelope.parse(JSON.parse(answer?.body ?? '')).error.code).toBe('validation_error')
+  })
+})
+
+describe('a browser', () => {
+  const preflight = {
+    method: 'OPTIONS',
+    headers: {
+      Origin: APP,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'authorization,idempotency-key',
+    },
+  }
+
+  test('on an allowed origin may call, and read every answer, errors included', async () => {
+    const asked = await call('echo', preflight)
+    expect(asked.status).toBe(204)
+    expect(asked.headers.get('access-control-allow-origin')).toBe(APP)
+    expect(asked.headers.get('access-control-allow-methods')).toBe('POST, OPTIONS')
+    expect(asked.headers.get('access-control-allow-headers')).toMatch(/Authorization.*Idempotency-Key/)
+    const refused = await call('echo', { method: 'POST', headers: { Origin: APP } })
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('access-control-allow-origin')).toBe(APP)
+    expect(refused.headers.get('access-control-expose-headers')).toContain('Retry-After')
+    expect(refused.headers.get('vary')).toBe('Origin')
+  })
+
+  test.each(['https://evil.example', 'https://app.example.evil', 'null', 'HTTPS://APP.EXAMPLE'])(
+    'on %s may not',
+    async (origin) => {
+      const asked = await call('echo', { ...preflight, headers: { ...preflight.headers, Origin: origin } })
+      expect(asked.headers.get('access-control-allow-origin')).toBeNull()
+      expect(asked.headers.get('access-control-allow-methods')).toBeNull()
+    },
+  )
+
+  test('is never let near what Cloud Tasks and providers call', async () => {
+    for (const row of ['task', 'hook'])
+      expect((await call(row, preflight)).headers.get('access-control-allow-origin')).toBeNull()
+  })
+
+  test('asking with HEAD gets the headers of GET and no body', async () => {
+    const client = new RawClient(edge.port).send(
+      head('HEAD', '/', { 'x-row': 'noop' }) + head('GET', '/', { 'x-row': 'noop' }),
+    )
+    const toHead = await client.answer(5000, true)
+    const toGet = await client.answer(5000)
+    expect([toHead?.status, toHead?.headers['content-length']]).toEqual([200, String(toGet?.body.length)])
+    expect(toGet?.body).toBe('{"ok":true}')
+    client.send(head('HEAD', '/', { 'x-row': 'echo' }))
+    expect((await client.answer(5000, true))?.status).toBe(405)
+    client.close()
+  })
+})
+
+describe('the line in the log', () => {
+  test('is in the fields of Cloud Logging, tied to the trace, and without the query', async () => {
+    const headers = {
+      'X-Request-Id': 'my-request-7',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'function-execution-id': 'exec1',
+      'User-Agent': 'browser/1',
+    }
+    await (await call('noop', { headers }, '/?token=hush')).text()
+    const line = await lineOf('my-request-7')
+    expect(line).toMatchObject({
+      severity: 'INFO',
+      route: 'GET /noop',
+      'logging.googleapis.com/trace': 'projects/demo-edge/traces/0af7651916cd43dd8448eb211c80319c',
+      'logging.googleapis.com/spanId': 'b7ad6b7169203331',
+      'logging.googleapis.com/trace_sampled': true,
+      'logging.googleapis.com/labels': { function: 'noop', request_id: 'my-request-7', execution_id: 'exec1' },
+      httpRequest: {
+        requestMethod: 'GET',
+        status: 200,
+        responseSize: '11',
+        requestUrl: 'http://functions.test/noop',
+        userAgent: 'browser/1',
+      },
+    })
+    expect(JSON.stringify(line)).not.toContain('hush')
+  })
+
+  test("reads Google's own trace header, whose span is decimal", async () => {
+    const headers = { 'X-Request-Id': 'traced-8', 'X-Cloud-Trace-Context': '105445aa7843bc8bf206b12000100000/74;o=1' }
+    await (await call('noop', { headers })).text()
+    expect(await lineOf('traced-8')).toMatchObject({ 'logging.googleapis.com/spanId': '000000000000004a' })
+  })
+
+  test('is what Error Reporting groups by for a 5xx, found by error_id, and keeps every secret', async () => {
+    const error = await errorOf(await misbehave('secret'))
+    const line = await lineOf(error.error_id)
+    expect(line).toMatchObject({
+      '@type': 'type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent',
+      serviceContext: { service: 'misbehave' },
+      context: { httpRequest: { method: 'GET', responseStatusCode: 500 } },
+      error_id: error.error_id,
+    })
+    expect(line['stack_trace']).toMatch(/^Error: key \[hidden\], \[hidden\], \?token=\[hidden\]\n {4}at /)
+    expect(edge.lines.join('\n')).not.toMatch(/gemini-key-that|abcdefghijkl|hush1/)
+  })
+
+  test('is a warning when the request was slow, an error when very slow, by the budget of its function', async () => {
+    const swift = await startEdgeProcess({
+      environment: { SLOW_REQUEST_THRESHOLD_SECONDS: '0.05', VERY_SLOW_REQUEST_THRESHOLD_SECONDS: '0.4' },
+    })
+    const get = (ms: number) =>
+      fetch(`${swift.origin}/?ms=${ms}`, { headers: { 'x-row': 'misbehave', 'X-Request-Id': `slow-${ms}` } })
+    const task = await fetch(swift.origin, {
+      method: 'POST',
+      body: '{"ms":200}',
+      headers: {
+        'x-row': 'task',
+        'X-Request-Id': 'slow-task',
+        'Content-Type': 'application/json',
+        Authorization: 'Bearer a.tasks.c',
+      },
+    })
+    expect([task.status, (await get(0)).status, (await get(100)).status, (await get(450)).status]).toEqual([
+      200, 200, 200, 200,
+    ])
+    await swift.stop()
+    const severity = (id: string) =>
+      swift.lines
+        .filter((line) => line.includes(`"${id}"`))
+        .map((line) => (JSON.parse(line) as { severity: string }).severity)
+    expect(['slow-0', 'slow-100', 'slow-450', 'slow-task'].map(severity)).toEqual([
+      ['INFO'],
+      ['WARNING'],
+      ['ERROR'],
+      ['INFO'],
+    ])
+  })
+})

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const FRAMEWORK = join(dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')), 'main.js')
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
+const START_TIMEOUT_MS = 30_000
+
+/** Every required variable, with values that lead nowhere. */
+export const ENVIRONMENT = {
+  GOOGLE_CLOUD_PROJECT: 'demo-edge',
+  STORAGE_BUCKET: 'bucket',
+  FUNCTIONS_BASE_URL: 'http://functions.test',
+  ASSEMBLYAI_API_KEY: 'assemblyai-key',
+  GEMINI_API_KEY: 'gemini-key-that-nobody-may-see',
+  ELEVENLABS_API_KEY: 'elevenlabs-key',
+  AUPHONIC_API_KEY: 'auphonic-key',
+}
+
+export type EdgeProcess = {
+  port: number
+  origin: string
+  child: ChildProcess
+  lines: string[]
+  exited: Promise<number | null>
+  /** Memory that is really in use, in bytes. */
+  rssBytes: () => number
+  stop: () => Promise<void>
+}
+
+export type EdgeProcessOptions = {
+  source?: string
+  target?: string
+  environment?: Record<string, string>
+  /** Keeps the process's lines in its pipe: nobody reads them. */
+  unread?: boolean
+}
+
+/** functions-framework serving a package of functions, by default those of edge-functions.ts, in a process of its own. */
+export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promise<EdgeProcess> {
+  const port = await freePort()
+  const child = spawn(process.execPath, [FRAMEWORK], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      METADATA_SERVER_DETECTION: 'none',
+      ...ENVIRONMENT,
+      ...options.environment,
+      PORT: String(port),
+      FUNCTION_TARGET: options.target ?? 'edge',
+      FUNCTION_SOURCE: options.source ?? EDGE_FUNCTIONS,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  if (options.unread !== true) createInterface(child.stdout).on('line', (line) => lines.push(line))
+  createInterface(child.stderr).on('line', (line) => lines.push(line))
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  await Promise.race([
+    listening(port),
+    exited.then((code) => {
+      throw new Error(`the function process ended (${code}): ${lines.join('\n')}`)
+    }),
+  ])
+  return {
+    port,
+    origin: `http://127.0.0.1:${port}`,
+    child,
+    lines,
+    exited,
+    rssBytes: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function listening(port: number): Promise<void> {
+  const untilMs = Date.now() + START_TIMEOUT_MS
+  while (Date.now() < untilMs) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy()
+        resolve(true)
+      })
+      socket.once('error', () => resolve(false))
+    })
+    if (open) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('the function process did not start to listen')
+}

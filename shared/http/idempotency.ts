@@ -10,8 +10,8 @@ import type { Claim, Claimed, StoredAnswer } from './idempotency-record.ts'
 
 const KEY_CHARS_MAX = 255
 
-/** Beyond the function's own time: work that was aborted needs a moment to hear of it. */
-const LEASE_MARGIN_MS = 10_000
+/** Beyond the function's own time: work that was aborted may still wait for one call of a store. */
+const LEASE_MARGIN_MS = 5000
 const IN_FLIGHT_RETRY_SECONDS = 1
 
 /** Where the records are kept. Both throw service_unavailable when they cannot tell. */

@@ -136,16 +136,21 @@ const endpoints: Record<string, Serve> = {
     },
     () => needs,
   ),
-  effect: createEndpoint(
-    row('effect', { caller: 'user', timeoutSeconds: 3 }),
-    { input: Misdeed.extend({ name: z.string() }), handle: async (call) => haveEffect(call) },
-    () => needs,
-  ),
+  effect: effectEndpoint('effect', 12),
+  'brief-effect': effectEndpoint('brief-effect', 3),
   state: createEndpoint(
     row('state', { method: 'GET', input: 'query' }),
     { input: z.unknown(), handle: async () => ({ status: 200, json: { ...state, effects: effectsOf.size } }) },
     () => needs,
   ),
+}
+
+function effectEndpoint(name: string, timeoutSeconds: number): Serve {
+  return createEndpoint(
+    row(name, { caller: 'user', timeoutSeconds }),
+    { input: Misdeed.extend({ name: z.string() }), handle: async (call) => haveEffect(call) },
+    () => needs,
+  )
 }
 
 type EffectCall = {

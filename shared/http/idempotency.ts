@@ -10,8 +10,11 @@ import type { Claim, Claimed, StoredAnswer } from './idempotency-record.ts'
 
 const KEY_CHARS_MAX = 255
 
-/** Beyond the function's own time: work that was aborted may still wait for one call of a store. */
-const LEASE_MARGIN_MS = 5000
+/**
+ * Well beyond what a healthy request takes, and short, because after a crash the next try waits for its end. A try that
+ * takes longer may be joined by another: both are the same operation, and the one that settles last does not answer.
+ */
+const LEASE_MS = 10_000
 const IN_FLIGHT_RETRY_SECONDS = 1
 
 /** Where the records are kept. Both throw service_unavailable when they cannot tell. */
@@ -37,7 +40,7 @@ export const idempotency: Wrapper = async (exchange, next) => {
     holder: randomUUID(),
     newOperationId: newOperationId(),
     nowMs: needs.now(),
-    leaseMs: row.timeoutSeconds * 1000 + LEASE_MARGIN_MS,
+    leaseMs: LEASE_MS,
   })
   switch (claimed.kind) {
     case 'replay':

@@ -7,6 +7,7 @@ import { Slots } from '../resilience/slots.ts'
 import type { Parts } from '../telemetry/scope.ts'
 import { inflated } from './content-encoding.ts'
 import type { EndpointRow } from './endpoint-row.ts'
+import { passed } from './passing-bytes.ts'
 import type { Arrival } from './server.ts'
 
 const KIB = 1024
@@ -68,7 +69,7 @@ export class RequestBody {
     this.#begin()
     const counted = new Transform({
       transform: (chunk: Buffer, _encoding, callback) => {
-        this.#receivedBytes += chunk.length
+        this.#count(chunk)
         if (this.#receivedBytes > this.bytesMax) callback(this.#tooLarge(this.#receivedBytes, true))
         else callback(null, chunk)
       },
@@ -99,6 +100,11 @@ export class RequestBody {
     }
   }
 
+  #count(chunk: Buffer): void {
+    this.#receivedBytes += chunk.length
+    passed(chunk.length)
+  }
+
   #begin(): void {
     this.#parts.begin('body')
     if (this.#arrival.expects === 'continue') this.#response.writeContinue()
@@ -118,7 +124,7 @@ export class RequestBody {
       }
       const onData = (chunk: Buffer) => {
         const before = this.#receivedBytes
-        this.#receivedBytes += chunk.length
+        this.#count(chunk)
         if (this.#receivedBytes > this.bytesMax) return fail(this.#tooLarge(this.#receivedBytes, true))
         chunks.push(chunk)
         if (before > FREE_BYTES || this.#receivedBytes <= FREE_BYTES) return

@@ -13,7 +13,7 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   if (caller === 'anyone' || caller === 'provider') return next()
   const token = bearerToken(exchange.request.headers.authorization)
   const { tokens, config } = exchange.needs
-  exchange.identity = await timed('auth', () => tokens(token, functionUrl(exchange)))
+  exchange.identity = await timed('auth', () => tokens.verify(token, functionUrl(exchange)))
   if (!belongs(caller, exchange.identity, config.tasksServiceAccount))
     throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()

@@ -6,7 +6,12 @@ import { AppError } from '../errors/app-error.ts'
 export type Identity =
   { kind: 'anonymous' } | { kind: 'user'; userId: string; admin: boolean } | { kind: 'service'; email: string }
 
-export type TokenVerifier = (token: string, functionUrl: string) => Promise<Identity>
+export type TokenVerifier = {
+  /** Begins to fetch the keys that the tokens of people, or of services, are signed with. */
+  preload: (signer: 'user' | 'service') => void
+  /** @throws AppError unauthenticated for any token that is not right in every respect */
+  verify: (token: string, functionUrl: string) => Promise<Identity>
+}
 
 /** Clocks of issuer and verifier may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 5
@@ -18,15 +23,13 @@ const JWKS_TIMEOUT_MS = 3000
  * Verifies OIDC ID tokens of the two issuers we trust: Firebase Auth for people (audience: our project) and Google for
  * Cloud Tasks and Cloud Scheduler (audience: the URL of the very function that is called). Signature, algorithm,
  * issuer, audience and expiry are all checked here, in code; only issuers and keys differ between places.
- * @throws AppError unauthenticated for any token that is not right in every respect
  */
 export function tokenVerifier(config: Config): TokenVerifier {
-  const keys = (url: string) => createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS })
-  const userKeys = keys(config.userTokens.jwksUrl)
-  const serviceKeys = keys(config.serviceTokens.jwksUrl)
+  const userKeys = keySet(config.userTokens.jwksUrl)
+  const serviceKeys = keySet(config.serviceTokens.jwksUrl)
 
   const user = async (token: string): Promise<Identity> => {
-    const { payload } = await jwtVerify(token, userKeys, {
+    const { payload } = await jwtVerify(token, userKeys(), {
       issuer: config.userTokens.issuer,
       audience: config.projectId,
       algorithms: ['RS256'],
@@ -39,7 +42,7 @@ export function tokenVerifier(config: Config): TokenVerifier {
   }
 
   const service = async (token: string, functionUrl: string): Promise<Identity> => {
-    const { payload } = await jwtVerify(token, serviceKeys, {
+    const { payload } = await jwtVerify(token, serviceKeys(), {
       issuer: config.serviceTokens.issuer,
       audience: functionUrl,
       algorithms: ['RS256'],
@@ -51,7 +54,7 @@ export function tokenVerifier(config: Config): TokenVerifier {
     return { kind: 'service', email: payload['email'] }
   }
 
-  return async (token, functionUrl) => {
+  const verify = async (token: string, functionUrl: string) => {
     if (token.length > TOKEN_CHARS_MAX) throw unauthenticated('the token is too long')
     try {
       const issuer = decodeJwt(token).iss
@@ -68,6 +71,20 @@ export function tokenVerifier(config: Config): TokenVerifier {
       throw unauthenticated(reason(error), error)
     }
   }
+  return {
+    verify,
+    // The first request that needs the keys sees whether they could be had.
+    preload: (signer) =>
+      void (signer === 'user' ? userKeys : serviceKeys)()
+        .reload()
+        .catch(() => undefined),
+  }
+}
+
+/** Keys published at a URL, looked up once they are needed: making such a set loads Node's whole HTTP client. */
+function keySet(url: string): () => ReturnType<typeof createRemoteJWKSet> {
+  let keys: ReturnType<typeof createRemoteJWKSet> | undefined
+  return () => (keys ??= createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS }))
 }
 
 function unauthenticated(technical: string, cause?: unknown): AppError {

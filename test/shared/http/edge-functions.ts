@@ -23,12 +23,15 @@ const config = loadConfig(process.env)
 keepSecret([config.providers.gemini.apiKey])
 
 /** Stands for the token check, which has tests of its own: the token's middle part is the caller. */
-const tokens: EdgeNeeds['tokens'] = async (token) => {
-  const who = token.split('.')[1] ?? ''
-  if (who === 'nobody') throw new AppError('unauthenticated')
-  return who === 'tasks'
-    ? { kind: 'service', email: config.tasksServiceAccount }
-    : { kind: 'user', userId: who, admin: false }
+const tokens: EdgeNeeds['tokens'] = {
+  preload: () => undefined,
+  verify: async (token) => {
+    const who = token.split('.')[1] ?? ''
+    if (who === 'nobody') throw new AppError('unauthenticated')
+    return who === 'tasks'
+      ? { kind: 'service', email: config.tasksServiceAccount }
+      : { kind: 'user', userId: who, admin: false }
+  },
 }
 const needs: EdgeNeeds = {
   config,

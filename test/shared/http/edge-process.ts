@@ -8,7 +8,10 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const FRAMEWORK = join(dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')), 'main.js')
+export const FRAMEWORK = join(
+  dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
+  'main.js',
+)
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
 const START_TIMEOUT_MS = 30_000
@@ -39,8 +42,8 @@ export type EdgeProcessOptions = {
   source?: string
   target?: string
   environment?: Record<string, string>
-  /** Keeps the process's lines in its pipe: nobody reads them. */
-  unread?: boolean
+  /** What becomes of its lines: kept for the test, read and forgotten, or left in their pipe. */
+  output?: 'kept' | 'forgotten' | 'unread'
 }
 
 /** functions-framework serving a package of functions, by default those of edge-functions.ts, in a process of its own. */
@@ -61,7 +64,9 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []
-  if (options.unread !== true) createInterface(child.stdout).on('line', (line) => lines.push(line))
+  const { output = 'kept' } = options
+  if (output === 'kept') createInterface(child.stdout).on('line', (line) => lines.push(line))
+  if (output === 'forgotten') child.stdout.resume()
   createInterface(child.stderr).on('line', (line) => lines.push(line))
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
   await Promise.race([
@@ -84,7 +89,8 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody uses. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo

@@ -83,7 +83,7 @@ describe('an exception nobody caught', () => {
 
 describe('lines of the log', () => {
   test('survive a reader that stalls, and the end of the process meanwhile', async () => {
-    const edge = await start({ unread: true })
+    const edge = await start({ output: 'unread' })
     const lines = 3000
     const client = new RawClient(edge.port).send(head('GET', `/?what=say&ms=${lines}`, { 'x-row': 'misbehave' }))
     // More than a pipe holds: the process cannot get rid of its lines.

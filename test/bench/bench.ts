@@ -1,0 +1,21 @@
+import { benchColdStart } from './cold-start.ts'
+import { missed } from './report.ts'
+import { benchResponseTime } from './response-time.ts'
+import { benchThroughput } from './throughput.ts'
+import { benchUploads } from './uploads.ts'
+
+const BENCHES: Record<string, () => Promise<void>> = {
+  uploads: benchUploads,
+  throughput: benchThroughput,
+  'response-time': benchResponseTime,
+  'cold-start': benchColdStart,
+}
+
+/** `npm run bench [-- name…]`: each figure beside its baseline from the same run, and beside what it should be. */
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
+if (unknown.length > 0)
+  throw new Error(`no bench called ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)
+for (const [name, bench] of Object.entries(BENCHES)) if (wanted.length === 0 || wanted.includes(name)) await bench()
+process.stdout.write(missed().length === 0 ? '\nevery target met\n' : `\nmissed: ${missed().join('; ')}\n`)
+process.exitCode = missed().length === 0 ? 0 : 1

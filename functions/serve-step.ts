@@ -1,11 +1,14 @@
 import * as z from 'zod'
 
+import { workDependencies } from '../shared/dependencies/work.ts'
+import type { WorkDependencies } from '../shared/dependencies/work.ts'
 import { EpisodeId } from '../shared/episodes/inputs.ts'
 import { runStep } from '../shared/episodes/workers/run-step.ts'
 import type { Worker } from '../shared/episodes/workers/work.ts'
 import type { StepName } from '../shared/episodes/steps.ts'
+import type { EndpointSpec } from '../shared/http/endpoint.ts'
 import type { Serve } from '../shared/http/server.ts'
-import { serve } from './serve.ts'
+import { serveEdge } from './serve-edge.ts'
 
 /** A work function: one task in, one step attempt, 200 unless the task must be delivered again. */
 export function serveStep(step: StepName, worker: Worker): Serve {
@@ -15,10 +18,13 @@ export function serveStep(step: StepName, worker: Worker): Serve {
     generation: z.int().min(1),
     dispatch: z.int().min(1),
   })
-  return serve(`work-${step}`, ['episodes', 'objects', 'queue'], {
+  const { episodes, objects, queue } = workDependencies()
+  for (const client of [episodes, objects, queue]) client.preload()
+  const spec: EndpointSpec<typeof order, WorkDependencies> = {
     input: order,
     async handle({ input: { episodeId, generation, dispatch }, signal }, needs) {
       return { status: 200, json: await runStep(needs, episodeId, { step, generation, dispatch }, worker, signal) }
     },
-  })
+  }
+  return serveEdge(`work-${step}`, spec, workDependencies)
 }

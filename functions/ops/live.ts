@@ -1,8 +1,10 @@
 import * as z from 'zod'
 
-import { serve } from '../serve.ts'
+import { edgeDependencies } from '../../shared/dependencies/edge.ts'
+import { serveEdge } from '../serve-edge.ts'
 
-export default serve('ops-live', [], {
-  input: z.unknown(),
-  handle: async () => ({ status: 200, json: { status: 'live' } }),
-})
+export default serveEdge(
+  'ops-live',
+  { input: z.unknown(), handle: async () => ({ status: 200, json: { status: 'live' } }) },
+  edgeDependencies,
+)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 
-import type { Dependencies } from '../dependencies.ts'
+import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import { episodePrefix, sourceKey } from './artefacts.ts'
 import { cancel, freshSteps, outstandingOrders, start } from './machine.ts'

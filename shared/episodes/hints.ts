@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
-import type { Dependencies } from '../dependencies.ts'
+import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import { enqueueAll } from './actions.ts'
 import { hurry } from './machine.ts'

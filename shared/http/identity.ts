@@ -63,7 +63,7 @@ export function tokenVerifier(config: Config): TokenVerifier {
       throw unauthenticated('the token is of no issuer known here')
     } catch (error) {
       if (error instanceof AppError) throw error
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
+      if (!(error instanceof errors.JOSEError) || isAboutKeys(error))
         throw new AppError('service_unavailable', {
           technical: 'The keys of the token issuer are unreachable',
           cause: error,
@@ -93,6 +93,11 @@ function unauthenticated(technical: string, cause?: unknown): AppError {
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
     ...(cause !== undefined && { cause }),
   })
+}
+
+/** Whether the keys could not be had, which says nothing about the token. */
+function isAboutKeys(error: errors.JOSEError): boolean {
+  return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC'
 }
 
 /** Words of our own: jose's messages may repeat parts of the token. */

@@ -69,4 +69,5 @@ const report: UploaderReport = {
   bombs: kinds.filter((kind) => kind === 'bomb').length,
   sentBytes: results.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
 }
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origins
 parentPort?.postMessage(report)

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 
-import type { Dependencies } from '../../dependencies.ts'
+import type { WorkDependencies } from '../../dependencies/work.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { isUnavailability, ProviderError } from '../../providers/provider-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
@@ -29,7 +29,7 @@ export type StepReport = { outcome: 'stale' | 'gaveUp' | 'fenced' | Outcome['kin
  * @throws AppError when the task must be delivered again
  */
 export async function runStep(
-  needs: Dependencies,
+  needs: WorkDependencies,
   episodeId: string,
   order: StepOrder,
   worker: Worker,
@@ -56,7 +56,7 @@ export async function runStep(
   }
 }
 
-async function claimStep(needs: Dependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
+async function claimStep(needs: WorkDependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
   const newJob = {
     key: `${episodeId}-g${order.generation}-${order.step}`,
     hookToken: randomBytes(24).toString('base64url'),
@@ -72,7 +72,7 @@ async function claimStep(needs: Dependencies, episodeId: string, order: StepOrde
 
 /** @returns undefined when the lease was lost on the way */
 async function attempt(
-  needs: Dependencies,
+  needs: WorkDependencies,
   claimed: Extract<Claimed, { kind: 'claimed' }>,
   worker: Worker,
   requestSignal: AbortSignal,
@@ -122,7 +122,7 @@ async function attempt(
 }
 
 function outcomeOfFailure(
-  needs: Dependencies,
+  needs: WorkDependencies,
   { step, error, charged }: { step: Step; error: unknown; charged: boolean },
   fields: Record<string, unknown>,
 ): Outcome {
@@ -149,7 +149,7 @@ function unavailableService(error: unknown): { name: string; retryAfterMs: numbe
 }
 
 async function finish(
-  needs: Dependencies,
+  needs: WorkDependencies,
   episodeId: string,
   fence: Fence,
   outcome: Outcome,

@@ -1,11 +1,11 @@
-import type { Dependencies } from '../../dependencies.ts'
+import type { WorkDependencies } from '../../dependencies/work.ts'
 import type { CallContext } from '../../providers/guarded-call.ts'
 import type { Outcome } from '../machine.ts'
 import type { Episode, Step } from '../schema.ts'
 
 /** One attempt of one step, as the code that does the work sees it. */
 export type Work = {
-  readonly needs: Dependencies
+  readonly needs: WorkDependencies
   readonly episode: Episode
   readonly step: Step
   readonly signal: AbortSignal

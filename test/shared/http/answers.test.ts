@@ -13,7 +13,10 @@ beforeAll(async () => {
 afterAll(() => edge.stop())
 
 function call(row: string, init: RequestInit = {}, path = '/'): Promise<Response> {
-  return fetch(`${edge.origin}${path}`, { ...init, headers: { 'x-row': row, ...init.headers } })
+  return fetch(`${edge.origin}${path}`, {
+    ...init,
+    headers: { 'x-row': row, ...(init.headers as Record<string, string>) },
+  })
 }
 const misbehave = (what: string, ms = 0) => call('misbehave', {}, `/?what=${what}&ms=${ms}`)
 

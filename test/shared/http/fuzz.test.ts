@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await edge.stop()
-  await firestore.stop()
+  firestore.stop()
 })
 
 describe('bytes of every kind', () => {

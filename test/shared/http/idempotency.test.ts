@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await edge.stop()
-  await firestore.stop()
+  firestore.stop()
 })
 
 type Result = {

@@ -1,0 +1,37 @@
+import { assemblyAi } from '../providers/assemblyai.ts'
+import type { AssemblyAi } from '../providers/assemblyai.ts'
+import { auphonic } from '../providers/auphonic.ts'
+import type { Auphonic } from '../providers/auphonic.ts'
+import { elevenLabs } from '../providers/elevenlabs.ts'
+import type { ElevenLabs } from '../providers/elevenlabs.ts'
+import { gemini } from '../providers/gemini.ts'
+import type { Gemini } from '../providers/gemini.ts'
+import { dependencies } from './dependencies.ts'
+import type { Dependencies } from './dependencies.ts'
+
+/** What workers use of the world: no user's call needs a provider. */
+export type WorkDependencies = Dependencies & {
+  random: () => number
+  assemblyAi: AssemblyAi
+  gemini: Gemini
+  elevenLabs: ElevenLabs
+  auphonic: Auphonic
+}
+
+let built: WorkDependencies | undefined
+
+/** Built once for this instance; a build that fails is tried again at the next call. */
+export function workDependencies(): WorkDependencies {
+  if (built !== undefined) return built
+  const common = dependencies()
+  const { providers } = common.config
+  built = {
+    ...common,
+    random: Math.random,
+    assemblyAi: assemblyAi(providers.assemblyai),
+    gemini: gemini(providers.gemini),
+    elevenLabs: elevenLabs(providers.elevenlabs),
+    auphonic: auphonic(providers.auphonic),
+  }
+  return built
+}

@@ -30,7 +30,7 @@ export class Gateway {
       const atMs = performance.now()
       this.#serve(request, response).catch((error: unknown) => refuse(response, asAppError(error), atMs))
     })
-    this.#server.on('clientError', answerUnparsed)
+    this.#server.on('clientError', (error, socket) => answerUnparsed(error, socket, () => undefined))
     // Uploads may take their time; a slow client is the function's to judge.
     this.#server.requestTimeout = 0
     // Longer than clients keep idle connections, so that none is closed under a request that is on its way.

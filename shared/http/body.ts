@@ -44,7 +44,8 @@ export class RequestBody {
     this.#arrival = arrival
     this.#row = row
     this.#parts = parts
-    this.bytesMax = Math.min(row.bodyBytesMax, bytesMaxOverall)
+    // A body that nobody reads is bounded too.
+    this.bytesMax = row.input === 'query' ? bytesMaxOverall : Math.min(row.bodyBytesMax, bytesMaxOverall)
     this.declaredBytes = declaredBytes(request)
   }
 
@@ -60,12 +61,22 @@ export class RequestBody {
   }
 
   /**
+   * What can be said before a byte of it is read.
+   * @throws AppError request_too_large when too much is declared; unsupported_media_type when a stream is encoded
+   */
+  check(): void {
+    if (this.declaredBytes !== undefined && this.declaredBytes > this.bytesMax)
+      throw this.#tooLarge(this.declaredBytes, false)
+    if (this.#row.input === 'stream' && contentEncoding(this.#request) !== undefined)
+      throw encodingRefused('Send the body without a Content-Encoding')
+  }
+
+  /**
    * The body as it comes. Fails with request_too_large at the byte that crosses the line.
-   * @throws AppError request_too_large when more was declared; unsupported_media_type when it is encoded
+   * @throws AppError as `check` does
    */
   stream(): Readable {
-    this.#refuseDeclared()
-    if (contentEncoding(this.#request) !== undefined) throw encodingRefused('Send the body without a Content-Encoding')
+    this.check()
     this.#begin()
     const counted = new Transform({
       transform: (chunk: Buffer, _encoding, callback) => {
@@ -85,7 +96,7 @@ export class RequestBody {
 
   /** The whole body, inflated. @throws AppError request_too_large, unsupported_media_type or validation_error */
   async read(signal: AbortSignal): Promise<Buffer> {
-    this.#refuseDeclared()
+    this.check()
     if (this.declaredBytes === 0) return Buffer.alloc(0)
     this.#begin()
     let release: (() => void) | undefined
@@ -154,11 +165,6 @@ export class RequestBody {
       case 'damaged':
         throw new AppError('validation_error', { technical: `The body is not valid ${encoding}`, cause: result.cause })
     }
-  }
-
-  #refuseDeclared(): void {
-    if (this.declaredBytes !== undefined && this.declaredBytes > this.bytesMax)
-      throw this.#tooLarge(this.declaredBytes, false)
   }
 
   /** @param atLeast whether the true size is unknown because reading stopped here */

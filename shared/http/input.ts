@@ -13,6 +13,7 @@ export const inputParsing: Wrapper = async (exchange, next) => {
 }
 
 async function rawInput({ row, request, query, body, signal }: Exchange): Promise<unknown> {
+  body.check()
   switch (row.input) {
     case 'query':
     case 'stream':

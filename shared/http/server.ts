@@ -57,7 +57,7 @@ function takeRequests(server: Server, serve: Serve): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     void serve(request, response, { atMs: performance.now(), expects: 'unknown' })
   })
-  server.on('clientError', answerUnparsed)
+  server.on('clientError', (error, socket) => answerUnparsed(error, socket))
   // Node's own refusal of a request without Host has no body; the chain's has.
   Object.assign(server, { requireHostHeader: false })
 }

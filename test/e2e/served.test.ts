@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
@@ -7,10 +8,12 @@ import { buildDist, DIST } from '../../infra/build/build.ts'
 import { startFunctionsEmulator } from '../../infra/local/functions/emulator.ts'
 import { LOCAL_PROJECT, LOCAL_REGION } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import { Envelope } from '../shared/http/raw-client.ts'
 import { clientOf, settled, startTestCloud, uploaded } from './cloud.ts'
 
 /** The same handlers, compiled: under functions-framework as the platform starts it, and under the Functions emulator. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
+const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024))
 beforeAll(() => buildDist(LOCAL_REGION))
 
 describe('compiled, under functions-framework', () => {
@@ -26,6 +29,8 @@ describe('compiled, under functions-framework', () => {
     await client.act('process', draft.id)
     expect((await settled(client, draft.id)).status).toBe('ready')
   })
+
+  answersAsEverywhere(() => cloud)
 })
 
 describe('compiled, under the Firebase Functions emulator', () => {
@@ -62,4 +67,47 @@ describe('compiled, under the Firebase Functions emulator', () => {
     await client.act('process', draft.id)
     expect((await settled(client, draft.id)).status).toBe('ready')
   })
+
+  answersAsEverywhere(() => cloud)
 })
+
+/** The edge's promises, called from outside. */
+function answersAsEverywhere(cloud: () => LocalCloud): void {
+  test('a key replays its answer', async () => {
+    const headers = { ...(await asAlice()), 'Idempotency-Key': 'one' }
+    const create = () => fetch(`${cloud().functionsBaseUrl}/episodes-create`, { method: 'POST', headers, body: '{}' })
+    const [first, again] = [await create(), await create()]
+    expect([first.status, again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 201, 'true'])
+    expect(await again.text()).toBe(await first.text())
+  })
+
+  test.each([
+    ['malformed JSON', 'episodes-create', { body: '{"a":' }, 400],
+    [
+      'an inflated body over the limit',
+      'episodes-create',
+      { body: bomb, headers: { 'Content-Encoding': 'gzip' } },
+      413,
+    ],
+    ['a declared body over the limit', 'episodes-upload', { body: Buffer.alloc(31 * 1024 * 1024) }, 413],
+    ['an encoded upload', 'episodes-upload', { body: bomb, headers: { 'Content-Encoding': 'gzip' } }, 415],
+    ['a path below', 'ops-live/favicon.ico', { method: 'GET' }, 404],
+    ['a method', 'ops-live', { method: 'DELETE' }, 405],
+  ])('%s is answered as everywhere', async (_what, path, init, status) => {
+    const response = await fetch(`${cloud().functionsBaseUrl}/${path}`, {
+      method: 'POST',
+      ...init,
+      headers: { ...(await asAlice()), ...('headers' in init ? init.headers : {}) },
+    })
+    expect(response.status).toBe(status)
+    expect(response.headers.get('x-response-time')).toMatch(/ms$/)
+    Envelope.parse(await response.json())
+  })
+
+  async function asAlice(): Promise<Record<string, string>> {
+    return {
+      Authorization: `Bearer ${await cloud().identity.userToken('alice')}`,
+      'Content-Type': 'application/json',
+    }
+  }
+}

@@ -90,6 +90,11 @@ describe('a body that is too large', () => {
     },
   )
 
+  test('is refused even where no body is read', async () => {
+    const answer = await exchange(edge.port, head('GET', '/', { 'x-row': 'noop', 'Content-Length': 101 * MIB }))
+    expect(refusal(answer)).toMatchObject({ status: 413, details: { limitBytes: 100 * MIB } })
+  })
+
   test('never gets its 100 Continue', async () => {
     const client = new RawClient(edge.port)
     client.send(head('POST', '/', { ...upload, Expect: '100-continue', 'Content-Length': 31 * MIB }))

@@ -7,7 +7,7 @@ import type { FirestoreAccess } from '../store/firestore.ts'
 import { idempotencyRecords } from '../store/idempotency.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
-export type EdgeDependencies = EdgeNeeds & { firestore: FirestoreAccess }
+export type EdgeDependencies = EdgeNeeds & { config: Config; firestore: FirestoreAccess }
 
 let built: EdgeDependencies | undefined
 

@@ -16,8 +16,26 @@ import type { Arrival } from './server.ts'
 /** What a handler answers; the edge turns it into bytes. */
 export type Answer = { status: number; json?: unknown; body?: Buffer; headers?: Record<string, string> }
 
+/** The settings the edge itself goes by. */
+type EdgeConfig = Pick<
+  Config,
+  | 'projectId'
+  | 'functionsBaseUrl'
+  | 'tasksServiceAccount'
+  | 'bodyBytesMax'
+  | 'corsAllowedOrigins'
+  | 'logEveryRequest'
+  | 'slowRequestMs'
+  | 'verySlowRequestMs'
+>
+
 /** What the edge itself needs of the world. */
-export type EdgeNeeds = { config: Config; tokens: TokenVerifier; idempotency: IdempotencyRecords; now: () => number }
+export type EdgeNeeds = {
+  config: EdgeConfig
+  tokens: TokenVerifier
+  idempotency: IdempotencyRecords
+  now: () => number
+}
 
 /** One request on its way through the chain. Wrappers fill it in from the outside inwards. */
 export type Exchange = {

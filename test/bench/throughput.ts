@@ -82,7 +82,7 @@ async function measure(server: EdgeProcess, { options }: Load): Promise<Run> {
 }
 
 /** Processor time of a process so far, in us; the kernel counts in hundredths of a second. */
-export function cpuUs({ child }: EdgeProcess): number {
+function cpuUs({ child }: EdgeProcess): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * 10_000
 }

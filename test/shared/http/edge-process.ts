@@ -17,7 +17,7 @@ const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.
 const START_TIMEOUT_MS = 30_000
 
 /** Every required variable, with values that lead nowhere. */
-export const ENVIRONMENT = {
+const ENVIRONMENT = {
   GOOGLE_CLOUD_PROJECT: 'demo-edge',
   STORAGE_BUCKET: 'bucket',
   FUNCTIONS_BASE_URL: 'http://functions.test',

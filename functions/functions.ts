@@ -27,7 +27,7 @@ const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 const HOOK_BODY_BYTES_MAX = 64 * 1024
 
 const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30 } as const
-const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 30 } as const
+const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 60 } as const
 const hook = {
   method: 'POST',
   input: 'ignored',

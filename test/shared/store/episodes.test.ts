@@ -2,23 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
 import { firestoreService } from '../../../infra/local/firestore/service.ts'
-import { loadConfig } from '../../../shared/config.ts'
 import { AppError } from '../../../shared/errors/app-error.ts'
 import type { Episode } from '../../../shared/episodes/schema.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import { firestoreAccess } from '../../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
+import { testConfig } from '../test-config.ts'
 
 const service = firestoreService(new Faults())
-const config = loadConfig({
-  GOOGLE_CLOUD_PROJECT: 'demo-store',
-  STORAGE_BUCKET: 'b',
-  ASSEMBLYAI_API_KEY: 'k',
-  GEMINI_API_KEY: 'k',
-  ELEVENLABS_API_KEY: 'k',
-  AUPHONIC_API_KEY: 'k',
-})
+const config = testConfig()
 let access: FirestoreAccess
 let ids = 0
 

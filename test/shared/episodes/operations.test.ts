@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { Faults } from '../../../infra/local/faults.ts'
+import { firestoreService } from '../../../infra/local/firestore/service.ts'
+import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
+import { newOperationId } from '../../../shared/http/exchange.ts'
+import { episodeStore } from '../../../shared/store/episodes.ts'
+import type { EpisodeStore } from '../../../shared/store/episodes.ts'
+import { firestoreAccess } from '../../../shared/store/firestore.ts'
+import { testConfig } from '../test-config.ts'
+
+const service = firestoreService(new Faults())
+let episodes: EpisodeStore
+const orders: string[] = []
+let needs: Parameters<typeof createEpisode>[0]
+
+beforeAll(async () => {
+  await service.start()
+  process.env['FIRESTORE_EMULATOR_HOST'] = service.address
+  process.env['METADATA_SERVER_DETECTION'] = 'none'
+  episodes = episodeStore(firestoreAccess(testConfig()))
+  needs = {
+    episodes,
+    objects: { removeAll: async () => undefined } as unknown as typeof needs.objects,
+    queue: {
+      preload: () => undefined,
+      enqueue: async (id, { step, generation }) => void orders.push(`${id}-${generation}-${step}`),
+    },
+    now: Date.now,
+  }
+})
+afterAll(() => service.stop())
+
+const wish = { title: 'x', language: 'en', options: {} }
+const first = () => ({ id: newOperationId(), keyed: true, resumed: false })
+
+/** An episode that was processed once, and ended. */
+async function ended(status: 'error' | 'processing'): Promise<string> {
+  const { id } = await createEpisode(needs, 'alice', first(), wish)
+  await episodes.move(id, (episode) => ({
+    episode: {
+      ...episode,
+      status,
+      generation: 1,
+      audio: { key: 'k', contentType: 'audio/flac', objectGeneration: '1' },
+    },
+  }))
+  return id
+}
+
+describe('the tries of one operation', () => {
+  test('create one episode, and see what has become of it since', async () => {
+    const operation = first()
+    const created = await createEpisode(needs, 'alice', operation, wish)
+    await episodes.move(created.id, (episode) => ({ episode: { ...episode, title: 'renamed' } }))
+    const again = await createEpisode(needs, 'alice', { ...operation, resumed: true }, wish)
+    expect(again).toMatchObject({ id: created.id, title: 'renamed' })
+  })
+
+  test('never see an episode of somebody else, whatever its id', async () => {
+    const operation = first()
+    await createEpisode(needs, 'alice', operation, wish)
+    await expect(createEpisode(needs, 'bob', operation, wish)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('begin one generation, however far it has come meanwhile', async () => {
+    const id = await ended('error')
+    const operation = first()
+    expect((await retryEpisode(needs, 'alice', id, operation)).generation).toBe(2)
+    for (const status of ['processing', 'ready', 'error'] as const) {
+      await episodes.move(id, (episode) => ({ episode: { ...episode, status } }))
+      const again = await retryEpisode(needs, 'alice', id, { ...operation, resumed: true })
+      expect(again).toMatchObject({ generation: 2, status })
+    }
+    expect((await retryEpisode(needs, 'alice', id, first())).generation).toBe(3)
+  })
+
+  test('cancel what they were meant to cancel, and not what was begun since', async () => {
+    const id = await ended('processing')
+    const operation = first()
+    await cancelEpisode(needs, 'alice', id, operation)
+    await retryEpisode(needs, 'alice', id, first())
+    expect((await cancelEpisode(needs, 'alice', id, { ...operation, resumed: true })).status).toBe('processing')
+  })
+
+  test('delete once; a resumed one finds nothing to do, a fresh one nothing to delete', async () => {
+    const { id } = await createEpisode(needs, 'alice', first(), wish)
+    const operation = first()
+    await deleteEpisode(needs, 'alice', id, operation)
+    await expect(deleteEpisode(needs, 'alice', id, { ...operation, resumed: true })).resolves.toBeUndefined()
+    await expect(deleteEpisode(needs, 'alice', id, first())).rejects.toMatchObject({ code: 'not_found' })
+  })
+})

@@ -6,6 +6,7 @@ import { stepQueue } from '../tasks/step-queue.ts'
 import type { StepQueue } from '../tasks/step-queue.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
+import { once } from './once.ts'
 
 /** What handlers of episodes use of the world, in one argument. */
 export type Dependencies = EdgeDependencies & {
@@ -14,13 +15,9 @@ export type Dependencies = EdgeDependencies & {
   queue: StepQueue
 }
 
-let built: Dependencies | undefined
-
-/** Built once for this instance; a build that fails is tried again at the next call. */
-export function dependencies(): Dependencies {
-  if (built !== undefined) return built
+/** Built once for this instance. */
+export const dependencies = once((): Dependencies => {
   const edge = edgeDependencies()
   const { config, firestore } = edge
-  built = { ...edge, episodes: episodeStore(firestore), objects: objectStore(config), queue: stepQueue(config) }
-  return built
-}
+  return { ...edge, episodes: episodeStore(firestore), objects: objectStore(config), queue: stepQueue(config) }
+})

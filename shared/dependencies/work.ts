@@ -8,6 +8,7 @@ import { gemini } from '../providers/gemini.ts'
 import type { Gemini } from '../providers/gemini.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
+import { once } from './once.ts'
 
 /** What workers use of the world: no user's call needs a provider. */
 export type WorkDependencies = Dependencies & {
@@ -18,14 +19,11 @@ export type WorkDependencies = Dependencies & {
   auphonic: Auphonic
 }
 
-let built: WorkDependencies | undefined
-
-/** Built once for this instance; a build that fails is tried again at the next call. */
-export function workDependencies(): WorkDependencies {
-  if (built !== undefined) return built
+/** Built once for this instance. */
+export const workDependencies = once((): WorkDependencies => {
   const common = dependencies()
   const { providers } = common.config
-  built = {
+  return {
     ...common,
     random: Math.random,
     assemblyAi: assemblyAi(providers.assemblyai),
@@ -33,5 +31,4 @@ export function workDependencies(): WorkDependencies {
     elevenLabs: elevenLabs(providers.elevenlabs),
     auphonic: auphonic(providers.auphonic),
   }
-  return built
-}
+})

@@ -18,6 +18,9 @@ const FREE_BYTES = 64 * KIB
 /** So many larger ones are in memory at a time; the others wait in their sockets. */
 const largeBodies = new Slots(8)
 
+/** A body that is read whole has this share of its function's time to arrive: a slow sender must not hold its slot. */
+const ARRIVAL_SHARE = 1 / 3
+
 /** The body of one request: counted as it comes, never more of it in memory than its function takes. */
 export class RequestBody {
   /** Bytes it may have, as sent and as inflated. */
@@ -125,7 +128,12 @@ export class RequestBody {
     const request = this.#request
     const chunks: Buffer[] = []
     return new Promise((resolve, reject) => {
+      const arrivalSeconds = this.#row.timeoutSeconds * ARRIVAL_SHARE
+      const timer = setTimeout(() => {
+        fail(new AppError('timeout', { technical: `The body took longer than ${arrivalSeconds.toFixed(0)} s` }))
+      }, arrivalSeconds * 1000)
       const stop = () => {
+        clearTimeout(timer)
         request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
       }
       const fail = (error: Error) => {

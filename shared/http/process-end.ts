@@ -33,12 +33,13 @@ export function isDraining(): boolean {
  * @returns `begin`, to be called when the framework has added its listeners: those newer than this call are removed
  */
 export function takeProcess(): { begin: () => void } {
+  // From now on: a signal may come before the framework has begun to listen for it.
+  for (const signal of SIGNALS) process.on(signal, () => drain(signal, 0))
   const older = new Map(EVENTS.map((event) => [event, new Set(process.rawListeners(event))]))
   const begin = () => {
     for (const event of EVENTS)
       for (const listener of process.rawListeners(event))
         if (older.get(event)?.has(listener) === false) process.off(event, listener as () => void)
-    for (const signal of SIGNALS) process.on(signal, () => drain(signal, 0))
     process.on('unhandledRejection', contain)
     process.on('uncaughtException', (error) => {
       log('CRITICAL', 'process.uncaught_exception', { error: errorFields(error) })

@@ -1,24 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { Faults } from '../../../infra/local/faults.ts'
-import { firestoreService } from '../../../infra/local/firestore/service.ts'
 import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
 import { newOperationId } from '../../../shared/http/exchange.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { EpisodeStore } from '../../../shared/store/episodes.ts'
-import { firestoreAccess } from '../../../shared/store/firestore.ts'
-import { testConfig } from '../test-config.ts'
+import { startStore } from '../store-fixture.ts'
 
-const service = firestoreService(new Faults())
+let store: Awaited<ReturnType<typeof startStore>>
 let episodes: EpisodeStore
 const orders: string[] = []
 let needs: Parameters<typeof createEpisode>[0]
 
 beforeAll(async () => {
-  await service.start()
-  process.env['FIRESTORE_EMULATOR_HOST'] = service.address
-  process.env['METADATA_SERVER_DETECTION'] = 'none'
-  episodes = episodeStore(firestoreAccess(testConfig()))
+  store = await startStore()
+  episodes = episodeStore(store.access)
   needs = {
     episodes,
     objects: { removeAll: async () => undefined } as unknown as typeof needs.objects,
@@ -29,7 +24,7 @@ beforeAll(async () => {
     now: Date.now,
   }
 })
-afterAll(() => service.stop())
+afterAll(() => store.stop())
 
 const wish = { title: 'x', language: 'en', options: {} }
 const first = () => ({ id: newOperationId(), keyed: true, resumed: false })

@@ -189,6 +189,15 @@ describe('a body that cannot be read', () => {
     await client.closed
   })
 
+  test('one that does not come', async () => {
+    const headers = { 'x-row': 'impatient', 'Content-Type': 'application/json', 'Content-Length': 100 }
+    const client = new RawClient(edge.port).send(`${head('POST', '/', headers)}{"a":`)
+    const answer = await client.answer(5000)
+    const { error } = Envelope.parse(JSON.parse(answer?.body ?? '{}'))
+    expect([answer?.status, error.technical_message]).toEqual([504, 'The body took longer than 1 s'])
+    client.close()
+  })
+
   test('fewer bytes than declared', async () => {
     const client = new RawClient(edge.port).send(`${head('POST', '/', { ...echo, 'Content-Length': 100 })}{"a":1`)
     client.socket.end()

@@ -122,6 +122,11 @@ const endpoints: Record<string, Serve> = {
     { input: Misdeed, handle: async ({ input, signal }) => answerAfter(input.ms, signal) },
     () => needs,
   ),
+  impatient: createEndpoint(
+    row('impatient', { timeoutSeconds: 4 }),
+    { input: Misdeed, handle: async () => ({ status: 200, json: {} }) },
+    () => needs,
+  ),
   hook: createEndpoint(
     row('hook', { caller: 'provider', input: 'ignored', bodyBytesMax: 64 * KIB }),
     { input: Misdeed, handle: async ({ input, signal }) => answerAfter(input.ms, signal) },

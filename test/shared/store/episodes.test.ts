@@ -1,27 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { Faults } from '../../../infra/local/faults.ts'
-import { firestoreService } from '../../../infra/local/firestore/service.ts'
 import { AppError } from '../../../shared/errors/app-error.ts'
 import type { Episode } from '../../../shared/episodes/schema.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
-import { firestoreAccess } from '../../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
-import { testConfig } from '../test-config.ts'
+import { startStore } from '../store-fixture.ts'
 
-const service = firestoreService(new Faults())
-const config = testConfig()
+let fixture: Awaited<ReturnType<typeof startStore>>
 let access: FirestoreAccess
 let ids = 0
 
 beforeAll(async () => {
-  await service.start()
-  process.env['FIRESTORE_EMULATOR_HOST'] = service.address
-  process.env['METADATA_SERVER_DETECTION'] = 'none'
-  access = firestoreAccess(config)
+  fixture = await startStore()
+  access = fixture.access
 })
-afterAll(() => service.stop())
+afterAll(() => fixture.stop())
 
 /** A stored draft, and the stores of so many instances that look at it. */
 async function stored(instances: number) {

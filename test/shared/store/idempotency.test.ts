@@ -1,25 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { Faults } from '../../../infra/local/faults.ts'
-import { firestoreService } from '../../../infra/local/firestore/service.ts'
 import type { Claim, Claimed } from '../../../shared/http/idempotency-record.ts'
-import { firestoreAccess } from '../../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { idempotencyRecords } from '../../../shared/store/idempotency.ts'
-import { testConfig } from '../test-config.ts'
+import { startStore } from '../store-fixture.ts'
 
 const DAY_MS = 24 * 3_600_000
-const service = firestoreService(new Faults())
+let store: Awaited<ReturnType<typeof startStore>>
 let access: FirestoreAccess
 let nowMs = 1_000_000
 
 beforeAll(async () => {
-  await service.start()
-  process.env['FIRESTORE_EMULATOR_HOST'] = service.address
-  process.env['METADATA_SERVER_DETECTION'] = 'none'
-  access = firestoreAccess(testConfig())
+  store = await startStore()
+  access = store.access
 })
-afterAll(() => service.stop())
+afterAll(() => store.stop())
 
 /** As another instance would have it. */
 const records = () => idempotencyRecords(access, () => nowMs)

@@ -16,7 +16,8 @@ export type Outcome =
   | { kind: 'done'; results: Results; adopted?: boolean }
   | { kind: 'polling'; nextCheckAtMs: number }
   | { kind: 'unavailable'; provider: string; untilMs: number; ambiguous: boolean; giveUp: EpisodeFault }
-  | { kind: 'tryAgain'; notBeforeMs: number; ambiguous: boolean; giveUp: EpisodeFault }
+  /** `newJob`: the provider has ended the one there was. */
+  | { kind: 'tryAgain'; notBeforeMs: number; ambiguous: boolean; newJob: boolean; giveUp: EpisodeFault }
   | { kind: 'failed'; fault: EpisodeFault }
 
 export type Claimed =
@@ -180,15 +181,12 @@ export function settle(
       }
       return orderStep(episode, fence.step, waiting, nowMs, outcome.untilMs)
     }
-    case 'tryAgain':
+    case 'tryAgain': {
       if (step.attempt >= ATTEMPTS_MAX) return fail(episode, fence.step, outcome.giveUp, nowMs)
-      return orderStep(
-        episode,
-        fence.step,
-        released(callEnded(step, outcome.ambiguous), 'pending'),
-        nowMs,
-        outcome.notBeforeMs,
-      )
+      const { job, ...free } = released(callEnded(step, outcome.ambiguous), 'pending')
+      const again: Step = { ...free, ...(job && !outcome.newJob && { job }) }
+      return orderStep(episode, fence.step, again, nowMs, outcome.notBeforeMs)
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import { notAudio, rejected } from './faults.ts'
-import { hookUrl, jobOf, nextPollMs } from './work.ts'
+import { hookUrl, JobEnded, jobOf, nextPollMs } from './work.ts'
 import type { Work } from './work.ts'
 
 const SOURCE_URL_SECONDS = 24 * 3600
@@ -34,6 +34,8 @@ export async function master(work: Work): Promise<Outcome> {
     case 'running':
       return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs) }
     case 'failed':
+      // Before the rest: a recording that could not be fetched is described as one that could not be read.
+      if (/download|transfer|internal|server error/i.test(production.message)) throw new JobEnded(production.message)
       return {
         kind: 'failed',
         fault: /audio|format|codec/i.test(production.message) ? notAudio() : rejected(production.message),

@@ -12,7 +12,7 @@ import type { Step } from '../schema.ts'
 import { HEARTBEAT_SHARE } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
 import { exhausted, rejected, unavailableTooLong } from './faults.ts'
-import { LeaseLost } from './work.ts'
+import { JobEnded, LeaseLost } from './work.ts'
 import type { Worker } from './work.ts'
 
 /** How a provider that cannot be used is come back to. */
@@ -137,7 +137,8 @@ function outcomeOfFailure(
   log('ERROR', 'step.attempt_failed', { ...fields, attempt: step.attempt, error: errorFields(error) })
   if (error instanceof ProviderError && error.kind !== 'bad_response') return { kind: 'failed', fault: rejected(error) }
   const waitMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, needs.random)
-  return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, ambiguous, giveUp: exhausted() }
+  const newJob = error instanceof JobEnded
+  return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, ambiguous, newJob, giveUp: exhausted() }
 }
 
 /** The service that cannot be used just now, if that is what failed: a provider, or our own storage. */

@@ -3,8 +3,8 @@ import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import type { EpisodeFault } from '../schema.ts'
 import type { Transcript } from '../transcript.ts'
-import { noSpeech, notAudio, rejected, unavailableTooLong } from './faults.ts'
-import { hookUrl, jobOf, nextPollMs } from './work.ts'
+import { noSpeech, notAudio, rejected } from './faults.ts'
+import { hookUrl, JobEnded, jobOf, nextPollMs } from './work.ts'
 import type { Work } from './work.ts'
 
 /** The header in which AssemblyAI hands our per-attempt token back to us. */
@@ -102,11 +102,11 @@ async function store(work: Work, job: Extract<TranscriptJob, { status: 'complete
   }
 }
 
-/** AssemblyAI gives no code for a failed job, only a sentence. */
+/** AssemblyAI gives no code for a failed job, only a sentence. @throws JobEnded when another job may succeed */
 function jobFault(sentence: string): EpisodeFault {
+  if (/server error|internal|download/i.test(sentence)) throw new JobEnded(sentence)
   if (/does not appear to contain audio|not.{0,20}audio|transcoding failed|unsupported|corrupt/i.test(sentence))
     return notAudio()
   if (/no speech|no spoken audio|language_detection/i.test(sentence)) return noSpeech()
-  if (/server error|internal|download/i.test(sentence)) return unavailableTooLong('assemblyai')
   return rejected(sentence)
 }

@@ -25,6 +25,14 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
+/**
+ * The provider has ended the job for a reason that is not in the recording, such as that it could not fetch it from us:
+ * a new job may succeed. Ended jobs are not charged.
+ */
+export class JobEnded extends Error {
+  override readonly name = 'JobEnded'
+}
+
 /** The job of a job step; claiming it made sure that there is one. */
 export function jobOf(step: Step): NonNullable<Step['job']> {
   if (step.job === undefined) throw new Error('a job step without a job')

@@ -145,13 +145,23 @@ describe('a claim', () => {
     let { episode } = transcribed
     for (let failure = 0; failure < ATTEMPTS_MAX - 1; failure++) {
       const holding = claimed(episode, next, 20 + failure)
-      const outcome: Outcome = { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, giveUp: FAULT }
+      const outcome: Outcome = { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, newJob: false, giveUp: FAULT }
       const failed = settle(holding.moved.episode, holding.fence, outcome, 20 + failure, DEADLINE_MS)
       if (failed === undefined) throw new Error('fenced')
       ;({ episode } = failed)
       next = orderOf(failed, 'write')
     }
     expect(episode.steps.write.paid).toMatchObject({ repeats: 0, open: false })
+  })
+
+  test.each([true, false])('looks for a new job exactly when its provider has ended the old one (%s)', (newJob) => {
+    const holding = claimed(moved.episode, order, 10)
+    const outcome: Outcome = { kind: 'tryAgain', notBeforeMs: 20, ambiguous: false, newJob, giveUp: FAULT }
+    const again = settle(holding.moved.episode, holding.fence, outcome, 15, DEADLINE_MS)
+    if (again === undefined) throw new Error('fenced')
+    const before = holding.moved.episode.steps.transcribe.job?.key
+    expect(again.episode.steps.transcribe.job?.key).toBe(newJob ? undefined : before)
+    expect(claimed(again.episode, orderOf(again, 'transcribe'), 30).resumesIntent).toBe(!newJob)
   })
 
   test('counts no repeat when the result of the call before was found', () => {
@@ -181,7 +191,7 @@ describe('a worker that has lost its step', () => {
     ['failed', { kind: 'failed', fault: FAULT }],
     ['polling', { kind: 'polling', nextCheckAtMs: 1 }],
     ['unavailable', { kind: 'unavailable', provider: 'x', untilMs: 1, ambiguous: true, giveUp: FAULT }],
-    ['tryAgain', { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, giveUp: FAULT }],
+    ['tryAgain', { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, newJob: false, giveUp: FAULT }],
   ] as const)('changes nothing by settling as %s', (_name, outcome: Outcome) => {
     expect(settle(second.moved.episode, first.fence, outcome, 40_000, DEADLINE_MS)).toBeUndefined()
   })
@@ -310,7 +320,13 @@ function outcomeOf(kind: string, step: StepName, nowMs: number): Outcome {
     case 'unavailable':
       return { kind: 'unavailable', provider: 'p', untilMs: nowMs + 100, ambiguous: nowMs % 2 === 0, giveUp: FAULT }
     case 'tryAgain':
-      return { kind: 'tryAgain', notBeforeMs: nowMs + 10, ambiguous: nowMs % 3 === 0, giveUp: FAULT }
+      return {
+        kind: 'tryAgain',
+        notBeforeMs: nowMs + 10,
+        ambiguous: nowMs % 3 === 0,
+        newJob: nowMs % 2 === 0,
+        giveUp: FAULT,
+      }
     default:
       return { kind: 'failed', fault: FAULT }
   }

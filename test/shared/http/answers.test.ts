@@ -1,5 +1,9 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { refuseUnguarded } from '../../../shared/http/server.ts'
 import { startEdgeProcess } from './edge-process.ts'
 import type { EdgeProcess } from './edge-process.ts'
 import { Envelope, exchange, head, RawClient } from './raw-client.ts'
@@ -112,6 +116,19 @@ describe('what is not the function is refused', () => {
     const answer = await exchange(edge.port, bytes)
     expect(answer?.status).toBe(400)
     expect(Envelope.parse(JSON.parse(answer?.body ?? '')).error.code).toBe('validation_error')
+  })
+})
+
+describe('a function with nothing in front of it', () => {
+  test('refuses, in the envelope, whatever the framework passes to it', async () => {
+    const server = createServer(refuseUnguarded).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address() as AddressInfo
+    expect(await errorOf(await fetch(`http://127.0.0.1:${port}`))).toMatchObject({
+      status: 500,
+      code: 'internal_error',
+    })
+    await new Promise((resolve) => server.close(resolve))
   })
 })
 

@@ -110,7 +110,10 @@ async function passOn(
   upstream: ClientRequest,
   answer: IncomingMessage,
 ): Promise<void> {
-  response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
+  response.writeHead(answer.statusCode ?? 500, [
+    ...endToEnd(answer.rawHeaders),
+    ...(request.complete ? [] : ['Connection', 'close']),
+  ])
   try {
     await pipeline(answer, response, { end: false })
     request.unpipe(upstream)
@@ -123,6 +126,12 @@ async function passOn(
   } catch {
     response.destroy()
   }
+}
+
+/** What concerns the connection to the function says nothing about the client's. Names and values, one after the other. */
+function endToEnd(rawHeaders: readonly string[]): string[] {
+  const pairs = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? '']] : []))
+  return pairs.filter(([name = '']) => !/^(connection|keep-alive)$/i.test(name)).flat()
 }
 
 function refuse(response: ServerResponse, error: AppError, sinceMs: number): void {

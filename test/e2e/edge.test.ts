@@ -7,9 +7,10 @@ import { LOCAL_PROJECT } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { startTestCloud } from './cloud.ts'
 
+const APP = 'https://app.example'
 let cloud: LocalCloud
 beforeAll(async () => {
-  cloud = await startTestCloud()
+  cloud = await startTestCloud({ environment: { CORS_ALLOWED_ORIGINS: APP } })
 })
 afterAll(() => cloud.stop())
 
@@ -130,6 +131,12 @@ describe('every answer', () => {
     expect(unknown.headers.get('x-response-time')).toMatch(/^\d+\.\d{3}ms$/)
     await expectEnvelope(unknown, 404, 'not_found')
     await expectEnvelope(await call(FUNCTIONS['ops-live'], undefined, '/favicon.ico'), 404, 'not_found')
+  })
+
+  test('is readable by a page on an allowed origin, and leaves the connection open', async () => {
+    const response = await fetch(`${cloud.functionsBaseUrl}/ops-live`, { headers: { Origin: APP } })
+    expect(response.headers.get('access-control-allow-origin')).toBe(APP)
+    expect(response.headers.get('connection')).toBe('keep-alive')
   })
 
   test('says which field is wrong', async () => {

@@ -12,6 +12,8 @@ export const FRAMEWORK = join(
   dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
   'main.js',
 )
+/** Ends the process with ours, however ours ends. */
+const TETHER = new URL('../../../infra/local/functions/tether.ts', import.meta.url).href
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
 const START_TIMEOUT_MS = 30_000
@@ -49,7 +51,7 @@ export type EdgeProcessOptions = {
 /** functions-framework serving a package of functions, by default those of edge-functions.ts, in a process of its own. */
 export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promise<EdgeProcess> {
   const port = await freePort()
-  const child = spawn(process.execPath, [FRAMEWORK], {
+  const child = spawn(process.execPath, ['--import', TETHER, FRAMEWORK], {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],
@@ -61,13 +63,15 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
       FUNCTION_TARGET: options.target ?? 'edge',
       FUNCTION_SOURCE: options.source ?? EDGE_FUNCTIONS,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
+  const { stdout, stderr } = child
+  if (stdout === null || stderr === null) throw new Error('a process without pipes')
   const lines: string[] = []
   const { output = 'kept' } = options
-  if (output === 'kept') createInterface(child.stdout).on('line', (line) => lines.push(line))
-  if (output === 'forgotten') child.stdout.resume()
-  createInterface(child.stderr).on('line', (line) => lines.push(line))
+  if (output === 'kept') createInterface(stdout).on('line', (line) => lines.push(line))
+  if (output === 'forgotten') stdout.resume()
+  createInterface(stderr).on('line', (line) => lines.push(line))
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
   await Promise.race([
     listening(port),

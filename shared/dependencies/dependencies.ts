@@ -6,7 +6,7 @@ import { stepQueue } from '../tasks/step-queue.ts'
 import type { StepQueue } from '../tasks/step-queue.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
-import { once } from './once.ts'
+import { once } from '../resilience/once.ts'
 
 /** What handlers of episodes use of the world, in one argument. */
 export type Dependencies = EdgeDependencies & {

@@ -5,7 +5,7 @@ import type { TokenVerifier } from '../http/identity.ts'
 import { firestoreAccess } from '../store/firestore.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
 import { idempotencyRecords } from '../store/idempotency.ts'
-import { once } from './once.ts'
+import { once } from '../resilience/once.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
 export type EdgeDependencies = EdgeNeeds & { config: Config; firestore: FirestoreAccess }
@@ -25,7 +25,10 @@ export const edgeDependencies = once((): EdgeDependencies => {
 function lazyVerifier(config: Config): TokenVerifier {
   const load = once(async () => (await import('../http/identity.ts')).tokenVerifier(config))
   return {
-    preload: (signer) => void load().then((verifier) => verifier.preload(signer)),
+    preload: (signer) =>
+      void load()
+        .then((verifier) => verifier.preload(signer))
+        .catch(() => undefined),
     verify: async (token, functionUrl) => (await load()).verify(token, functionUrl),
   }
 }

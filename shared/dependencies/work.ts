@@ -8,7 +8,7 @@ import { gemini } from '../providers/gemini.ts'
 import type { Gemini } from '../providers/gemini.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
-import { once } from './once.ts'
+import { once } from '../resilience/once.ts'
 
 /** What workers use of the world: no user's call needs a provider. */
 export type WorkDependencies = Dependencies & {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 
 import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
+import type { Operation } from '../http/operation.ts'
 import { episodePrefix, sourceKey } from './artefacts.ts'
 import { cancel, freshSteps, outstandingOrders, start } from './machine.ts'
 import type { Moved } from './machine.ts'
@@ -19,12 +20,6 @@ const UPLOAD_SECONDS = 3600
 const REMEMBERED_OPERATIONS = 16
 
 type Needs = Pick<Dependencies, 'episodes' | 'objects' | 'queue' | 'now'>
-
-/**
- * What a wish is known by. The tries of one keyed operation share its id, which is stored with its effect, in the same
- * write: a try that comes after the effect finds it instead of having it again.
- */
-export type Operation = { readonly id: string; readonly keyed: boolean; readonly resumed: boolean }
 
 /** Creates a draft whose id is the operation's. */
 export async function createEpisode(

@@ -12,16 +12,17 @@ const LINGER_BYTES = 1024 * 1024 * 1024
 export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   const { request, response, body } = exchange
   if (response.headersSent || response.destroyed) return
-  const lingers = body.unreadBytes > READ_AWAY_BYTES || exchange.arrival.expects !== undefined
+  const { unreadBytes } = body
+  const lingers = unreadBytes > READ_AWAY_BYTES || (unreadBytes > 0 && exchange.arrival.expects !== undefined)
   response.writeHead(answer.status, {
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     ...answer.headers,
     ...(answer.body && { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': answer.body.length }),
-    ...(lingers && body.unreadBytes > 0 && { Connection: 'close' }),
+    ...(lingers && { Connection: 'close' }),
   })
   const bytes = request.method === 'HEAD' ? undefined : answer.body
-  if (!lingers || body.unreadBytes === 0) return left(response, bytes)
+  if (!lingers) return left(response, bytes)
   if (bytes === undefined) response.flushHeaders()
   else response.write(bytes)
   await readAway(request)

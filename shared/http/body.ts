@@ -75,11 +75,9 @@ export class RequestBody {
   }
 
   /**
-   * The body as it comes. Fails with request_too_large at the byte that crosses the line.
-   * @throws AppError as `check` does
+   * The body as it comes, once it is checked. Fails with request_too_large at the byte that crosses the line.
    */
   stream(): Readable {
-    this.check()
     this.#begin()
     const counted = new Transform({
       transform: (chunk: Buffer, _encoding, callback) => {
@@ -97,9 +95,8 @@ export class RequestBody {
     return request.pipe(counted)
   }
 
-  /** The whole body, inflated. @throws AppError request_too_large, unsupported_media_type or validation_error */
+  /** The whole body, once it is checked, inflated. @throws AppError request_too_large, unsupported_media_type or validation_error */
   async read(signal: AbortSignal): Promise<Buffer> {
-    this.check()
     if (this.declaredBytes === 0) return Buffer.alloc(0)
     this.#begin()
     let release: (() => void) | undefined

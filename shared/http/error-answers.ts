@@ -25,9 +25,9 @@ export function errorAnswer(exchange: Exchange, error: AppError): Answer {
   return { status, json: errorEnvelope(error, { errorId, requestId: exchange.requestId }), headers }
 }
 
-/** The answer with its body as bytes. @throws when what a handler answered cannot be JSON */
-function rendered(answer: Answer): Answer {
-  if (answer.json === undefined) return answer
+/** The answer with its body as bytes, made once. @throws when what a handler answered cannot be JSON */
+export function rendered(answer: Answer): Answer {
+  if (answer.json === undefined || answer.body !== undefined) return answer
   return { ...answer, body: Buffer.from(JSON.stringify(answer.json)) }
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type * as z from 'zod'
 
@@ -11,6 +11,8 @@ import { RequestBody } from './body.ts'
 import type { EndpointRow } from './endpoint-row.ts'
 import type { IdempotencyRecords } from './idempotency.ts'
 import type { Identity, TokenVerifier } from './identity.ts'
+import { newOperationId } from './operation.ts'
+import type { Operation } from './operation.ts'
 import type { Arrival } from './server.ts'
 
 /** What a handler answers; the edge turns it into bytes. */
@@ -54,7 +56,6 @@ export type Exchange = {
   /** Ends the exchange early with this as the reason. */
   readonly abort: (reason: unknown) => void
   readonly scope: Scope
-  /** What the handler is to be told apart by, so that its effect happens once: the same for every try with one key. */
   operation: Operation
   identity: Identity
   /** The input as it came, and as the function's schema let it through. */
@@ -65,12 +66,6 @@ export type Exchange = {
   /** The work that was begun; it may outlive its answer. */
   work?: Promise<unknown>
 }
-
-/**
- * What a request's effect is known by. Tries with one Idempotency-Key share the id. `resumed`: an earlier try ended
- * without an answer to keep, and may have had its effect.
- */
-export type Operation = { readonly id: string; readonly keyed: boolean; readonly resumed: boolean }
 
 export type Wrapper = (exchange: Exchange, next: () => Promise<Answer>) => Promise<Answer>
 
@@ -120,11 +115,6 @@ export function openExchange(
     rawInput: undefined,
     input: undefined,
   }
-}
-
-/** Fit to be the id of whatever the operation creates. */
-export function newOperationId(): string {
-  return randomBytes(12).toString('hex')
 }
 
 function labels({ name }: EndpointRow, request: IncomingMessage, requestId: string): Record<string, string> {

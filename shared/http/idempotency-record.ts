@@ -37,6 +37,9 @@ export type Claimed =
   | { kind: 'mismatch' }
   | { kind: 'inFlight'; untilMs: number }
 
+/** A try that runs, under the record it holds. */
+export type Held = Extract<Claimed, { kind: 'run' }>
+
 /**
  * What a try with a key may do, given what is known of the key. A `run` is the caller's only once its record is
  * written in place of the one that was looked at.

@@ -3,10 +3,10 @@ import { createHash, randomUUID } from 'node:crypto'
 import { AppError } from '../errors/app-error.ts'
 import { asAppError } from '../errors/envelope.ts'
 import { errorFields, log } from '../telemetry/log.ts'
-import { errorAnswer } from './error-answers.ts'
-import { newOperationId } from './exchange.ts'
+import { errorAnswer, rendered } from './error-answers.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
-import type { Claim, Claimed, StoredAnswer } from './idempotency-record.ts'
+import type { Claim, Claimed, Held, StoredAnswer } from './idempotency-record.ts'
+import { newOperationId } from './operation.ts'
 
 const KEY_CHARS_MAX = 255
 
@@ -21,7 +21,7 @@ const IN_FLIGHT_RETRY_SECONDS = 1
 export type IdempotencyRecords = {
   claim: (id: string, wish: Claim) => Promise<Claimed>
   /** @returns false when the record is somebody else's by now */
-  settle: (id: string, held: Extract<Claimed, { kind: 'run' }>, answer: StoredAnswer | undefined) => Promise<boolean>
+  settle: (id: string, held: Held, answer: StoredAnswer | undefined) => Promise<boolean>
 }
 
 /**
@@ -55,16 +55,11 @@ export const idempotency: Wrapper = async (exchange, next) => {
   }
 }
 
-async function settledAnswer(
-  exchange: Exchange,
-  id: string,
-  held: Extract<Claimed, { kind: 'run' }>,
-  next: () => Promise<Answer>,
-): Promise<Answer> {
+async function settledAnswer(exchange: Exchange, id: string, held: Held, next: () => Promise<Answer>): Promise<Answer> {
   const { idempotency: records } = exchange.needs
   let answer: Answer
   try {
-    answer = await next()
+    answer = rendered(await next())
   } catch (thrown) {
     const error = asAppError(thrown)
     if (error.retryable) {
@@ -74,10 +69,9 @@ async function settledAnswer(
       })
       throw thrown
     }
-    answer = errorAnswer(exchange, error)
+    answer = rendered(errorAnswer(exchange, error))
   }
-  const body = answer.json === undefined ? undefined : JSON.stringify(answer.json)
-  const stored = { status: answer.status, ...(body !== undefined && { body }) }
+  const stored = { status: answer.status, ...(answer.body && { body: answer.body.toString() }) }
   // Another try has taken over, and will answer in this one's place.
   if (!(await records.settle(id, held, stored))) throw inProgress('Another request with this key took over')
   return answer
@@ -86,7 +80,7 @@ async function settledAnswer(
 function replayed({ status, body }: StoredAnswer): Answer {
   return {
     status,
-    ...(body !== undefined && { json: JSON.parse(body) as unknown }),
+    ...(body !== undefined && { body: Buffer.from(body) }),
     headers: { 'Idempotency-Replayed': 'true' },
   }
 }

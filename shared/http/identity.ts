@@ -2,6 +2,7 @@ import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
 
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
+import { once } from '../resilience/once.ts'
 
 export type Identity =
   { kind: 'anonymous' } | { kind: 'user'; userId: string; admin: boolean } | { kind: 'service'; email: string }
@@ -82,9 +83,8 @@ export function tokenVerifier(config: Config): TokenVerifier {
 }
 
 /** Keys published at a URL, looked up once they are needed: making such a set loads Node's whole HTTP client. */
-function keySet(url: string): () => ReturnType<typeof createRemoteJWKSet> {
-  let keys: ReturnType<typeof createRemoteJWKSet> | undefined
-  return () => (keys ??= createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS }))
+function keySet(url: string) {
+  return once(() => createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS }))
 }
 
 function unauthenticated(technical: string, cause?: unknown): AppError {

@@ -22,7 +22,6 @@ export function logRequest(
   const { event, severity } = judged(exchange, status, totalMs)
   if (severity === 'INFO' && !needs.config.logEveryRequest) return
   log(severity, event, {
-    ...exchange.scope.logFields,
     message: `${request.method} ${row.name} ${status} in ${totalMs.toFixed(1)} ms`,
     route: `${request.method} /${row.name}`,
     httpRequest: httpRequest(exchange, answer, status, totalMs),
@@ -96,15 +95,10 @@ function failureFields(
         responseStatusCode: status,
       },
     },
-    stack_trace: stackOf(error),
+    // What was thrown first tells more than what it became.
+    stack_trace: (shown['cause'] as LogFields | undefined)?.['stack'] ?? shown['stack'],
     error: shown,
   }
-}
-
-/** What was thrown first tells more than what it became. */
-function stackOf(error: Error): unknown {
-  const cause = errorFields(error)['cause'] as LogFields | undefined
-  return cause?.['stack'] ?? errorFields(error)['stack']
 }
 
 function rounded(ms: number): number {

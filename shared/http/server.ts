@@ -47,16 +47,17 @@ export function serveInFrontOfFramework(serve: Serve): void {
 function takeRequests(server: Server, serve: Serve): void {
   const [framework] = server.listeners('request') as Listener[]
   server.removeAllListeners('request')
+  const served =
+    (expects?: Arrival['expects']): Listener =>
+    (request, response) =>
+      void serve(request, response, { atMs: performance.now(), ...(expects && { expects }) })
+  const plain = served()
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (framework !== undefined && isEmulatorsOwn(request)) framework(request, response)
-    else void serve(request, response, { atMs: performance.now() })
+    else plain(request, response)
   })
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    void serve(request, response, { atMs: performance.now(), expects: 'continue' })
-  })
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    void serve(request, response, { atMs: performance.now(), expects: 'unknown' })
-  })
+  server.on('checkContinue', served('continue'))
+  server.on('checkExpectation', served('unknown'))
   server.on('clientError', (error, socket) => answerUnparsed(error, socket))
   // Node's own refusal of a request without Host has no body; the chain's has.
   Object.assign(server, { requireHostHeader: false })

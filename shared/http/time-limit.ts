@@ -39,7 +39,7 @@ export const timeLimit: Wrapper = async (exchange, next) => {
   try {
     return await Promise.race([work, aborted(signal)])
   } catch (error) {
-    if (signal.aborted) reportLateEnd(exchange.row.name, work)
+    if (signal.aborted) reportLateEnd(work)
     throw error
   } finally {
     clearTimeout(timer)
@@ -56,13 +56,12 @@ async function aborted(signal: AbortSignal): Promise<never> {
 }
 
 /** Work that does not heed its signal is a defect worth finding. */
-function reportLateEnd(name: string, work: Promise<unknown>): void {
+function reportLateEnd(work: Promise<unknown>): void {
   const answeredAtMs = performance.now()
   const report = (error?: unknown) => {
     const lateMs = Math.round(performance.now() - answeredAtMs)
     if (lateMs > 1000)
       log('WARNING', 'request.worked_on', {
-        function: name,
         lateMs,
         ...(error !== undefined && { error: errorFields(error) }),
       })

@@ -6,3 +6,11 @@ export function grpcCode(error: unknown): number | undefined {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   return typeof code === 'number' ? code : undefined
 }
+
+/** Whether a write did not land because the document was not as the write expected it. */
+export function lostPrecondition(error: unknown): boolean {
+  const code = grpcCode(error)
+  return code !== undefined && LOST.has(code)
+}
+
+const LOST: ReadonlySet<number> = new Set([GRPC.alreadyExists, GRPC.failedPrecondition, GRPC.notFound, GRPC.aborted])

@@ -6,7 +6,7 @@ import { AppError } from '../errors/app-error.ts'
 import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { equalJitterMs } from '../resilience/backoff.ts'
-import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import { GRPC, grpcCode, lostPrecondition } from '../resilience/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
 import { changedFields } from './changed-fields.ts'
 import type { FieldChange } from './changed-fields.ts'
@@ -152,8 +152,7 @@ export function episodeStore(firestore: FirestoreAccess) {
       )
       return writeTime
     } catch (error) {
-      const code = grpcCode(error)
-      if (code === GRPC.failedPrecondition || code === GRPC.aborted || code === GRPC.notFound) return undefined
+      if (lostPrecondition(error)) return undefined
       throw error
     }
   }

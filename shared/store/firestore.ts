@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { grpcCode } from '../resilience/grpc-code.ts'
+import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
 
 /** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
@@ -20,12 +21,10 @@ export type FirestoreAccess = {
 
 /** The client, imported at the first call: a function that never touches the store does not pay for it. */
 export function firestoreAccess(config: Config): FirestoreAccess {
-  let client: Promise<Firestore> | undefined
-  const open = async () => {
+  const access = once(async () => {
     const { Firestore: Client } = await import('@google-cloud/firestore')
     return new Client({ projectId: config.projectId })
-  }
-  const access = () => (client ??= open())
+  })
   return {
     preload: () => void access().catch(() => undefined),
     async call(what, work) {

@@ -3,14 +3,12 @@ import type { DocumentReference, Timestamp } from '@google-cloud/firestore'
 import { AppError } from '../errors/app-error.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
 import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
-import type { Claimed } from '../http/idempotency-record.ts'
-import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import type { Held } from '../http/idempotency-record.ts'
+import { lostPrecondition } from '../resilience/grpc-code.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'idempotency'
 const CAS_ATTEMPTS_MAX = 5
-
-type Held = Extract<Claimed, { kind: 'run' }>
 
 /**
  * Records of Idempotency-Keys in Firestore. The first use of a key costs two writes and no read. Documents carry
@@ -74,14 +72,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
       versions.set(claimed, writeTime)
       return 'written'
     } catch (error) {
-      const code = grpcCode(error)
-      if (
-        code === GRPC.alreadyExists ||
-        code === GRPC.failedPrecondition ||
-        code === GRPC.notFound ||
-        code === GRPC.aborted
-      )
-        return 'lost'
+      if (lostPrecondition(error)) return 'lost'
       throw error
     }
   }

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-import type { Bucket, File, FileMetadata } from '@google-cloud/storage'
+import type { File, FileMetadata } from '@google-cloud/storage'
 
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
@@ -18,8 +19,7 @@ export type ObjectStore = ReturnType<typeof objectStore>
 
 /** Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader. */
 export function objectStore(config: Config) {
-  let bucket: Promise<Bucket> | undefined
-  const open = async () => {
+  const opened = once(async () => {
     const { Storage } = await import('@google-cloud/storage')
     const storage = new Storage({
       projectId: config.projectId,
@@ -28,8 +28,7 @@ export function objectStore(config: Config) {
       retryOptions: { autoRetry: false },
     })
     return storage.bucket(config.bucket)
-  }
-  const opened = () => (bucket ??= open())
+  })
   const file = async (key: string): Promise<File> => (await opened()).file(key)
 
   return {

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 
-import type { CloudTasksClient } from '@google-cloud/tasks'
-
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
 
 const CREATE_TIMEOUT_MS = 5000
@@ -32,15 +31,13 @@ export function taskId(episodeId: string, { generation, step, dispatch }: StepOr
 }
 
 export function stepQueue(config: Config) {
-  let client: Promise<CloudTasksClient> | undefined
-  const open = async () => {
+  const opened = once(async () => {
     const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
     const made = new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
     // Otherwise the first call would build the stub.
     await made.initialize()
     return made
-  }
-  const opened = () => (client ??= open())
+  })
 
   return {
     /** Begins to load the client; call it when the function is sure to need it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
-import { newOperationId } from '../../../shared/http/exchange.ts'
+import { newOperationId } from '../../../shared/http/operation.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { EpisodeStore } from '../../../shared/store/episodes.ts'
 import { startStore } from '../store-fixture.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import type { Claim, Claimed } from '../../../shared/http/idempotency-record.ts'
+import type { Claim, Claimed, Held } from '../../../shared/http/idempotency-record.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { idempotencyRecords } from '../../../shared/store/idempotency.ts'
 import { startStore } from '../store-fixture.ts'
@@ -27,7 +27,7 @@ const wish = (fingerprint = 'body'): Claim => ({
   leaseMs: 10_000,
 })
 
-function running(claimed: Claimed): Extract<Claimed, { kind: 'run' }> {
+function running(claimed: Claimed): Held {
   if (claimed.kind !== 'run') throw new Error(`expected to run, not ${claimed.kind}`)
   return claimed
 }

@@ -14,7 +14,7 @@ export type AppErrorOptions = {
 
 /** The one error our code throws on purpose: a code of the table, with what this occasion adds to it. */
 export class AppError extends Error {
-  override readonly name = 'AppError'
+  override readonly name: string = 'AppError'
   readonly code: ErrorCode
   readonly technical: string
   readonly details: Record<string, unknown> | undefined

@@ -3,7 +3,7 @@ import type { Firestore } from '@google-cloud/firestore'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
-import { grpcCode } from '../resilience/grpc-code.ts'
+import { grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
 

@@ -4,7 +4,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
 import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
 import type { Held } from '../http/idempotency-record.ts'
-import { lostPrecondition } from '../resilience/grpc-code.ts'
+import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'idempotency'

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
-import { GRPC, grpcCode } from '../resilience/grpc-code.ts'
+import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
 

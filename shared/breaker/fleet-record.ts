@@ -1,0 +1,293 @@
+import { randomUUID } from 'node:crypto'
+
+import { endsWithin, resultWithin } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { parseRecord, UNWRITTEN } from './record.ts'
+import type { BreakerRecord } from './record.ts'
+import type { BreakerSettings } from './settings.ts'
+import type { BreakerStore, StoredRecord } from './store.ts'
+import { carryOver } from './transitions.ts'
+import type { BreakerEvent, Ruling } from './transitions.ts'
+
+export type Decide = (record: BreakerRecord, nowMs: number) => Ruling | undefined
+
+/**
+ * What became of a change. `landed`: the whole fleet has it. `local`: the store cannot be used, and only this instance
+ * has it. `unchanged`: there was nothing to change. `contended`: others were faster too often. `unreachable`: the store
+ * cannot be used, and the change was not worth having alone.
+ */
+export type Change = 'landed' | 'local' | 'unchanged' | 'contended' | 'unreachable'
+
+/** What is not a transition, but somebody should know. */
+export type Trouble = 'store_unreachable' | 'store_back' | 'corrupt_record' | 'newer_record'
+
+export type FleetRecordOptions = {
+  readonly name: string
+  /** Without one the record is this instance's own. */
+  readonly store: BreakerStore | undefined
+  readonly settings: BreakerSettings
+  readonly clock: Clock
+  readonly random: () => number
+  /** Hears of every look at the store and of every change. */
+  readonly onSeen: () => void
+  readonly onEvent: (event: BreakerEvent, local: boolean) => void
+  readonly onTrouble: (trouble: Trouble, cause?: unknown) => void
+}
+
+/** How long a call waits: for a cold instance's first read, for later ones, and for a change. */
+const FIRST_READ_WAIT_MS = 2000
+const READ_WAIT_MS = 150
+const CHANGE_WAIT_MS = 1000
+/** When an operation that nobody waits for any more is given up. */
+const STORE_DEADLINE_MS = 5000
+/** A write on a version that is older than this begins with a read: others have probably written since. */
+const OPTIMISTIC_AGE_MS = 250
+const ATTEMPTS_MAX = 5
+const CONTENTION_PAUSE_MS = { least: 10, most: 60 }
+
+/**
+ * The fleet's record as this instance knows it: read when a call needs it and it is older than the TTL, changed by
+ * compare-and-set, and replaced by this instance's own while the store cannot be used. No error of the store gets out.
+ */
+export class FleetRecord {
+  readonly #options: FleetRecordOptions
+  /** What calls go by. */
+  #record: BreakerRecord = UNWRITTEN
+  /** What the store held when it was seen last. */
+  #stored: { record: BreakerRecord; version: unknown } | undefined
+  /** Where this instance has gone its own way: the fleet's record that it last knew, if it knew any. */
+  #detachedFrom: { seen: BreakerRecord | undefined } | undefined
+  #usable = true
+  #newer = false
+  #offsetMs: number
+  #readAtMs = Number.NEGATIVE_INFINITY
+  #triedAtMs = Number.NEGATIVE_INFINITY
+  #reading: Promise<void> | undefined
+  /** Writes whose acknowledgement is missing, with the event that they would be. */
+  readonly #unconfirmed = new Map<string, BreakerEvent | undefined>()
+
+  constructor(options: FleetRecordOptions) {
+    this.#options = options
+    this.#offsetMs = options.clock.wallMs() - options.clock.monotonicMs()
+  }
+
+  get record(): BreakerRecord {
+    return this.#record
+  }
+
+  /** The time by the store's clock. */
+  get nowMs(): number {
+    return this.#options.clock.monotonicMs() + this.#offsetMs
+  }
+
+  /** What turns this instance's monotonic time into the store's. */
+  get offsetMs(): number {
+    return this.#offsetMs
+  }
+
+  /** Until when, on the monotonic clock, calls may go by the record without a look at the store. */
+  get freshUntilMs(): number {
+    const { store, settings } = this.#options
+    return store === undefined ? Number.POSITIVE_INFINITY : this.#readAtMs + settings.cacheTtlMs
+  }
+
+  /** Whether changes reach everybody whom they concern. */
+  get reachable(): boolean {
+    return this.#options.store === undefined || (this.#usable && !this.#newer)
+  }
+
+  /**
+   * Looks at the store when the last look is older than the TTL; one look serves all who wait. @returns undefined when
+   * there is nothing to wait for: the record is fresh, or the store has been found silent and is asked unseen
+   */
+  refresh(): Promise<void> | undefined {
+    const { store, clock, settings } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (store === undefined || nowMs < this.freshUntilMs) return undefined
+    if (this.#reading === undefined && nowMs - this.#triedAtMs >= settings.cacheTtlMs) {
+      this.#triedAtMs = nowMs
+      this.#reading = this.#read(store).finally(() => (this.#reading = undefined))
+    }
+    if (this.#reading === undefined || !this.#usable) return undefined
+    const waitMs = this.#stored === undefined ? this.#triedAtMs + FIRST_READ_WAIT_MS - nowMs : READ_WAIT_MS
+    return this.#waitFor(this.#reading, waitMs)
+  }
+
+  /**
+   * Changes the record by compare-and-set; `decide` may be asked several times, on newer and newer versions. Without
+   * a usable store the change is this instance's alone: `alone` says whether every change is worth that, or only a
+   * transition.
+   * @param id recognises the write when its acknowledgement is lost; `decide` must put it among the record's writes
+   */
+  async change(id: string, decide: Decide, alone: 'always' | 'transitions' = 'always'): Promise<Change> {
+    const { store, clock } = this.#options
+    if (store === undefined) return this.#apart(decide, 'always')
+    if (this.reachable) {
+      const progress = { attempt: 0 }
+      const change = this.#compareAndSet(store, id, decide, progress)
+      if (await endsWithin(clock, CHANGE_WAIT_MS, change)) {
+        try {
+          return await change
+        } catch (error) {
+          this.#lose(error)
+        }
+      } else {
+        // It goes on unseen, and may yet land.
+        change.catch(() => undefined)
+        if (progress.attempt > 0) return 'contended'
+        this.#lose(new Error(`a write took longer than ${CHANGE_WAIT_MS} ms`))
+      }
+    }
+    return this.#apart(decide, alone)
+  }
+
+  async #waitFor(reading: Promise<void>, waitMs: number): Promise<void> {
+    if (!(await endsWithin(this.#options.clock, waitMs, reading)))
+      this.#lose(new Error(`a read took longer than ${Math.round(waitMs)} ms`))
+  }
+
+  async #read(store: BreakerStore): Promise<void> {
+    try {
+      const seen = await this.#look(store)
+      if (seen === undefined) return
+      if (!this.#usable) this.#options.onTrouble('store_back')
+      this.#usable = true
+      await this.#attach(store)
+      this.#options.onSeen()
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  /** Reads the document. @returns undefined when what was read cannot be used: it is newer than we, or older than our own last write */
+  async #look(store: BreakerStore): Promise<BreakerRecord | undefined> {
+    const { clock, name } = this.#options
+    const fromMs = clock.monotonicMs()
+    const { stored, serverMs } = await resultWithin(clock, STORE_DEADLINE_MS, store.read(name))
+    this.#learnTime(serverMs, fromMs)
+    if (this.#readAtMs > fromMs && this.#stored !== undefined) return this.#stored.record
+    const record = this.#parsed(stored)
+    // From when it was asked for: an instance may be paused while it waits for an answer.
+    this.#readAtMs = fromMs
+    if (record === undefined) return undefined
+    this.#stored = { record, version: stored?.version }
+    for (const [id, event] of this.#unconfirmed)
+      if (record.writes.includes(id)) {
+        this.#unconfirmed.delete(id)
+        if (event !== undefined) this.#options.onEvent(event, false)
+      }
+    return record
+  }
+
+  #parsed(stored: StoredRecord | undefined): BreakerRecord | undefined {
+    if (stored === undefined) return this.#understood(UNWRITTEN)
+    const parsed = parseRecord(stored.data)
+    switch (parsed.kind) {
+      case 'record':
+        return this.#understood(parsed.record)
+      case 'corrupt':
+        // What this instance knows stands, and replaces what cannot be read with the next change.
+        this.#options.onTrouble('corrupt_record')
+        return this.#understood(this.#detachedFrom === undefined ? this.#record : UNWRITTEN)
+      case 'foreign':
+        // Its program knows how to read it; this instance protects itself and never writes over it.
+        if (!this.#newer) this.#options.onTrouble('newer_record')
+        this.#newer = true
+        return undefined
+    }
+  }
+
+  #understood(record: BreakerRecord): BreakerRecord {
+    this.#newer = false
+    return record
+  }
+
+  /** The fleet's record counts again; what this instance found out alone is handed over where it still means something. */
+  async #attach(store: BreakerStore): Promise<void> {
+    const [stored, detached, local] = [this.#stored, this.#detachedFrom, this.#record]
+    if (stored === undefined) return
+    if (detached?.seen !== undefined) {
+      const [id, seen] = [randomUUID(), detached.seen]
+      if (carryOver(stored.record, { id, seen, local }, this.nowMs) !== undefined)
+        await this.#compareAndSet(store, id, (record, nowMs) => carryOver(record, { id, seen, local }, nowMs))
+    }
+    this.#detachedFrom = undefined
+    this.#record = this.#stored?.record ?? stored.record
+  }
+
+  async #compareAndSet(
+    store: BreakerStore,
+    id: string,
+    decide: Decide,
+    progress: { attempt: number } = { attempt: 0 },
+  ): Promise<Change> {
+    const { clock, name } = this.#options
+    let landing: Ruling | undefined
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      progress.attempt = attempt
+      if (attempt > 0) await this.#pause()
+      const aged = clock.monotonicMs() - this.#readAtMs > OPTIMISTIC_AGE_MS
+      if ((attempt > 0 || aged || this.#stored === undefined) && (await this.#look(store)) === undefined)
+        return 'contended'
+      const stored = this.#stored ?? { record: UNWRITTEN, version: undefined }
+      // A write that was repeated below us comes back as lost although it landed.
+      if (landing !== undefined && stored.record.writes.includes(id)) return this.#settled('landed')
+      const ruling = decide(stored.record, this.nowMs)
+      if (ruling === undefined) return this.#settled('unchanged')
+      landing = ruling
+      this.#await(id, ruling.event)
+      const fromMs = clock.monotonicMs()
+      const written = await resultWithin(clock, STORE_DEADLINE_MS, store.write(name, ruling.record, stored.version))
+      if (written === 'lost') continue
+      this.#learnTime(written.serverMs, fromMs)
+      this.#unconfirmed.delete(id)
+      this.#stored = { record: ruling.record, version: written.version }
+      this.#readAtMs = fromMs
+      if (ruling.event !== undefined) this.#options.onEvent(ruling.event, false)
+      return this.#settled('landed')
+    }
+    this.#unconfirmed.delete(id)
+    return this.#settled('contended')
+  }
+
+  #settled(change: Change): Change {
+    if (this.#stored !== undefined && this.#detachedFrom === undefined) this.#record = this.#stored.record
+    this.#options.onSeen()
+    return change
+  }
+
+  #apart(decide: Decide, alone: 'always' | 'transitions'): Change {
+    const ruling = decide(this.#record, this.nowMs)
+    if (ruling === undefined) return 'unchanged'
+    if (alone === 'transitions' && ruling.event === undefined) return 'unreachable'
+    if (this.#options.store !== undefined) this.#detachedFrom ??= { seen: this.#stored?.record }
+    this.#record = ruling.record
+    if (ruling.event !== undefined) this.#options.onEvent(ruling.event, true)
+    this.#options.onSeen()
+    return 'local'
+  }
+
+  #lose(cause: unknown): void {
+    if (this.#usable) this.#options.onTrouble('store_unreachable', cause)
+    this.#usable = false
+  }
+
+  #await(id: string, event: BreakerEvent | undefined): void {
+    this.#unconfirmed.set(id, event)
+    const [oldest] = this.#unconfirmed.keys()
+    if (this.#unconfirmed.size > ATTEMPTS_MAX && oldest !== undefined) this.#unconfirmed.delete(oldest)
+  }
+
+  /** The store's clock said `serverMs` at some moment since `fromMs`: kept as it is unless that cannot be. */
+  #learnTime(serverMs: number, fromMs: number): void {
+    const [least, most] = [serverMs - this.#options.clock.monotonicMs(), serverMs - fromMs]
+    if (this.#offsetMs < least || this.#offsetMs > most) this.#offsetMs = (least + most) / 2
+  }
+
+  #pause(): Promise<void> {
+    const { least, most } = CONTENTION_PAUSE_MS
+    return new Promise((resolve) => {
+      this.#options.clock.after(least + (most - least) * this.#options.random(), resolve)
+    })
+  }
+}

@@ -1,0 +1,262 @@
+import { merged, totalsOf, tooMany } from './counts.ts'
+import type { Bucket, Totals } from './counts.ts'
+import { forcedAt } from './record.ts'
+import type { AuditEntry, BreakerRecord, BreakerState, OpenReason } from './record.ts'
+import type { BreakerSettings } from './settings.ts'
+
+/**
+ * The life of a breaker as pure functions: (record, event, now) -> record, or undefined when the event changes nothing
+ * because it belongs to an earlier generation, to somebody else's lease, or to a breaker that an operator holds. `now`
+ * is the store's clock. Nothing here reads a clock, makes an id or touches the network.
+ */
+export type Ruling = { record: BreakerRecord; event?: BreakerEvent }
+
+/** One transition, with the figures that led to it. The same breaker and generation again: the same transition. */
+export type BreakerEvent = {
+  readonly type: 'opened' | 'half_open' | 'closed' | 'forced'
+  readonly generation: number
+  readonly from: BreakerState
+  readonly state: BreakerState
+  readonly atMs: number
+  readonly reason: OpenReason | null
+  readonly failures: number
+  readonly successes: number
+  readonly reopenings: number
+  readonly retryAtMs: number | null
+  /** How long it was open, or half-open, until this transition. */
+  readonly unavailableMs: number | null
+  /** The operator and their words. */
+  readonly by?: string
+  readonly why?: string
+}
+
+/** Results that one instance collected; `id` makes counting them twice impossible. */
+export type Batch = { readonly id: string; readonly buckets: readonly Bucket[] }
+export type ProbeResult = 'success' | 'failure' | 'ignored' | Suspension
+/** What keeps a provider from being called without being a failure of it. */
+export type Suspension =
+  { readonly reason: 'throttled'; readonly forMs: number } | { readonly reason: 'auth' | 'billing' }
+export type Order = {
+  readonly action: AuditEntry['action']
+  readonly by: string
+  readonly reason: string
+  readonly forMs?: number | undefined
+}
+
+/** What a call may do now. `share`: of those that ask, so many may go on. */
+export type Verdict =
+  { kind: 'admit'; share: number } | { kind: 'probe' } | { kind: 'reject'; untilMs: number | null; reason: OpenReason }
+
+const RAMP_SHARE_MIN = 0.1
+const REOPENING_JITTER = 0.15
+export const WRITES_REMEMBERED = 64
+const AUDIT_KEPT = 20
+
+export function verdict(record: BreakerRecord, nowMs: number, settings: BreakerSettings): Verdict {
+  const forced = forcedAt(record, nowMs)
+  if (forced?.mode === 'forced_closed') return { kind: 'admit', share: 1 }
+  if (forced !== null) return { kind: 'reject', untilMs: forced.untilMs, reason: 'forced' }
+  const reason = record.reason ?? 'failures'
+  switch (record.state) {
+    case 'closed':
+      return { kind: 'admit', share: rampShare(record, nowMs, settings) }
+    case 'open':
+      return record.retryAtMs !== null && nowMs >= record.retryAtMs
+        ? { kind: 'probe' }
+        : { kind: 'reject', untilMs: record.retryAtMs, reason }
+    case 'half_open':
+      return record.lease === null || nowMs >= record.lease.untilMs
+        ? { kind: 'probe' }
+        : { kind: 'reject', untilMs: record.lease.untilMs, reason }
+  }
+}
+
+/** The share of calls admitted while the provider's backlog is let through step by step. */
+function rampShare({ rampSinceMs }: BreakerRecord, nowMs: number, { rampMs }: BreakerSettings): number {
+  if (rampSinceMs === null || nowMs >= rampSinceMs + rampMs) return 1
+  return Math.max(RAMP_SHARE_MIN, (nowMs - rampSinceMs) / rampMs)
+}
+
+/** What the fleet has reported, and these results as well. */
+export function report(
+  record: BreakerRecord,
+  { generation, batches }: { generation: number; batches: readonly Batch[] },
+  nowMs: number,
+  settings: BreakerSettings,
+): Ruling | undefined {
+  const fresh = batches.filter(({ id }) => !record.writes.includes(id))
+  if (!counting(record, generation, nowMs) || fresh.length === 0) return undefined
+  const ledger = merged([record.ledger, ...fresh.map(({ buckets }) => buckets)], nowMs, settings.windowMs)
+  const totals = totalsOf(ledger)
+  const ids = fresh.map(({ id }) => id)
+  if (tooMany(totals, settings))
+    return opened(written(record, ids), { reason: 'failures', ...totals }, settings.recoveryMs, nowMs)
+  return { record: { ...written(record, ids), ledger } }
+}
+
+/** The provider asked for a pause, or refuses our key or account. */
+export function suspend(
+  record: BreakerRecord,
+  { generation, id, suspension }: { generation: number; id: string; suspension: Suspension },
+  nowMs: number,
+  settings: BreakerSettings,
+): Ruling | undefined {
+  if (!counting(record, generation, nowMs) || record.writes.includes(id)) return undefined
+  const cause = { reason: suspension.reason, ...totalsOf(record.ledger) }
+  return opened(written(record, [id]), cause, suspensionMs(suspension, settings), nowMs)
+}
+
+/** Somebody wants to find out whether the provider is well again. Undefined: it is not the time, or not their turn. */
+export function claim(
+  record: BreakerRecord,
+  { id, leaseMs }: { id: string; leaseMs: number },
+  nowMs: number,
+  settings: BreakerSettings,
+): Ruling | undefined {
+  if (verdict(record, nowMs, settings).kind !== 'probe') return undefined
+  const open = record.state === 'open'
+  return moved(
+    written(record, [id]),
+    {
+      state: 'half_open',
+      forced: null,
+      lease: { holder: id, untilMs: nowMs + leaseMs },
+      probeSuccesses: open ? 0 : record.probeSuccesses,
+    },
+    nowMs,
+    'half_open',
+  )
+}
+
+/** How a probe ended. Undefined: its lease is not the one that counts any more. */
+export function settleProbe(
+  record: BreakerRecord,
+  { id, holder, result }: { id: string; holder: string; result: ProbeResult },
+  nowMs: number,
+  settings: BreakerSettings,
+  random: () => number,
+): Ruling | undefined {
+  if (record.state !== 'half_open' || record.lease?.holder !== holder || forcedAt(record, nowMs) !== null)
+    return undefined
+  const settled = written(record, [id])
+  if (result === 'ignored') return moved(settled, { lease: null }, nowMs)
+  if (result === 'success') {
+    const probeSuccesses = record.probeSuccesses + 1
+    if (probeSuccesses < settings.successesToClose) return moved(settled, { lease: null, probeSuccesses }, nowMs)
+    return moved(settled, { ...CLOSED, rampSinceMs: nowMs, failures: 0, successes: probeSuccesses }, nowMs, 'closed')
+  }
+  const figures = { failures: record.failures + 1, successes: record.successes + record.probeSuccesses }
+  const reason = result === 'failure' ? 'failures' : result.reason
+  if (result !== 'failure' && result.reason === 'throttled')
+    return opened(settled, { reason, ...figures }, suspensionMs(result, settings), nowMs)
+  const reopenings = record.reopenings + 1
+  return opened({ ...settled, reopenings }, { reason, ...figures }, reopenedMs(settings, reopenings, random), nowMs)
+}
+
+/** An operator's word; it holds until its end, or until the next one. */
+export function force(record: BreakerRecord, id: string, order: Order, nowMs: number): Ruling {
+  const { action, by, reason, forMs } = order
+  const untilMs = forMs === undefined ? null : nowMs + forMs
+  const audit = [...record.audit, { action, by, reason, atMs: nowMs, untilMs }].slice(-AUDIT_KEPT)
+  const ordered = { ...written(record, [id]), audit }
+  const forced = (mode: 'forced_open' | 'forced_closed') => ({ mode, by, reason, atMs: nowMs, untilMs })
+  const { record: next, event } = moved(ordered, afterOrder(), nowMs, 'forced')
+  return { record: next, ...(event && { event: { ...event, by, why: reason } }) }
+
+  function afterOrder(): Partial<BreakerRecord> {
+    switch (action) {
+      case 'open':
+        return { ...OPENED, reason: 'forced', openedAtMs: nowMs, retryAtMs: untilMs, forced: forced('forced_open') }
+      case 'close':
+        return { ...CLOSED, failures: 0, successes: 0, forced: forced('forced_closed') }
+      case 'auto':
+        // Whoever was kept out may find out at once whether the provider is well.
+        return { forced: null, ...(record.reason === 'forced' && { retryAtMs: nowMs }) }
+    }
+  }
+}
+
+/**
+ * An instance that had no store opened by itself and has it back: the fleet gets to know, unless it has moved on since
+ * that instance saw it last.
+ */
+export function carryOver(
+  record: BreakerRecord,
+  { id, seen, local }: { id: string; seen: BreakerRecord; local: BreakerRecord },
+  nowMs: number,
+): Ruling | undefined {
+  const { reason, retryAtMs, failures, successes } = local
+  const stillOpen = local.state === 'open' && reason !== null && retryAtMs !== null && retryAtMs > nowMs
+  if (!stillOpen || !counting(record, seen.generation, nowMs)) return undefined
+  return opened(written(record, [id]), { reason, failures, successes }, retryAtMs - nowMs, nowMs)
+}
+
+const CLOSED = {
+  state: 'closed',
+  reason: null,
+  openedAtMs: null,
+  retryAtMs: null,
+  reopenings: 0,
+  probeSuccesses: 0,
+  lease: null,
+  rampSinceMs: null,
+  ledger: [],
+} satisfies Partial<BreakerRecord>
+
+const OPENED = {
+  state: 'open',
+  failures: 0,
+  successes: 0,
+  reopenings: 0,
+  probeSuccesses: 0,
+  lease: null,
+  rampSinceMs: null,
+  ledger: [],
+} satisfies Partial<BreakerRecord>
+
+/** Whether results of calls admitted in that generation count now. */
+function counting(record: BreakerRecord, generation: number, nowMs: number): boolean {
+  return record.state === 'closed' && record.generation === generation && forcedAt(record, nowMs) === null
+}
+
+function opened(record: BreakerRecord, cause: { reason: OpenReason } & Totals, openMs: number, nowMs: number): Ruling {
+  const { reopenings } = record
+  const openedAtMs = record.state === 'closed' ? nowMs : (record.openedAtMs ?? nowMs)
+  const times = { openedAtMs, retryAtMs: nowMs + openMs }
+  return moved(record, { ...OPENED, ...cause, ...times, reopenings, forced: null }, nowMs, 'opened')
+}
+
+/**
+ * A new generation. It also outgrows the clock, so that the generations of a document that was deleted and made again
+ * are never used twice.
+ */
+function moved(
+  record: BreakerRecord,
+  changes: Partial<BreakerRecord>,
+  nowMs: number,
+  type?: BreakerEvent['type'],
+): Ruling {
+  const generation = Math.max(record.generation + 1, Math.floor(nowMs))
+  const next = { ...record, ...changes, generation, changedAtMs: nowMs }
+  if (type === undefined) return { record: next }
+  const { state, reason, failures, successes, reopenings, retryAtMs } = next
+  const since = record.openedAtMs
+  const unavailableMs = since === null || record.state === 'closed' ? null : Math.max(0, nowMs - since)
+  const figures = { failures, successes, reopenings, retryAtMs, unavailableMs }
+  return { record: next, event: { type, generation, from: record.state, state, atMs: nowMs, reason, ...figures } }
+}
+
+/** Every write leaves its ids, so that it can be recognised when its acknowledgement was lost. */
+function written(record: BreakerRecord, ids: readonly string[]): BreakerRecord {
+  return { ...record, writeCount: record.writeCount + 1, writes: [...record.writes, ...ids].slice(-WRITES_REMEMBERED) }
+}
+
+function suspensionMs(suspension: Suspension, settings: BreakerSettings): number {
+  return suspension.reason === 'throttled' ? Math.min(suspension.forMs, settings.throttleMaxMs) : settings.recoveryMs
+}
+
+/** Doubled with every failed probe and capped; the jitter keeps the fleets of several projects apart. */
+function reopenedMs({ recoveryMs, recoveryMaxMs }: BreakerSettings, reopenings: number, random: () => number): number {
+  const ms = Math.min(recoveryMaxMs, recoveryMs * 2 ** Math.min(reopenings, 30))
+  return ms * (1 - REOPENING_JITTER + 2 * REOPENING_JITTER * random())
+}

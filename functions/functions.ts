@@ -120,6 +120,13 @@ export const FUNCTIONS = table({
   'hooks-assemblyai': { ...hook, ...light, purpose: 'Hears that a transcription has ended' },
   'hooks-auphonic': { ...hook, ...light, purpose: 'Hears that a mastering has ended' },
   'ops-live': { ...read, ...light, caller: 'anyone', timeoutSeconds: 10, purpose: 'Answers without touching anything' },
+  'ops-breakers': {
+    ...write,
+    ...light,
+    alsoGet: true,
+    caller: 'admin',
+    purpose: 'Lists the circuit breakers; a POST opens or closes one, or leaves it to itself again',
+  },
 })
 
 export type FunctionName = keyof typeof FUNCTIONS

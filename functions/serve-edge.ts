@@ -18,7 +18,7 @@ export function serveEdge<Schema extends z.ZodType, Needs extends EdgeDependenci
   needs: () => Needs,
 ): Serve {
   const { caller } = FUNCTIONS[name]
-  if (caller === 'user') edgeDependencies().tokens.preload('user')
+  if (caller === 'user' || caller === 'admin') edgeDependencies().tokens.preload('user')
   if (caller === 'tasks') edgeDependencies().tokens.preload('service')
   return createEndpoint(FUNCTIONS[name], spec, needs)
 }

@@ -5,6 +5,7 @@ import type { WorkDependencies } from '../shared/dependencies/work.ts'
 import { EpisodeId } from '../shared/episodes/inputs.ts'
 import { runStep } from '../shared/episodes/workers/run-step.ts'
 import type { Worker } from '../shared/episodes/workers/work.ts'
+import { PROVIDER_OF } from '../shared/episodes/steps.ts'
 import type { StepName } from '../shared/episodes/steps.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
 import type { Serve } from '../shared/http/server.ts'
@@ -18,7 +19,9 @@ export function serveStep(step: StepName, worker: Worker): Serve {
     generation: z.int().min(1),
     dispatch: z.int().min(1),
   })
-  const { episodes, objects, queue } = workDependencies()
+  const { episodes, objects, queue, breakers } = workDependencies()
+  const provider = PROVIDER_OF[step]
+  if (provider !== undefined) breakers[provider].warmUp()
   for (const client of [episodes, objects, queue]) client.preload()
   const spec: EndpointSpec<typeof order, WorkDependencies> = {
     input: order,

@@ -7,6 +7,15 @@ export type ProviderName = (typeof PROVIDERS)[number]
 /** A signer whose ID tokens we accept, and where its public keys are published. */
 type TokenIssuer = { issuer: string; jwksUrl: string }
 
+/** What has a circuit breaker that the fleet shares: every paid service, and Cloud Storage. */
+export const SHARED_BREAKERS = [...PROVIDERS, 'gcs'] as const
+/** Firestore's own is each instance's own: it could not be kept in what it guards. */
+const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
+export type BreakerName = (typeof BREAKERS)[number]
+
+/** What is set of a breaker's settings; shared/breaker/settings.ts has the defaults of the rest. */
+export type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
+
 export type ProviderConfig = {
   apiKey: string
   baseUrl: string
@@ -45,6 +54,7 @@ export type Config = {
   /** How soon a job is asked for although its provider said it would call. */
   safetyPollMs: number
   providers: Record<ProviderName, ProviderConfig>
+  breakers: Record<BreakerName, BreakerConfig>
 }
 
 /** The environment cannot be used as it is; the message names every variable at fault and what was expected of it. */
@@ -59,6 +69,7 @@ const baseUrl = z
   .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
   .transform((url) => url.replace(/\/+$/, ''))
 const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
+const seconds = (minimum: number) => number(minimum).transform((value) => value * 1000)
 const origins = z
   .string()
   .transform((list) =>
@@ -76,6 +87,30 @@ const hostPort = z
   .string()
   .trim()
   .regex(/^[\w.-]+:\d{1,5}$/, 'expected host:port')
+
+/**
+ * A breaker's settings by the ends of their variables: `BREAKER_<end>` is for every breaker, `BREAKER_<NAME>_<end>` for
+ * one. What is given in seconds is kept in milliseconds.
+ */
+const BREAKER_VARIABLES = {
+  FAILURE_THRESHOLD: { setting: 'failureThreshold', schema: number(1).pipe(z.int()) },
+  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001) },
+  MIN_FAILURE_RATE: { setting: 'minFailureRate', schema: number(0).pipe(z.number().max(1)) },
+  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001) },
+  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001) },
+  SUCCESSES_TO_CLOSE: { setting: 'successesToClose', schema: number(1).pipe(z.int()) },
+  RAMP_SECONDS: { setting: 'rampMs', schema: seconds(0) },
+  CACHE_TTL_SECONDS: { setting: 'cacheTtlMs', schema: seconds(0) },
+  THROTTLE_MAX_SECONDS: { setting: 'throttleMaxMs', schema: seconds(0) },
+  SLOW_CALL_SECONDS: { setting: 'slowCallMs', schema: seconds(0.001) },
+} as const
+type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
+
+/** Storage fails in short bursts under load; Firestore's breaker is one instance's, and only spares it the waiting. */
+const OWN_SETTINGS: Partial<Record<BreakerName, BreakerConfig>> = {
+  gcs: { failureThreshold: 10, recoveryMs: 30_000 },
+  firestore: { failureThreshold: 10, recoveryMs: 5_000, recoveryMaxMs: 30_000, rampMs: 0 },
+}
 
 /** Every variable we read, with its one default. Empty values count as absent. */
 const Environment = z.object({
@@ -114,6 +149,7 @@ const Environment = z.object({
   ELEVENLABS_BASE_URL: baseUrl.default('https://api.elevenlabs.io'),
   AUPHONIC_API_KEY: text,
   AUPHONIC_BASE_URL: baseUrl.default('https://auphonic.com/api'),
+  ...breakerVariables(),
   K_SERVICE: z.string().optional(),
   FUNCTIONS_EMULATOR: z.string().optional(),
 })
@@ -168,6 +204,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
       elevenlabs: provider(env, env.ELEVENLABS_API_KEY, env.ELEVENLABS_BASE_URL, functionsBaseUrl),
       auphonic: provider(env, env.AUPHONIC_API_KEY, env.AUPHONIC_BASE_URL, functionsBaseUrl),
     },
+    breakers: Object.fromEntries(BREAKERS.map((name) => [name, breaker(env, name)])) as Config['breakers'],
   }
   refuseLocalIssuerInTheCloud(env, config)
   return deepFreeze(config)
@@ -184,6 +221,25 @@ function provider(env: ParsedEnvironment, apiKey: string, url: string, functions
     canReachStorage: !storageIsLocal || reachesLoopback,
     canReachHooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
   }
+}
+
+function breakerVariables(): Record<`BREAKER_${string}`, z.ZodOptional<z.ZodType<number, string>>> {
+  const prefixes = ['BREAKER_', ...BREAKERS.map((name) => `BREAKER_${name.toUpperCase()}_`)]
+  return Object.fromEntries(
+    prefixes.flatMap((prefix) =>
+      Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
+    ),
+  )
+}
+
+/** What is set for this breaker, else what it has by itself, else what is set for all. */
+function breaker(env: Record<string, unknown>, name: BreakerName): BreakerConfig {
+  const set = (prefix: string) =>
+    Object.entries(BREAKER_VARIABLES).flatMap(([end, { setting }]) => {
+      const value = env[`BREAKER_${prefix}${end}`]
+      return value === undefined ? [] : [[setting, value]]
+    })
+  return { ...Object.fromEntries(set('')), ...OWN_SETTINGS[name], ...Object.fromEntries(set(`${name.toUpperCase()}_`)) }
 }
 
 /**

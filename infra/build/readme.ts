@@ -27,7 +27,7 @@ function functionsTable(): string {
     ({ name, method, caller, purpose, bodyBytesMax, timeoutSeconds, memoryMiB }) => [
       `\`${name}\``,
       method,
-      { user: 'user', tasks: 'Cloud Tasks', provider: 'provider', anyone: 'anyone' }[caller],
+      { user: 'user', admin: 'admin', tasks: 'Cloud Tasks', provider: 'provider', anyone: 'anyone' }[caller],
       bodyBytesMax === 0 ? '' : bytes(bodyBytesMax),
       `${timeoutSeconds} s`,
       `${memoryMiB} MiB`,

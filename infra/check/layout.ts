@@ -65,6 +65,15 @@ const RULES: readonly Rule[] = [
       !one.typeOnly && between('shared/episodes', 'shared/store', 'shared/tasks', 'shared/dependencies')(one),
   },
   {
+    name: 'shared/breaker can be taken away: of ours it imports only errors, and SDKs by type',
+    breaks: (one) =>
+      inside(one.from, 'shared/breaker') &&
+      !one.typeOnly &&
+      (one.external
+        ? one.to !== 'zod' && !one.to.startsWith('node:')
+        : !inside(one.to, 'shared/breaker', 'shared/errors')),
+  },
+  {
     name: 'shared/errors and shared/config.ts import nothing of ours',
     breaks: (one) =>
       inside(one.from, 'shared/errors', 'shared/config.ts') && !one.external && !inside(one.to, 'shared/errors'),

@@ -4,6 +4,8 @@ import { objectStore } from '../store/objects.ts'
 import type { ObjectStore } from '../store/objects.ts'
 import { stepQueue } from '../tasks/step-queue.ts'
 import type { StepQueue } from '../tasks/step-queue.ts'
+import { sharedBreakers } from './breakers.ts'
+import type { SharedBreakers } from './breakers.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
 import { once } from '../resilience/once.ts'
@@ -13,11 +15,14 @@ export type Dependencies = EdgeDependencies & {
   episodes: EpisodeStore
   objects: ObjectStore
   queue: StepQueue
+  breakers: SharedBreakers
 }
 
 /** Built once for this instance. */
 export const dependencies = once((): Dependencies => {
   const edge = edgeDependencies()
   const { config, firestore } = edge
-  return { ...edge, episodes: episodeStore(firestore), objects: objectStore(config), queue: stepQueue(config) }
+  const breakers = sharedBreakers(config, firestore)
+  const objects = objectStore(config, breakers.gcs)
+  return { ...edge, breakers, episodes: episodeStore(firestore), objects, queue: stepQueue(config) }
 })

@@ -1,9 +1,11 @@
+import { CircuitBreaker } from '../breaker/breaker.ts'
 import { loadConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import type { EdgeNeeds } from '../http/exchange.ts'
 import type { TokenVerifier } from '../http/identity.ts'
-import { firestoreAccess } from '../store/firestore.ts'
+import { failureOfFirestore, firestoreAccess } from '../store/firestore.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
+import { logBreakerEvent } from '../telemetry/breaker-events.ts'
 import { idempotencyRecords } from '../store/idempotency.ts'
 import { once } from '../resilience/once.ts'
 
@@ -16,7 +18,15 @@ export type EdgeDependencies = EdgeNeeds & { config: Config; firestore: Firestor
  */
 export const edgeDependencies = once((): EdgeDependencies => {
   const config = loadConfig(process.env)
-  const firestore = firestoreAccess(config)
+  const firestore = firestoreAccess(
+    config,
+    new CircuitBreaker({
+      name: 'firestore',
+      settings: config.breakers.firestore,
+      classify: failureOfFirestore,
+      onEvent: logBreakerEvent,
+    }),
+  )
   const idempotency = idempotencyRecords(firestore, Date.now)
   return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency }
 })

@@ -6,6 +6,9 @@ import { elevenLabs } from '../providers/elevenlabs.ts'
 import type { ElevenLabs } from '../providers/elevenlabs.ts'
 import { gemini } from '../providers/gemini.ts'
 import type { Gemini } from '../providers/gemini.ts'
+import type { Guard } from '../providers/guarded-call.ts'
+import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
+import type { ProviderName } from '../config.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
 import { once } from '../resilience/once.ts'
@@ -23,12 +26,17 @@ export type WorkDependencies = Dependencies & {
 export const workDependencies = once((): WorkDependencies => {
   const common = dependencies()
   const { providers } = common.config
+  const guard = (provider: ProviderName): Guard => ({
+    provider,
+    breaker: common.breakers[provider],
+    limit: new ConcurrencyLimit(() => performance.now()),
+  })
   return {
     ...common,
     random: Math.random,
-    assemblyAi: assemblyAi(providers.assemblyai),
-    gemini: gemini(providers.gemini),
-    elevenLabs: elevenLabs(providers.elevenlabs),
-    auphonic: auphonic(providers.auphonic),
+    assemblyAi: assemblyAi(providers.assemblyai, guard('assemblyai')),
+    gemini: gemini(providers.gemini, guard('gemini')),
+    elevenLabs: elevenLabs(providers.elevenlabs, guard('elevenlabs')),
+    auphonic: auphonic(providers.auphonic, guard('auphonic')),
   }
 })

@@ -15,7 +15,16 @@ export type Fence = { generation: number; step: StepName; token: string }
 export type Outcome =
   | { kind: 'done'; results: Results; adopted?: boolean }
   | { kind: 'polling'; nextCheckAtMs: number }
-  | { kind: 'unavailable'; provider: string; untilMs: number; ambiguous: boolean; giveUp: EpisodeFault }
+  /** `sent`: the provider was asked; when it was not, nothing can have been charged. `fault` explains the wait. */
+  | {
+      kind: 'unavailable'
+      provider: string
+      untilMs: number
+      ambiguous: boolean
+      sent: boolean
+      fault: EpisodeFault
+      giveUp: EpisodeFault
+    }
   /** `newJob`: the provider has ended the one there was. */
   | { kind: 'tryAgain'; notBeforeMs: number; ambiguous: boolean; newJob: boolean; giveUp: EpisodeFault }
   | { kind: 'failed'; fault: EpisodeFault }
@@ -52,7 +61,7 @@ export function start(episode: Episode, nowMs: number): Moved {
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
 function restarted(step: Step): Step {
   if (step.state === 'done' || step.state === 'skipped') return step
-  const jobLives = step.job !== undefined && step.error === undefined
+  const jobLives = step.job !== undefined && step.state !== 'error'
   return { ...PENDING, ...(jobLives && { job: step.job }), ...(step.paid && { paid: { ...step.paid, open: false } }) }
 }
 
@@ -162,7 +171,7 @@ export function settle(
     case 'failed':
       return fail(episode, fence.step, outcome.fault, nowMs)
     case 'polling': {
-      const { unavailable: _over, ...free } = released(step, 'waiting')
+      const { unavailable: _over, error: _cured, ...free } = released(step, 'waiting')
       const { hinted, ...job } = step.job ?? { key: '', hookToken: '', polls: 0 }
       const polled: Step = { ...free, job: { ...job, polls: job.polls + 1 } }
       return orderStep(episode, fence.step, polled, nowMs, hinted ? nowMs : outcome.nextCheckAtMs)
@@ -171,7 +180,8 @@ export function settle(
       const sinceMs = step.unavailable?.sinceMs ?? nowMs
       if (nowMs - sinceMs > deadlineMs) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const waiting: Step = {
-        ...released(callEnded(step, outcome.ambiguous), 'waiting'),
+        ...released(outcome.sent ? callEnded(step, outcome.ambiguous) : callUnsent(step), 'waiting'),
+        error: outcome.fault,
         unavailable: {
           provider: outcome.provider,
           sinceMs,
@@ -231,6 +241,11 @@ function finishStep(
 /** A paid call stays open when it may have been carried out although its result is not here. */
 function callEnded(step: Step, ambiguous: boolean): Step {
   return step.paid === undefined ? step : { ...step, paid: { ...step.paid, open: ambiguous } }
+}
+
+/** The call that claiming the step counted was never made. */
+function callUnsent(step: Step): Step {
+  return step.paid === undefined ? step : { ...step, paid: { ...step.paid, calls: step.paid.calls - 1, open: false } }
 }
 
 /** The result of the call before was found: this attempt made none. */

@@ -51,8 +51,16 @@ export const EpisodeFault = z.looseObject({
   message: z.string(),
   retryable: z.boolean(),
   error_id: z.string(),
+  /** For the developer, as in an error envelope. */
+  technical_message: z.string().optional(),
 })
-export type EpisodeFault = { code: string; message: string; retryable: boolean; error_id: string }
+export type EpisodeFault = {
+  code: string
+  message: string
+  retryable: boolean
+  error_id: string
+  technical_message?: string | undefined
+}
 
 const Step = z.looseObject({
   state: z.enum(['pending', 'running', 'waiting', 'done', 'skipped', 'error']),

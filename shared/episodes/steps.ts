@@ -1,3 +1,5 @@
+import type { ProviderName } from '../config.ts'
+
 /** The steps of the pipeline, in the order a person reads them. */
 export const STEPS = ['transcribe', 'write', 'voice', 'master', 'finish'] as const
 export type StepName = (typeof STEPS)[number]
@@ -35,3 +37,11 @@ export const AMBIGUOUS_REPEATS_MAX = 1
 
 /** Name of the order to work on a step: what a task carries, and what makes its name. */
 export type StepOrder = { step: StepName; generation: number; dispatch: number; notBeforeMs?: number }
+
+/** The paid service that a step needs. */
+export const PROVIDER_OF: Partial<Record<StepName, ProviderName>> = {
+  transcribe: 'assemblyai',
+  write: 'gemini',
+  voice: 'elevenlabs',
+  master: 'auphonic',
+}

@@ -98,8 +98,8 @@ function stepView(step: Step): StepView {
   }
 }
 
-function faultView({ code, message, retryable, error_id }: EpisodeFault): EpisodeFault {
-  return { code, message, retryable, error_id }
+function faultView({ code, message, retryable, error_id, technical_message }: EpisodeFault): EpisodeFault {
+  return { code, message, ...(technical_message !== undefined && { technical_message }), retryable, error_id }
 }
 
 function rfc3339(timeMs: number): string {

@@ -27,6 +27,8 @@ function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Ident
   switch (caller) {
     case 'user':
       return identity.kind === 'user'
+    case 'admin':
+      return identity.kind === 'user' && identity.admin
     case 'tasks':
       return identity.kind === 'service' && identity.email === tasksAccount
   }

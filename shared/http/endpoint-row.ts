@@ -1,8 +1,8 @@
 /**
- * Who may call a function. `user`: any signed-in person. `tasks` and `provider`: Cloud Tasks' own service account, and
+ * Who may call a function. `user`: any signed-in person. `admin`: one with the custom claim `role: "admin"`. `tasks` and `provider`: Cloud Tasks' own service account, and
  * whoever holds the token made for one attempt (checked by the handler, which alone knows the attempt).
  */
-export type Caller = 'user' | 'tasks' | 'provider' | 'anyone'
+export type Caller = 'user' | 'admin' | 'tasks' | 'provider' | 'anyone'
 
 /**
  * How a function takes its input. `json`: a JSON body. `query`: the query string, no body. `stream`: the query string,
@@ -14,6 +14,8 @@ type InputKind = 'json' | 'query' | 'stream' | 'ignored'
 export type EndpointRow = {
   readonly name: string
   readonly method: 'GET' | 'POST'
+  /** Answers GET as well, without input: what a POST would change. */
+  readonly alsoGet?: true
   readonly caller: Caller
   readonly input: InputKind
   readonly bodyBytesMax: number

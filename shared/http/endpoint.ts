@@ -24,7 +24,9 @@ import { timing } from './timing.ts'
 
 /** What a handler gets to see of a request. */
 type Call<Input> = {
+  /** Undefined in a GET of a function that also takes POST. */
   readonly input: Input
+  readonly method: 'GET' | 'POST'
   readonly signal: AbortSignal
   readonly requestId: string
   /** The signed-in person. @throws AppError unauthenticated when the function's caller is not `user` */
@@ -99,6 +101,7 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
     signal: exchange.signal,
     requestId: exchange.requestId,
     operation: exchange.operation,
+    method: request.method === 'POST' ? 'POST' : 'GET',
     get input() {
       return exchange.input as Input
     },

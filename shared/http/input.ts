@@ -7,6 +7,10 @@ const ISSUES_MAX = 20
 
 /** Reads and parses the input where the function table says it is; the handler sees only what its schema let through. */
 export const inputParsing: Wrapper = async (exchange, next) => {
+  if (exchange.row.alsoGet && exchange.request.method !== exchange.row.method) {
+    exchange.body.check()
+    return next()
+  }
   exchange.rawInput = await rawInput(exchange)
   exchange.input = parse(exchange.inputSchema, exchange.rawInput)
   return next()

@@ -3,7 +3,7 @@ import * as z from 'zod'
 
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
-import type { CallContext } from './guarded-call.ts'
+import type { CallContext, Guard } from './guarded-call.ts'
 import { jsonOf, requestsOf, sendForJson } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
@@ -37,9 +37,9 @@ export type TranscriptJob = z.infer<typeof TranscriptJob>
 export type AssemblyAi = ReturnType<typeof assemblyAi>
 
 /** Pre-recorded transcription: https://www.assemblyai.com/docs/api-reference */
-export function assemblyAi({ apiKey, baseUrl }: ProviderConfig) {
+export function assemblyAi({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const request = requestsOf('assemblyai', baseUrl, { Authorization: apiKey }, explain)
-  const control = { provider: 'assemblyai', attemptTimeoutMs: CONTROL_TIMEOUT_MS } as const
+  const control = { guard, attemptTimeoutMs: CONTROL_TIMEOUT_MS }
 
   return {
     /** Sends the audio itself, for where the provider cannot fetch it; the URL can only be read by the provider. */
@@ -50,7 +50,7 @@ export function assemblyAi({ apiKey, baseUrl }: ProviderConfig) {
         return (await sendForJson(sent, Uploaded, 65_536, context, signal)).upload_url
       }
       const limits = { attemptTimeoutMs: UPLOAD_TIMEOUT_MS, attemptsMax: 1 }
-      return guardedCall({ provider: 'assemblyai', operation: 'upload', ...limits, attempt }, context)
+      return guardedCall({ guard, operation: 'upload', ...limits, attempt }, context)
     },
 
     /** Creates the job: sent once, because it is charged. */

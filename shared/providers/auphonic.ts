@@ -3,7 +3,7 @@ import * as z from 'zod'
 
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
-import type { CallContext } from './guarded-call.ts'
+import type { CallContext, Guard } from './guarded-call.ts'
 import { badResponse, jsonOf, requestsOf, send, sendForJson } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
@@ -43,7 +43,7 @@ export type ProductionState =
 export type Auphonic = ReturnType<typeof auphonic>
 
 /** Audio mastering: https://auphonic.com/help/api/ */
-export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
+export function auphonic({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const request = requestsOf('auphonic', baseUrl, { Authorization: `Bearer ${apiKey}` }, explain)
   const call = <T>(
     sent: ProviderRequest,
@@ -54,7 +54,7 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
   ) =>
     guardedCall(
       {
-        provider: 'auphonic',
+        guard,
         operation: sent.operation,
         attemptTimeoutMs,
         attemptsMax,
@@ -152,7 +152,7 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig) {
         return send({ ...first, url: new URL(location, downloadUrl).href, headers: {} }, context, signal)
       }
       const limits = { attemptTimeoutMs: TRANSFER_TIMEOUT_MS, attemptsMax: 3 }
-      const { body } = await guardedCall({ provider: 'auphonic', operation: 'download', ...limits, attempt }, context)
+      const { body } = await guardedCall({ guard, operation: 'download', ...limits, attempt }, context)
       return Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])
     },
   }

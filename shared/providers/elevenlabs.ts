@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
-import type { CallContext } from './guarded-call.ts'
+import type { CallContext, Guard } from './guarded-call.ts'
 import { badResponse, jsonOf, readBytes, requestsOf, send } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
@@ -28,7 +28,7 @@ export type Spoken = { audio: Buffer; contentType: string; characters: number }
 export type ElevenLabs = ReturnType<typeof elevenLabs>
 
 /** Text to speech: https://elevenlabs.io/docs/api-reference/text-to-speech */
-export function elevenLabs({ apiKey, baseUrl }: ProviderConfig) {
+export function elevenLabs({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const requestTo = requestsOf('elevenlabs', baseUrl, { 'xi-api-key': apiKey, Accept: 'audio/mpeg' }, explain)
   return {
     /** Sent once: charges are irreversible and there is no idempotency key. */
@@ -47,12 +47,13 @@ export function elevenLabs({ apiKey, baseUrl }: ProviderConfig) {
         return { audio, contentType, characters: Number(response.headers.get('character-cost') ?? text.length) }
       }
       const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
-      return guardedCall({ provider: 'elevenlabs', operation: 'textToSpeech', ...limits, attempt }, context)
+      return guardedCall({ guard, operation: 'textToSpeech', ...limits, attempt }, context)
     },
   }
 }
 
 const BILLING_CODES = new Set(['quota_exceeded', 'insufficient_credits', 'payment_required'])
+const CONCURRENCY_CODES = new Set(['concurrent_limit_exceeded', 'too_many_concurrent_requests'])
 const INPUT_CODES = new Set(['voice_access_denied', 'voice_not_found'])
 
 function explain(_status: number, body: string): Partial<ProviderErrorFields> {
@@ -62,6 +63,7 @@ function explain(_status: number, body: string): Partial<ProviderErrorFields> {
   return {
     message: `${code} ${detail.message ?? ''}`,
     ...(BILLING_CODES.has(code) && { kind: 'billing' as const }),
+    ...(CONCURRENCY_CODES.has(code) && { kind: 'at_capacity' as const }),
     ...(INPUT_CODES.has(code) && { kind: 'invalid_input' as const }),
     ...(code.includes('content') && { kind: 'content_blocked' as const }),
   }

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { Notes } from '../episodes/notes.ts'
 import { guardedCall } from './guarded-call.ts'
-import type { CallContext } from './guarded-call.ts'
+import type { CallContext, Guard } from './guarded-call.ts'
 import { badResponse, jsonOf, requestsOf, sendForJson } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { ProviderError } from './provider-error.ts'
@@ -74,7 +74,7 @@ export type NotesRequest = {
 export type Gemini = ReturnType<typeof gemini>
 
 /** Show notes by generateContent: https://ai.google.dev/api/generate-content */
-export function gemini({ apiKey, baseUrl }: ProviderConfig) {
+export function gemini({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const requestTo = requestsOf('gemini', baseUrl, { 'x-goog-api-key': apiKey }, explain)
   return {
     /** Sent once: an answer that never arrived is charged all the same. */
@@ -92,7 +92,7 @@ export function gemini({ apiKey, baseUrl }: ProviderConfig) {
       const attempt = async (signal: AbortSignal) =>
         notesOf(request, await sendForJson(request, Generated, ANSWER_BYTES_MAX, context, signal))
       const limits = { attemptTimeoutMs: GENERATE_TIMEOUT_MS, attemptsMax: 1 }
-      return guardedCall({ provider: 'gemini', operation: 'generateContent', ...limits, attempt }, context)
+      return guardedCall({ guard, operation: 'generateContent', ...limits, attempt }, context)
     },
   }
 }

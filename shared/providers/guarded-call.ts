@@ -1,5 +1,7 @@
+import type { CircuitBreaker } from '../breaker/breaker.ts'
 import type { ProviderName } from '../config.ts'
 import { fullJitterMs } from '../resilience/backoff.ts'
+import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { pause } from '../resilience/deadline.ts'
 import { log } from '../telemetry/log.ts'
 import { timed } from '../telemetry/scope.ts'
@@ -14,8 +16,11 @@ export type CallContext = {
   random: () => number
 }
 
+/** What stands between us and one provider. */
+export type Guard = { provider: ProviderName; breaker: CircuitBreaker; limit: ConcurrencyLimit }
+
 export type GuardedCall<T> = {
-  provider: ProviderName
+  guard: Guard
   operation: string
   attemptTimeoutMs: number
   /** How often it may be sent in all. 1 for calls that are charged or create something. */
@@ -24,31 +29,56 @@ export type GuardedCall<T> = {
 }
 
 const BACKOFF = { baseMs: 250, capMs: 2000 }
+/** A probe's lease outlives its call, so that the call's own timeout ends it. */
+const LEASE_MARGIN_MS = 2000
 const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'network', 'timeout'])
 
 /**
- * The one way to call a provider: deadline, attempt, classification, bounded repeat. The breaker's admission belongs
- * before the attempt and its report after it, inside the loop, so that every single request is counted.
+ * The one way to call a provider: bounded repeat, breaker, deadline, attempt, classification. The breaker is inside the
+ * loop, so that every single request is counted and none is sent after it has opened.
  * @throws ProviderError for every failure of the provider
+ * @throws BreakerOpenError when the request was not sent
  * @throws the signal's reason when the caller's own time is up
  */
 export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext): Promise<T> {
   for (let failures = 0; ; failures++) {
     context.signal.throwIfAborted()
-    const startedAtMs = performance.now()
     try {
-      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(call.attemptTimeoutMs)])
-      const result = await timed('provider', () => call.attempt(signal))
-      report(call, context, startedAtMs)
-      return result
-    } catch (thrown) {
+      const leaseMs = call.attemptTimeoutMs + LEASE_MARGIN_MS
+      return await call.guard.breaker.execute((signal) => attempt(call, context, signal), context.signal, { leaseMs })
+    } catch (error) {
       context.signal.throwIfAborted()
-      const error = classified(call, thrown)
-      report(call, context, startedAtMs, error)
+      if (!(error instanceof ProviderError)) throw error
       if (failures + 1 >= call.attemptsMax || !REPEATABLE.has(error.kind) || error.retryAfterMs !== undefined)
         throw error
       await pause(fullJitterMs(BACKOFF, failures, context.random), context.signal)
     }
+  }
+}
+
+/** Sends it once. @throws ProviderError, whatever the way in which it failed */
+async function attempt<T>(call: GuardedCall<T>, context: CallContext, guarded: AbortSignal): Promise<T> {
+  const { provider, limit } = call.guard
+  const leave = limit.enter()
+  if (leave === undefined) {
+    const message = `as many calls at once as it lets us make (${limit.most})`
+    throw new ProviderError(provider, call.operation, { kind: 'at_capacity', message })
+  }
+  const startedAtMs = performance.now()
+  try {
+    const signal = AbortSignal.any([guarded, AbortSignal.timeout(call.attemptTimeoutMs)])
+    const result = await timed('provider', () => call.attempt(signal))
+    limit.worked()
+    report(call, context, startedAtMs)
+    return result
+  } catch (thrown) {
+    context.signal.throwIfAborted()
+    const error = classified(call, thrown)
+    if (error.kind === 'at_capacity') limit.lower()
+    report(call, context, startedAtMs, error)
+    throw error
+  } finally {
+    leave()
   }
 }
 
@@ -66,7 +96,7 @@ function classified(call: GuardedCall<unknown>, thrown: unknown): ProviderError 
   if (thrown instanceof ProviderError) return thrown
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError') {
     const message = `no answer within ${call.attemptTimeoutMs} ms`
-    return new ProviderError(call.provider, call.operation, {
+    return new ProviderError(call.guard.provider, call.operation, {
       kind: 'timeout',
       message,
       ambiguous: true,
@@ -75,7 +105,7 @@ function classified(call: GuardedCall<unknown>, thrown: unknown): ProviderError 
   }
   const code = codeOf(thrown)
   if (code === undefined && !(thrown instanceof TypeError)) throw thrown
-  return new ProviderError(call.provider, call.operation, {
+  return new ProviderError(call.guard.provider, call.operation, {
     kind: 'network',
     message: `connection failed (${code ?? 'unknown'})`,
     ambiguous: code === undefined || !NEVER_SENT.has(code),
@@ -93,7 +123,7 @@ function codeOf(thrown: unknown): string | undefined {
 
 function report(call: GuardedCall<unknown>, context: CallContext, startedAtMs: number, error?: ProviderError): void {
   const fields = {
-    provider: call.provider,
+    provider: call.guard.provider,
     operation: call.operation,
     correlationId: context.correlationId,
     durationMs: Math.round(performance.now() - startedAtMs),

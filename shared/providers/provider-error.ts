@@ -1,14 +1,16 @@
+import type { FailureMeaning } from '../breaker/breaker.ts'
 import type { ProviderName } from '../config.ts'
 
 /**
  * Every way a provider call can fail, as one taxonomy. `rate_limited`, `overloaded`, `network`, `timeout`: the provider
- * cannot be used just now. `auth`, `billing`: it cannot be used until an operator acts. `bad_response`: it answered
+ * cannot be used just now. `at_capacity`: we already make as many calls at once as we may. `auth`, `billing`: it cannot be used until an operator acts. `bad_response`: it answered
  * something we cannot read. The rest are about this one request and say nothing about the provider's health.
  */
 export type ProviderErrorKind =
   | 'auth'
   | 'billing'
   | 'rate_limited'
+  | 'at_capacity'
   | 'overloaded'
   | 'network'
   | 'timeout'
@@ -51,7 +53,33 @@ export class ProviderError extends Error {
 
 /** Failures that pass by themselves or by an operator's hand: the episode waits for them. */
 export function isUnavailability(kind: ProviderErrorKind): boolean {
-  return ['auth', 'billing', 'rate_limited', 'overloaded', 'network', 'timeout'].includes(kind)
+  return ['auth', 'billing', 'rate_limited', 'at_capacity', 'overloaded', 'network', 'timeout'].includes(kind)
+}
+
+/** What a failed call says about the provider's health, to its breaker. */
+export function meaningOf(error: unknown): FailureMeaning {
+  if (!(error instanceof ProviderError)) return 'ignored'
+  switch (error.kind) {
+    case 'auth':
+    case 'billing':
+      return { reason: error.kind }
+    case 'rate_limited':
+      return error.retryAfterMs === undefined ? 'ignored' : { reason: 'throttled', forMs: error.retryAfterMs }
+    case 'overloaded':
+      return error.status === 503 && error.retryAfterMs !== undefined
+        ? { reason: 'throttled', forMs: error.retryAfterMs }
+        : 'failure'
+    case 'network':
+    case 'timeout':
+    case 'bad_response':
+      return 'failure'
+    case 'at_capacity':
+    case 'invalid_input':
+    case 'content_blocked':
+    case 'not_found':
+    case 'conflict':
+      return 'ignored'
+  }
 }
 
 /** What a status means where the provider gives it no meaning of its own. */

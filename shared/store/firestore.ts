@@ -1,5 +1,6 @@
 import type { Firestore } from '@google-cloud/firestore'
 
+import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
@@ -20,7 +21,7 @@ export type FirestoreAccess = {
 }
 
 /** The client, imported at the first call: a function that never touches the store does not pay for it. */
-export function firestoreAccess(config: Config): FirestoreAccess {
+export function firestoreAccess(config: Config, breaker: CircuitBreaker): FirestoreAccess {
   const access = once(async () => {
     const { Firestore: Client } = await import('@google-cloud/firestore')
     return new Client({ projectId: config.projectId })
@@ -29,14 +30,22 @@ export function firestoreAccess(config: Config): FirestoreAccess {
     preload: () => void access().catch(() => undefined),
     async call(what, work) {
       try {
-        return await timed('firestore', async () =>
-          withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(await access())),
-        )
+        const call = async () => withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(await access()))
+        return await timed('firestore', () => breaker.execute(call))
       } catch (error) {
-        if (error instanceof DeadlineError || UNAVAILABLE_CODES.has(grpcCode(error) ?? -1))
+        if (isUnavailable(error))
           throw new AppError('service_unavailable', { technical: `The store did not answer (${what})`, cause: error })
         throw error
       }
     },
   }
+}
+
+/** What a failed call says about Firestore, to its breaker. */
+export function failureOfFirestore(error: unknown): FailureMeaning {
+  return isUnavailable(error) ? 'failure' : 'ignored'
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof DeadlineError || UNAVAILABLE_CODES.has(grpcCode(error) ?? -1)
 }

@@ -1,15 +1,20 @@
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 import type { File, FileMetadata } from '@google-cloud/storage'
 
+import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
-import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
+import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
+/** As long as the longest function that writes may run. */
+const TRANSFER_LEASE_MS = 540_000
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
 
@@ -18,7 +23,7 @@ export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string,
 export type ObjectStore = ReturnType<typeof objectStore>
 
 /** Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader. */
-export function objectStore(config: Config) {
+export function objectStore(config: Config, breaker: CircuitBreaker) {
   const opened = once(async () => {
     const { Storage } = await import('@google-cloud/storage')
     const storage = new Storage({
@@ -30,10 +35,16 @@ export function objectStore(config: Config) {
     return storage.bucket(config.bucket)
   })
   const file = async (key: string): Promise<File> => (await opened()).file(key)
+  /** One call of bounded time behind the breaker, counted towards the request's `storage` part. */
+  const control = <T>(what: string, work: () => Promise<T>, timeoutMs = CONTROL_TIMEOUT_MS): Promise<T> =>
+    timed('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, timeoutMs, work())))
 
   return {
     /** Begins to load the client; call it when the function is sure to need it. */
-    preload: () => void opened().catch(() => undefined),
+    preload() {
+      opened().catch(() => undefined)
+      breaker.warmUp()
+    },
 
     /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
     async create(
@@ -42,6 +53,8 @@ export function objectStore(config: Config) {
       contentType: string,
       signal?: AbortSignal,
     ): Promise<ObjectStat> {
+      // A transfer goes at its sender's pace: whether storage is well again is found out by something short.
+      if (breaker.state !== 'closed') await this.stat(key)
       const target = await file(key)
       const sink = target.createWriteStream({
         resumable: false,
@@ -51,7 +64,9 @@ export function objectStore(config: Config) {
       })
       const source = typeof content === 'string' || Buffer.isBuffer(content) ? [content] : content
       try {
-        await timed('storage', () => pipeline(source, sink, signal ? { signal } : {}))
+        const transfer = (guarded: AbortSignal) => transferred(source, sink, guarded)
+        const options = { leaseMs: TRANSFER_LEASE_MS }
+        await timed('storage', () => breaker.execute(transfer, signal, options))
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }
@@ -65,7 +80,7 @@ export function objectStore(config: Config) {
     /** @returns undefined when there is no such object */
     async stat(key: string): Promise<ObjectStat | undefined> {
       try {
-        const [metadata] = await control('stat', (await file(key)).getMetadata())
+        const [metadata] = await control('stat', async () => (await file(key)).getMetadata())
         return statOf(metadata)
       } catch (error) {
         if (statusOf(error) === 404) return undefined
@@ -79,12 +94,20 @@ export function objectStore(config: Config) {
       if (stat === undefined) return undefined
       if (stat.sizeBytes > DOCUMENT_BYTES_MAX)
         throw new AppError('internal_error', { technical: 'The object is too large' })
-      const [bytes] = await control('read', (await file(key)).download())
-      return bytes.toString('utf8')
+      try {
+        const [bytes] = await control('read', async () => (await file(key)).download())
+        return bytes.toString('utf8')
+      } catch (error) {
+        throw unavailable('read', error)
+      }
     },
 
     async readStream(key: string, range?: { start?: number; end?: number }): Promise<Readable> {
-      return (await file(key)).createReadStream(range)
+      if (breaker.state !== 'closed') await this.stat(key)
+      const admission = await breaker.admit({ leaseMs: TRANSFER_LEASE_MS })
+      const stream = (await file(key)).createReadStream(range)
+      finished(stream, { writable: false }, (error) => void breaker.settle(admission, readingEnded(error)))
+      return stream
     },
 
     /** A link that downloads the object, pinned to one version of it when asked. */
@@ -123,8 +146,7 @@ export function objectStore(config: Config) {
     async removeAll(prefix: string): Promise<void> {
       const emptied = await opened()
       try {
-        const work = emptied.deleteFiles({ prefix, force: true })
-        await control('delete', work, 3 * CONTROL_TIMEOUT_MS)
+        await control('delete', () => emptied.deleteFiles({ prefix, force: true }), 3 * CONTROL_TIMEOUT_MS)
       } catch (error) {
         throw unavailable('delete', error)
       }
@@ -132,9 +154,23 @@ export function objectStore(config: Config) {
   }
 }
 
-/** One call of bounded time, counted towards the request's `storage` part. */
-async function control<T>(what: string, work: Promise<T>, timeoutMs = CONTROL_TIMEOUT_MS): Promise<T> {
-  return timed('storage', () => withDeadline(`Storage ${what}`, timeoutMs, work))
+/** @throws AppError when it was the source that failed, which says nothing about storage */
+async function transferred(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
+  let first: 'source' | 'storage' | undefined
+  if (!Array.isArray(source)) source.once('error', () => (first ??= 'source'))
+  sink.once('error', () => (first ??= 'storage'))
+  try {
+    await pipeline(source, sink, { signal })
+  } catch (error) {
+    if (first !== 'source' || error instanceof AppError || signal.aborted) throw error
+    throw new AppError('service_unavailable', { technical: 'What was to be stored could not be read', cause: error })
+  }
+}
+
+/** A reader that stopped early says nothing about storage. */
+function readingEnded(error: NodeJS.ErrnoException | null | undefined): FailureMeaning | 'success' {
+  if (!error) return 'success'
+  return error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'ignored' : failureOfStorage(error)
 }
 
 function statOf(metadata: FileMetadata): ObjectStat {
@@ -145,18 +181,9 @@ function statOf(metadata: FileMetadata): ObjectStat {
   }
 }
 
-function statusOf(error: unknown): number | undefined {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
-}
-
 /** An abort and an AppError pass as they are; what storage itself could not do is service_unavailable. */
 function unavailable(what: string, error: unknown): unknown {
-  if (error instanceof AppError || (error instanceof Error && error.name === 'AbortError')) return error
-  const status = statusOf(error)
-  const ours =
-    error instanceof DeadlineError || status === undefined || status >= 500 || status === 429 || status === 408
-  return ours
+  return isStorageAtFault(error)
     ? new AppError('service_unavailable', { technical: `Storage did not answer (${what})`, cause: error })
     : error
 }

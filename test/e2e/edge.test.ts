@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => cloud.stop())
 
 const rows: FunctionRow[] = Object.values(FUNCTIONS)
-const guarded = rows.filter(({ caller }) => caller === 'user' || caller === 'tasks')
+const guarded = rows.filter(({ caller }) => caller === 'user' || caller === 'admin' || caller === 'tasks')
 
 async function call({ name, method }: FunctionRow, authorization?: string, path = ''): Promise<Response> {
   return fetch(`${cloud.functionsBaseUrl}/${name}${path}`, {

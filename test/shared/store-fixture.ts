@@ -1,5 +1,6 @@
 import { Faults } from '../../infra/local/faults.ts'
 import { firestoreService } from '../../infra/local/firestore/service.ts'
+import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
 import { firestoreAccess } from '../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../shared/store/firestore.ts'
 import { testConfig } from './test-config.ts'
@@ -10,5 +11,8 @@ export async function startStore(): Promise<{ access: FirestoreAccess; stop: () 
   await service.start()
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'
-  return { access: firestoreAccess(testConfig()), stop: () => service.stop() }
+  return {
+    access: firestoreAccess(testConfig(), new CircuitBreaker({ name: 'firestore' })),
+    stop: () => service.stop(),
+  }
 }

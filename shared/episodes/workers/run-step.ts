@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 
 import type { WorkDependencies } from '../../dependencies/work.ts'
+import { BreakerOpenError } from '../../breaker/open-error.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { isUnavailability, ProviderError } from '../../providers/provider-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
@@ -11,12 +12,13 @@ import type { Claimed, Fence, Outcome } from '../machine.ts'
 import type { Step } from '../schema.ts'
 import { HEARTBEAT_SHARE } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
-import { exhausted, rejected, unavailableTooLong } from './faults.ts'
+import { exhausted, rejected, unavailableNow, unavailableTooLong } from './faults.ts'
 import { JobEnded, LeaseLost } from './work.ts'
 import type { Worker } from './work.ts'
 
 /** How a provider that cannot be used is come back to. */
 const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
+const REJECTED_JITTER_MS = 2_000
 const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
 
 /** What became of a task; all of these end it with a 200. */
@@ -131,8 +133,12 @@ function outcomeOfFailure(
   const missing = unavailableService(error)
   if (missing !== undefined) {
     const waitMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, needs.random)
-    const untilMs = nowMs + Math.max(missing.retryAfterMs, waitMs)
-    return { kind: 'unavailable', provider: missing.name, untilMs, ambiguous, giveUp: unavailableTooLong(missing.name) }
+    const { name, sent, technical, retryAfterMs } = missing
+    // A breaker says when to come back; everybody hears the same, so a little is added for each alone.
+    const untilMs = nowMs + (sent ? Math.max(retryAfterMs, waitMs) : retryAfterMs + needs.random() * REJECTED_JITTER_MS)
+    const fault = unavailableNow(technical)
+    const giveUp = unavailableTooLong(name)
+    return { kind: 'unavailable', provider: name, untilMs, ambiguous, sent: sent || charged, fault, giveUp }
   }
   log('ERROR', 'step.attempt_failed', { ...fields, attempt: step.attempt, error: errorFields(error) })
   if (error instanceof ProviderError && error.kind !== 'bad_response') return { kind: 'failed', fault: rejected(error) }
@@ -141,11 +147,16 @@ function outcomeOfFailure(
   return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, ambiguous, newJob, giveUp: exhausted() }
 }
 
+type MissingService = { name: string; retryAfterMs: number; sent: boolean; technical: string }
+
 /** The service that cannot be used just now, if that is what failed: a provider, or our own storage. */
-function unavailableService(error: unknown): { name: string; retryAfterMs: number } | undefined {
+function unavailableService(error: unknown): MissingService | undefined {
+  if (error instanceof BreakerOpenError)
+    return { name: error.breaker, retryAfterMs: error.retryAfterMs, sent: false, technical: error.technical }
   if (error instanceof ProviderError && isUnavailability(error.kind))
-    return { name: error.provider, retryAfterMs: error.retryAfterMs ?? 0 }
-  if (error instanceof AppError && error.code === 'service_unavailable') return { name: 'gcs', retryAfterMs: 0 }
+    return { name: error.provider, retryAfterMs: error.retryAfterMs ?? 0, sent: true, technical: error.message }
+  if (error instanceof AppError && error.code === 'service_unavailable')
+    return { name: 'gcs', retryAfterMs: 0, sent: true, technical: error.technical }
   return undefined
 }
 

@@ -190,7 +190,10 @@ describe('a worker that has lost its step', () => {
     ['done', { kind: 'done', results: RESULTS.transcribe }],
     ['failed', { kind: 'failed', fault: FAULT }],
     ['polling', { kind: 'polling', nextCheckAtMs: 1 }],
-    ['unavailable', { kind: 'unavailable', provider: 'x', untilMs: 1, ambiguous: true, giveUp: FAULT }],
+    [
+      'unavailable',
+      { kind: 'unavailable', provider: 'x', untilMs: 1, ambiguous: true, sent: true, fault: FAULT, giveUp: FAULT },
+    ],
     ['tryAgain', { kind: 'tryAgain', notBeforeMs: 1, ambiguous: false, newJob: false, giveUp: FAULT }],
   ] as const)('changes nothing by settling as %s', (_name, outcome: Outcome) => {
     expect(settle(second.moved.episode, first.fence, outcome, 40_000, DEADLINE_MS)).toBeUndefined()
@@ -214,6 +217,8 @@ describe('waiting for a provider', () => {
     provider: 'assemblyai',
     untilMs,
     ambiguous: false,
+    sent: true,
+    fault: FAULT,
     giveUp: FAULT,
   })
 
@@ -318,7 +323,15 @@ function outcomeOf(kind: string, step: StepName, nowMs: number): Outcome {
     case 'polling':
       return { kind: 'polling', nextCheckAtMs: nowMs + 50 }
     case 'unavailable':
-      return { kind: 'unavailable', provider: 'p', untilMs: nowMs + 100, ambiguous: nowMs % 2 === 0, giveUp: FAULT }
+      return {
+        kind: 'unavailable',
+        provider: 'p',
+        untilMs: nowMs + 100,
+        ambiguous: nowMs % 2 === 0,
+        sent: nowMs % 3 > 0,
+        fault: FAULT,
+        giveUp: FAULT,
+      }
     case 'tryAgain':
       return {
         kind: 'tryAgain',

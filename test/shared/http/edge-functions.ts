@@ -1,3 +1,4 @@
+import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import * as z from 'zod'
@@ -36,7 +37,7 @@ const tokens: EdgeNeeds['tokens'] = {
 const needs: EdgeNeeds = {
   config,
   tokens,
-  idempotency: idempotencyRecords(firestoreAccess(config), Date.now),
+  idempotency: idempotencyRecords(firestoreAccess(config, new CircuitBreaker({ name: 'firestore' })), Date.now),
   now: Date.now,
 }
 

@@ -5,10 +5,12 @@ import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
+import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { guardedCall } from '../../../shared/providers/guarded-call.ts'
 import { send } from '../../../shared/providers/http.ts'
-import { ProviderError } from '../../../shared/providers/provider-error.ts'
+import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { retryAfterMs } from '../../../shared/providers/retry-after.ts'
+import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { equalJitterMs, fullJitterMs } from '../../../shared/resilience/backoff.ts'
 
 type Behaviour = { status: number; headers?: Record<string, string> } | 'reset' | 'silence'
@@ -39,7 +41,14 @@ beforeEach(() => {
 
 function call(
   attemptsMax: number,
-  { signal = new AbortController().signal, target = url, attemptTimeoutMs = 5000, random = (): number => 0 } = {},
+  {
+    signal = new AbortController().signal,
+    target = url,
+    attemptTimeoutMs = 5000,
+    random = (): number => 0,
+    breaker = new CircuitBreaker({ name: 'gemini', classify: meaningOf }),
+    limit = new ConcurrencyLimit(() => 0),
+  } = {},
 ) {
   const context = { signal, correlationId: 'test', random }
   const request = {
@@ -52,7 +61,7 @@ function call(
   } as const
   return guardedCall(
     {
-      provider: 'gemini',
+      guard: { provider: 'gemini', breaker, limit },
       operation: 'test',
       attemptTimeoutMs,
       attemptsMax,

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+
+import { systemClock, resultWithin } from './clock.ts'
+import { totalsOf } from './counts.ts'
+import { forcedAt, parseRecord, UNWRITTEN } from './record.ts'
+import type { BreakerRecord, BreakerState } from './record.ts'
+import type { BreakerStore } from './store.ts'
+import { force } from './transitions.ts'
+import type { BreakerEvent, Order } from './transitions.ts'
+
+/** One breaker as people see it. */
+export type BreakerStatus = {
+  name: string
+  state: BreakerState
+  mode: 'auto' | 'forced_open' | 'forced_closed'
+  /** Why it is open, or the operator's words while it is forced. */
+  reason?: string
+  failures: number
+  successes: number
+  openedAtMs?: number
+  retryAtMs?: number
+  changedAtMs: number
+  changedBy?: string
+  forcedUntilMs?: number
+  generation: number
+  /** The latest orders of operators, newest first. */
+  audit: BreakerRecord['audit']
+  /** The document cannot be read: instances go by what they know, and the next change replaces it. */
+  unreadable?: true
+}
+
+const STORE_WAIT_MS = 5000
+const ATTEMPTS_MAX = 8
+
+/** What operators see of a fleet's breakers, and how they overrule them. Unlike calls, it needs the store. */
+export class BreakerControl {
+  readonly #store: BreakerStore
+  readonly #onEvent: (event: BreakerEvent & { breaker: string; local: boolean }) => void
+
+  constructor(store: BreakerStore, onEvent: (event: BreakerEvent & { breaker: string; local: boolean }) => void) {
+    this.#store = store
+    this.#onEvent = onEvent
+  }
+
+  /** @throws what the store throws when it cannot be used */
+  async status(name: string): Promise<BreakerStatus> {
+    const { record, serverMs, unreadable } = await this.#read(name)
+    return { ...statusOf(name, record, serverMs), ...(unreadable && { unreadable }) }
+  }
+
+  /**
+   * Overrules a breaker for the whole fleet, within the TTL of its instances and until the order's end.
+   * @throws what the store throws when it cannot be used
+   */
+  async order(name: string, order: Order): Promise<BreakerStatus> {
+    const id = randomUUID()
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const { record, version, serverMs, foreign } = await this.#read(name)
+      if (foreign) throw new Error(`the record of '${name}' was written by a newer version`)
+      if (record.writes.includes(id)) return statusOf(name, record, serverMs)
+      const ruling = force(record, id, order, serverMs)
+      const write = this.#store.write(name, ruling.record, version)
+      if ((await resultWithin(systemClock, STORE_WAIT_MS, write)) === 'lost') continue
+      if (ruling.event !== undefined) this.#onEvent({ ...ruling.event, breaker: name, local: false })
+      return statusOf(name, ruling.record, serverMs)
+    }
+    throw new Error(`the record of '${name}' is being changed too fast`)
+  }
+
+  async #read(name: string) {
+    const { stored, serverMs } = await resultWithin(systemClock, STORE_WAIT_MS, this.#store.read(name))
+    const parsed = stored === undefined ? undefined : parseRecord(stored.data)
+    const record = parsed?.kind === 'record' ? parsed.record : UNWRITTEN
+    const unreadable = parsed !== undefined && parsed.kind !== 'record' ? (true as const) : undefined
+    return { record, version: stored?.version, serverMs, unreadable, foreign: parsed?.kind === 'foreign' }
+  }
+}
+
+function statusOf(name: string, record: BreakerRecord, nowMs: number): BreakerStatus {
+  const forced = forcedAt(record, nowMs)
+  const { state, reason, openedAtMs, retryAtMs, changedAtMs, generation, audit } = record
+  const counted = state === 'closed' ? totalsOf(record.ledger) : record
+  const lastOrder = audit.at(-1)
+  const orderedChange = lastOrder !== undefined && lastOrder.atMs === changedAtMs
+  return {
+    name,
+    state,
+    mode: forced?.mode ?? 'auto',
+    ...((forced ?? reason) !== null && { reason: forced?.reason ?? reason ?? '' }),
+    failures: counted.failures,
+    successes: counted.successes,
+    ...(openedAtMs !== null && { openedAtMs }),
+    ...(retryAtMs !== null && { retryAtMs }),
+    changedAtMs,
+    ...(orderedChange && { changedBy: lastOrder.by }),
+    ...(forced !== null && forced.untilMs !== null && { forcedUntilMs: forced.untilMs }),
+    generation,
+    audit: audit.toReversed(),
+  }
+}

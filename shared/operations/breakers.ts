@@ -1,0 +1,71 @@
+import * as z from 'zod'
+
+import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
+import { SHARED_BREAKERS } from '../config.ts'
+import { AppError } from '../errors/app-error.ts'
+
+const FORCED_SECONDS_MAX = 30 * 24 * 3600
+const REASON_CHARS_MAX = 500
+
+/** An operator's word over a breaker; without `forSeconds` it holds until the next. */
+export const BreakerOrder = z.strictObject({
+  name: z.enum(SHARED_BREAKERS),
+  action: z.enum(['open', 'close', 'auto']),
+  forSeconds: z.number().positive().max(FORCED_SECONDS_MAX).optional(),
+  reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
+})
+
+/** A breaker in an answer; times are RFC 3339. */
+type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
+  openedAt?: string
+  retryAt?: string
+  changedAt: string
+  forcedUntil?: string
+  audit: { action: string; by: string; reason: string; at: string; until?: string }[]
+}
+
+/** @throws AppError service_unavailable when the store cannot be used */
+export async function listBreakers(control: BreakerControl): Promise<BreakerView[]> {
+  return withStore(async () => Promise.all(SHARED_BREAKERS.map(async (name) => viewOf(await control.status(name)))))
+}
+
+/** @throws AppError service_unavailable when the store cannot be used; then nothing has changed, or the order holds */
+export async function orderBreaker(
+  control: BreakerControl,
+  { name, action, reason, forSeconds }: z.infer<typeof BreakerOrder>,
+  by: string,
+): Promise<void> {
+  const forMs = forSeconds === undefined ? undefined : forSeconds * 1000
+  await withStore(() => control.order(name, { action, by, reason, forMs }))
+}
+
+async function withStore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('service_unavailable', { technical: 'The records of the breakers cannot be used', cause: error })
+  }
+}
+
+function viewOf(status: BreakerStatus): BreakerView {
+  const { openedAtMs, retryAtMs, changedAtMs, forcedUntilMs, audit, ...rest } = status
+  return {
+    ...rest,
+    ...(openedAtMs !== undefined && { openedAt: rfc3339(openedAtMs) }),
+    ...(retryAtMs !== undefined && { retryAt: rfc3339(retryAtMs) }),
+    changedAt: rfc3339(changedAtMs),
+    ...(forcedUntilMs !== undefined && { forcedUntil: rfc3339(forcedUntilMs) }),
+    audit: audit.map(({ action, by, reason, atMs, untilMs }) => ({
+      action,
+      by,
+      reason,
+      at: rfc3339(atMs),
+      ...(untilMs !== null && { until: rfc3339(untilMs) }),
+    })),
+  }
+}
+
+function rfc3339(timeMs: number): string {
+  return new Date(timeMs).toISOString()
+}

@@ -1,0 +1,35 @@
+import type { FailureMeaning } from '../breaker/breaker.ts'
+import { AppError } from '../errors/app-error.ts'
+import { retryAfterMs } from '../providers/retry-after.ts'
+import { DeadlineError } from '../resilience/deadline.ts'
+
+/** The HTTP status with which a call of the storage client failed, if it got that far. */
+export function statusOf(error: unknown): number | undefined {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
+}
+
+/** Whether storage itself could not do it, as opposed to being asked for what cannot be done. */
+export function isStorageAtFault(error: unknown): boolean {
+  if (error instanceof AppError || (error instanceof Error && error.name === 'AbortError')) return false
+  const status = statusOf(error)
+  return error instanceof DeadlineError || status === undefined || status >= 500 || status === 429 || status === 408
+}
+
+/** What a failed call says about Cloud Storage, to its breaker. */
+export function failureOfStorage(error: unknown): FailureMeaning {
+  if (!isStorageAtFault(error)) return statusOf(error) === 401 ? { reason: 'auth' } : 'ignored'
+  const status = statusOf(error)
+  if (status !== 429 && status !== 503) return 'failure'
+  const forMs = retryAfterMs(retryAfterHeader(error), Date.now())
+  if (forMs !== undefined) return { reason: 'throttled', forMs }
+  // One object written more than about once a second is 429, whatever the rest of storage does.
+  return status === 429 ? 'ignored' : 'failure'
+}
+
+function retryAfterHeader(error: unknown): string | null {
+  const headers: unknown = (error as { response?: { headers?: unknown } }).response?.headers
+  if (headers instanceof Headers) return headers.get('retry-after')
+  const value = (headers as Record<string, unknown> | undefined)?.['retry-after']
+  return typeof value === 'string' ? value : null
+}

@@ -44,6 +44,8 @@ type CallOptions = {
   readonly leaseMs?: number | undefined
 }
 
+const PROBING = { alone: 'always', insist: true } as const
+const SUSPENDING = { alone: 'always', insist: false } as const
 const NEVER = new AbortController().signal
 
 /**
@@ -152,7 +154,11 @@ export class CircuitBreaker {
     this.#claiming = true
     try {
       const terms = { id: holder, leaseMs }
-      const change = await this.#fleet.change(holder, (record, nowMs) => claim(record, terms, nowMs, this.settings))
+      const change = await this.#fleet.change(
+        holder,
+        (record, nowMs) => claim(record, terms, nowMs, this.settings),
+        PROBING,
+      )
       if (change === 'landed' || change === 'local')
         return { generation: this.#fleet.record.generation, probe: { holder, leaseMs } }
     } finally {
@@ -231,13 +237,15 @@ export class CircuitBreaker {
 
   async #suspended(admission: Admission, suspension: Suspension): Promise<void> {
     const terms = { generation: admission.generation, id: randomUUID(), suspension }
-    await this.#fleet.change(terms.id, (record, nowMs) => suspend(record, terms, nowMs, this.settings))
+    await this.#fleet.change(terms.id, (record, nowMs) => suspend(record, terms, nowMs, this.settings), SUSPENDING)
   }
 
   async #settleProbe(holder: string, result: ProbeResult): Promise<void> {
     const terms = { id: randomUUID(), holder, result }
-    await this.#fleet.change(terms.id, (record, nowMs) =>
-      settleProbe(record, terms, nowMs, this.settings, this.#random),
+    await this.#fleet.change(
+      terms.id,
+      (record, nowMs) => settleProbe(record, terms, nowMs, this.settings, this.#random),
+      PROBING,
     )
   }
 

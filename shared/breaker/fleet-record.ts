@@ -18,6 +18,8 @@ export type Decide = (record: BreakerRecord, nowMs: number) => Ruling | undefine
  */
 export type Change = 'landed' | 'local' | 'unchanged' | 'contended' | 'unreachable'
 
+type Terms = { readonly alone: 'always' | 'transitions'; readonly insist: boolean }
+
 /** What is not a transition, but somebody should know. */
 export type Trouble = 'store_unreachable' | 'store_back' | 'corrupt_record' | 'newer_record'
 
@@ -58,6 +60,7 @@ export class FleetRecord {
   /** Where this instance has gone its own way: the fleet's record that it last knew, if it knew any. */
   #detachedFrom: { seen: BreakerRecord | undefined } | undefined
   #usable = true
+  #attaching = false
   #newer = false
   #offsetMs: number
   #readAtMs = Number.NEGATIVE_INFINITY
@@ -116,13 +119,14 @@ export class FleetRecord {
   /**
    * Changes the record by compare-and-set; `decide` may be asked several times, on newer and newer versions. Without
    * a usable store the change is this instance's alone: `alone` says whether every change is worth that, or only a
-   * transition.
+   * transition. `insist` tries a store that was found silent as well: for what must not happen twice in a fleet because
+   * a read was slow.
    * @param id recognises the write when its acknowledgement is lost; `decide` must put it among the record's writes
    */
-  async change(id: string, decide: Decide, alone: 'always' | 'transitions' = 'always'): Promise<Change> {
+  async change(id: string, decide: Decide, { alone, insist }: Terms): Promise<Change> {
     const { store, clock } = this.#options
     if (store === undefined) return this.#apart(decide, 'always')
-    if (this.reachable) {
+    if (this.reachable || (insist && !this.#newer)) {
       const progress = { attempt: 0 }
       const change = this.#compareAndSet(store, id, decide, progress)
       if (await endsWithin(clock, CHANGE_WAIT_MS, change)) {
@@ -150,8 +154,6 @@ export class FleetRecord {
     try {
       const seen = await this.#look(store)
       if (seen === undefined) return
-      if (!this.#usable) this.#options.onTrouble('store_back')
-      this.#usable = true
       await this.#attach(store)
       this.#options.onSeen()
     } catch (error) {
@@ -204,12 +206,19 @@ export class FleetRecord {
 
   /** The fleet's record counts again; what this instance found out alone is handed over where it still means something. */
   async #attach(store: BreakerStore): Promise<void> {
+    if (!this.#usable) this.#options.onTrouble('store_back')
+    this.#usable = true
     const [stored, detached, local] = [this.#stored, this.#detachedFrom, this.#record]
-    if (stored === undefined) return
+    if (stored === undefined || this.#attaching) return
     if (detached?.seen !== undefined) {
       const [id, seen] = [randomUUID(), detached.seen]
-      if (carryOver(stored.record, { id, seen, local }, this.nowMs) !== undefined)
-        await this.#compareAndSet(store, id, (record, nowMs) => carryOver(record, { id, seen, local }, nowMs))
+      this.#attaching = true
+      try {
+        if (carryOver(stored.record, { id, seen, local }, this.nowMs) !== undefined)
+          await this.#compareAndSet(store, id, (record, nowMs) => carryOver(record, { id, seen, local }, nowMs))
+      } finally {
+        this.#attaching = false
+      }
     }
     this.#detachedFrom = undefined
     this.#record = this.#stored?.record ?? stored.record
@@ -231,9 +240,9 @@ export class FleetRecord {
         return 'contended'
       const stored = this.#stored ?? { record: UNWRITTEN, version: undefined }
       // A write that was repeated below us comes back as lost although it landed.
-      if (landing !== undefined && stored.record.writes.includes(id)) return this.#settled('landed')
+      if (landing !== undefined && stored.record.writes.includes(id)) return this.#settled(store, 'landed')
       const ruling = decide(stored.record, this.nowMs)
-      if (ruling === undefined) return this.#settled('unchanged')
+      if (ruling === undefined) return this.#settled(store, 'unchanged')
       landing = ruling
       this.#await(id, ruling.event)
       const fromMs = clock.monotonicMs()
@@ -244,19 +253,20 @@ export class FleetRecord {
       this.#stored = { record: ruling.record, version: written.version }
       this.#readAtMs = fromMs
       if (ruling.event !== undefined) this.#options.onEvent(ruling.event, false)
-      return this.#settled('landed')
+      return this.#settled(store, 'landed')
     }
     this.#unconfirmed.delete(id)
-    return this.#settled('contended')
+    return this.#settled(store, 'contended')
   }
 
-  #settled(change: Change): Change {
-    if (this.#stored !== undefined && this.#detachedFrom === undefined) this.#record = this.#stored.record
+  /** The store has answered: its record counts. */
+  async #settled(store: BreakerStore, change: Change): Promise<Change> {
+    await this.#attach(store)
     this.#options.onSeen()
     return change
   }
 
-  #apart(decide: Decide, alone: 'always' | 'transitions'): Change {
+  #apart(decide: Decide, alone: Terms['alone']): Change {
     const ruling = decide(this.#record, this.nowMs)
     if (ruling === undefined) return 'unchanged'
     if (alone === 'transitions' && ruling.event === undefined) return 'unreachable'

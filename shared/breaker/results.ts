@@ -139,7 +139,7 @@ export class Results {
         const told = batches.map((batch) => ({ id: batch.id, buckets: shifted(batch.buckets, offsetMs) }))
         return report(record, { generation, batches: told }, nowMs, this.#settings)
       },
-      'transitions',
+      { alone: 'transitions', insist: false },
     )
   }
 }

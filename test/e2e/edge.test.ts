@@ -41,7 +41,7 @@ async function expectEnvelope(response: Response, status: number, code: string):
 function rightToken(identity: Identity, { caller, name }: FunctionRow, seconds?: number): Promise<string> {
   if (caller === 'tasks')
     return identity.serviceToken(LOCAL_TASKS_ACCOUNT, `${cloud.functionsBaseUrl}/${name}`, seconds)
-  return identity.userToken('alice', undefined, seconds)
+  return identity.userToken('alice', caller === 'admin' ? 'admin' : undefined, seconds)
 }
 
 describe.each(guarded.map((row) => [row.name, row] as const))('%s', (_name, row) => {
@@ -69,7 +69,7 @@ describe.each(guarded.map((row) => [row.name, row] as const))('%s', (_name, row)
       row.caller === 'user'
         ? [await cloud.identity.serviceToken(LOCAL_TASKS_ACCOUNT, url)]
         : [
-            await cloud.identity.userToken('alice', 'admin'),
+            await cloud.identity.userToken('alice', row.caller === 'admin' ? undefined : 'admin'),
             await cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, url),
           ]
     for (const token of wrong) await expectEnvelope(await call(row, `Bearer ${token}`), 403, 'forbidden')

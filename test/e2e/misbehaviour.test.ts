@@ -9,7 +9,9 @@ let alice: ApiClient
 
 beforeAll(async () => {
   // Short leases and polls, so that a takeover takes seconds.
-  cloud = await startTestCloud({ environment: { STEP_LEASE_SECONDS: '3', SAFETY_POLL_SECONDS: '3' } })
+  cloud = await startTestCloud({
+    environment: { STEP_LEASE_SECONDS: '3', SAFETY_POLL_SECONDS: '3', BREAKER_RECOVERY_SECONDS: '2' },
+  })
   alice = await clientOf(cloud, 'alice')
 })
 afterAll(() => cloud.stop())

@@ -1,7 +1,7 @@
 import { Faults } from '../../infra/local/faults.ts'
 import { firestoreService } from '../../infra/local/firestore/service.ts'
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
-import { firestoreAccess } from '../../shared/store/firestore.ts'
+import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../shared/store/firestore.ts'
 import { testConfig } from './test-config.ts'
 
@@ -12,7 +12,7 @@ export async function startStore(): Promise<{ access: FirestoreAccess; stop: () 
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   return {
-    access: firestoreAccess(testConfig(), new CircuitBreaker({ name: 'firestore' })),
+    access: firestoreAccess(testConfig(), new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore })),
     stop: () => service.stop(),
   }
 }

@@ -10,7 +10,7 @@ import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
 import type { EdgeNeeds } from '../../../shared/http/exchange.ts'
 import { refuseUnguarded, serveInFrontOfFramework } from '../../../shared/http/server.ts'
 import type { Serve } from '../../../shared/http/server.ts'
-import { firestoreAccess } from '../../../shared/store/firestore.ts'
+import { failureOfFirestore, firestoreAccess } from '../../../shared/store/firestore.ts'
 import { idempotencyRecords } from '../../../shared/store/idempotency.ts'
 import { log } from '../../../shared/telemetry/log.ts'
 import { keepSecret } from '../../../shared/telemetry/redact.ts'
@@ -37,7 +37,10 @@ const tokens: EdgeNeeds['tokens'] = {
 const needs: EdgeNeeds = {
   config,
   tokens,
-  idempotency: idempotencyRecords(firestoreAccess(config, new CircuitBreaker({ name: 'firestore' })), Date.now),
+  idempotency: idempotencyRecords(
+    firestoreAccess(config, new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore })),
+    Date.now,
+  ),
   now: Date.now,
 }
 

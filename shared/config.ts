@@ -11,10 +11,10 @@ type TokenIssuer = { issuer: string; jwksUrl: string }
 export const SHARED_BREAKERS = [...PROVIDERS, 'gcs'] as const
 /** Firestore's own is each instance's own: it could not be kept in what it guards. */
 const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
-export type BreakerName = (typeof BREAKERS)[number]
+type BreakerName = (typeof BREAKERS)[number]
 
 /** What is set of a breaker's settings; shared/breaker/settings.ts has the defaults of the rest. */
-export type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
+type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
 
 export type ProviderConfig = {
   apiKey: string

@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts'
 import { FleetRecord } from './fleet-record.ts'
 import type { Trouble } from './fleet-record.ts'
 import { BreakerOpenError } from './open-error.ts'
-import type { BreakerState } from './record.ts'
+import type { BreakerState, OpenReason } from './record.ts'
 import { Results } from './results.ts'
 import { breakerSettings } from './settings.ts'
 import type { BreakerSettings } from './settings.ts'
@@ -64,6 +64,9 @@ export class CircuitBreaker {
   #admission: Admission = { generation: 0, probe: undefined }
   /** Until when, on the monotonic clock, every call is admitted without a further look. */
   #doorOpenUntilMs = Number.NEGATIVE_INFINITY
+  /** Until when, on the monotonic clock, every call is rejected without a further look, and why. */
+  #shutUntilMs = Number.NEGATIVE_INFINITY
+  #shut: { reason: OpenReason; endsAtMs: number | undefined } = { reason: 'failures', endsAtMs: undefined }
   #claiming = false
 
   constructor(options: BreakerOptions) {
@@ -110,8 +113,9 @@ export class CircuitBreaker {
     options?: CallOptions,
   ): Promise<T> {
     if (signal?.aborted) throw signal.reason
-    const admission =
-      this.#clock.monotonicMs() < this.#doorOpenUntilMs ? this.#admission : await this.#admitAfterLook(options)
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs < this.#shutUntilMs) throw this.#stillShut(nowMs)
+    const admission = nowMs < this.#doorOpenUntilMs ? this.#admission : await this.#admitAfterLook(options)
     if (admission.probe !== undefined) return this.#probe(call, signal ?? NEVER, admission, admission.probe.leaseMs)
     const { slowCallMs } = this.settings
     const startedAtMs = slowCallMs === undefined ? 0 : this.#clock.monotonicMs()
@@ -131,7 +135,9 @@ export class CircuitBreaker {
 
   /** Asks for leave to make one call. @throws BreakerOpenError */
   async admit(options?: CallOptions): Promise<Admission> {
-    return this.#clock.monotonicMs() < this.#doorOpenUntilMs ? this.#admission : this.#admitAfterLook(options)
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs < this.#shutUntilMs) throw this.#stillShut(nowMs)
+    return nowMs < this.#doorOpenUntilMs ? this.#admission : this.#admitAfterLook(options)
   }
 
   /** Tells how an admitted call ended. Never throws: what the store makes of it is not the caller's business. */
@@ -185,9 +191,21 @@ export class CircuitBreaker {
         return 'probe'
       case 'reject': {
         const knownEnd = record.state === 'half_open' && decided.reason !== 'forced' ? null : decided.untilMs
+        if (record.state === 'open') this.#shutTheDoor(decided.reason, decided.untilMs)
         throw this.#rejection(record.state, decided.reason, knownEnd === null ? undefined : knownEnd - nowMs)
       }
     }
+  }
+
+  #shutTheDoor(reason: OpenReason, untilMs: number | null): void {
+    const endsAtMs = untilMs === null ? undefined : untilMs - this.#fleet.offsetMs
+    this.#shut = { reason, endsAtMs }
+    this.#shutUntilMs = Math.min(this.#fleet.freshUntilMs, endsAtMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  #stillShut(nowMs: number): BreakerOpenError {
+    const { reason, endsAtMs } = this.#shut
+    return this.#rejection('open', reason, endsAtMs === undefined ? undefined : endsAtMs - nowMs)
   }
 
   /** @param endsInMs undefined: nobody knows, and it is worth asking again when the state is read anew */
@@ -255,6 +273,7 @@ export class CircuitBreaker {
     if (record.generation !== this.#admission.generation)
       this.#admission = { generation: record.generation, probe: undefined }
     this.#results.seen()
+    this.#shutUntilMs = Number.NEGATIVE_INFINITY
     const decided = verdict(record, nowMs, this.settings)
     this.#openDoor(decided.kind === 'admit' && decided.share === 1)
   }

@@ -6,11 +6,11 @@ import * as z from 'zod'
  */
 const SCHEMA_VERSION = 1
 
-export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const
+const BREAKER_STATES = ['closed', 'open', 'half_open'] as const
 export type BreakerState = (typeof BREAKER_STATES)[number]
 
 /** Why a breaker is open: too many failures, a wait the provider asked for, a refused key or account, an operator. */
-export const OPEN_REASONS = ['failures', 'throttled', 'auth', 'billing', 'forced'] as const
+const OPEN_REASONS = ['failures', 'throttled', 'auth', 'billing', 'forced'] as const
 export type OpenReason = (typeof OPEN_REASONS)[number]
 
 const time = z.number().finite().nonnegative()

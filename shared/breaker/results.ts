@@ -14,7 +14,8 @@ const REPORT_EVERY_MS = { least: 1000, most: 8000 }
 
 /**
  * How calls of this instance ended while the breaker was closed, and what the fleet has not been told of it. While no
- * failure is within the window nothing is told: counting is all that a healthy call costs.
+ * failure is within the window nothing is counted and nothing told; from the first failure on successes are, too, which
+ * is what tells one failure in a hundred from an outage.
  */
 export class Results {
   readonly #fleet: FleetRecord
@@ -52,8 +53,10 @@ export class Results {
   succeeded(generation: number): Promise<void> | undefined {
     if (generation !== this.#generation || !this.#counting) return undefined
     const nowMs = this.#clock.monotonicMs()
+    // What went well before the first failure says nothing about what has happened since.
+    if (nowMs >= this.#suspectUntilMs) return undefined
     count(this.#pending, 'successes', nowMs, this.#settings.windowMs)
-    return nowMs < this.#suspectUntilMs && nowMs >= this.#reportAtMs ? this.#report(false) : undefined
+    return nowMs >= this.#reportAtMs ? this.#report(false) : undefined
   }
 
   /** @returns the report that is due with it, if one is */

@@ -22,7 +22,7 @@ export type BreakerSettings = {
   readonly probeLeaseMs: number
 }
 
-export const BREAKER_DEFAULTS = {
+const BREAKER_DEFAULTS = {
   failureThreshold: 5,
   windowMs: 60_000,
   minFailureRate: 0.5,

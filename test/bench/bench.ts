@@ -1,4 +1,5 @@
 import { benchColdStart } from './cold-start.ts'
+import { benchBreaker } from './breaker.ts'
 import { missed } from './report.ts'
 import { benchResponseTime } from './response-time.ts'
 import { benchThroughput } from './throughput.ts'
@@ -9,10 +10,11 @@ const BENCHES: Record<string, () => Promise<void>> = {
   throughput: benchThroughput,
   'response-time': benchResponseTime,
   'cold-start': benchColdStart,
+  breaker: benchBreaker,
 }
 
-/** `npm run bench [-- name…]`: each figure beside its baseline from the same run, and beside what it should be. */
-const wanted = process.argv.slice(2)
+/** `npm run bench [-- name…]` (`breaker --soak`: a million seeded lives of a fleet as well): each figure beside its baseline from the same run, and beside what it should be. */
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--soak')
 const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
 if (unknown.length > 0)
   throw new Error(`no bench called ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)

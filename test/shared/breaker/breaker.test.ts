@@ -277,7 +277,7 @@ describe('fencing', () => {
     await during(Promise.resolve(), 61_000)
     await during(call(instances[0]), 500)
     const { document } = store
-    await during(Promise.allSettled(late), 10_000)
+    await during(Promise.allSettled(late.map((one) => Promise.resolve(one))), 10_000)
     expect(events.map(({ type }) => type)).toEqual(['opened', 'half_open', 'closed'])
     expect(events[0]?.retryAtMs).toBe(retryAt)
     expect(store.document).toEqual(document)

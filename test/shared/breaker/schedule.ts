@@ -165,7 +165,8 @@ export async function liveThrough(seed: number): Promise<Life> {
     } else if (before.state === 'half_open' && after.state !== 'half_open') {
       const probe = calls.find(({ holder }) => holder !== undefined && holder === before.lease?.holder)
       const fits = after.state === 'closed' ? 'success' : 'failure'
-      if (probe?.result !== fits) blame(`a probe that ended with ${String(probe?.result)} led to ${after.state}`)
+      if (probe?.result !== fits)
+        blame(`a probe that ended with ${JSON.stringify(probe?.result)} led to ${after.state}`)
     } else if (after.state === 'half_open' && after.lease !== null) {
       const nowMs = WORLD_EPOCH_MS + time.nowMs
       // Clocks are known to within a store operation.

@@ -28,7 +28,7 @@ function world(options: Partial<BreakerOptions> = {}) {
       ...overrides,
     })
   /** One call, and how long its caller waited in all. */
-  const call = async (breaker: CircuitBreaker, thrown?: unknown, forMs = 4000) => {
+  const call = async (breaker: CircuitBreaker, thrown?: Error, forMs = 4000) => {
     const startedAtMs = time.nowMs
     let endedAtMs = startedAtMs
     const ended = breaker

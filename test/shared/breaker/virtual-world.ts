@@ -148,7 +148,7 @@ export class VirtualStore implements BreakerStore {
     this.document = data === undefined ? undefined : { data, version: ++this.#versions }
   }
 
-  async #operate<T>(operation: 'read' | 'write', effect: () => T): Promise<T | never> {
+  async #operate<T>(operation: 'read' | 'write', effect: () => T): Promise<T> {
     const { latencyMs, fate } = this.weather(operation)
     await this.#time.sleep(latencyMs / 2)
     if (fate === 'never') return new Promise<never>(() => undefined)

@@ -7,10 +7,16 @@ export type Totals = { failures: number; successes: number }
 /** A window is counted in this many slices; one counts for as long as any of it is inside the window. */
 const SLICES_PER_WINDOW = 60
 
-/** Counts one result, in place: this is on the path of every call. */
-export function count(buckets: Bucket[], result: keyof Totals, nowMs: number, windowMs: number): void {
+/** Counts one result, in place and in slices of `sliceMs`: this is on the path of every call. */
+export function count(
+  buckets: Bucket[],
+  result: keyof Totals,
+  nowMs: number,
+  windowMs: number,
+  sliceMs = windowMs / SLICES_PER_WINDOW,
+): void {
   const last = buckets[buckets.length - 1]
-  if (last !== undefined && nowMs < last.atMs + windowMs / SLICES_PER_WINDOW && nowMs >= last.atMs) last[result]++
+  if (last !== undefined && nowMs < last.atMs + sliceMs && nowMs >= last.atMs) last[result]++
   else {
     while (buckets[0] !== undefined && !counts(buckets[0], nowMs, windowMs)) buckets.shift()
     buckets.push({ atMs: nowMs, failures: 0, successes: 0, [result]: 1 })
@@ -46,6 +52,11 @@ export function totalsOf(buckets: readonly Bucket[]): Totals {
 /** The same counts on another clock. */
 export function shifted(buckets: readonly Bucket[], byMs: number): Bucket[] {
   return buckets.map((bucket) => ({ ...bucket, atMs: bucket.atMs + byMs }))
+}
+
+/** When the first failure within the window was; Infinity when there is none. */
+export function suspectSinceMs(buckets: readonly Bucket[]): number {
+  return buckets.find(({ failures }) => failures > 0)?.atMs ?? Number.POSITIVE_INFINITY
 }
 
 /** When the last failure leaves the window; -Infinity when there is none. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 import type { Clock } from './clock.ts'
-import { count, merged, shifted, suspectUntilMs, tooMany, totalsOf } from './counts.ts'
+import { count, merged, shifted, suspectSinceMs, suspectUntilMs, tooMany, totalsOf } from './counts.ts'
 import type { Bucket } from './counts.ts'
 import type { Change, FleetRecord } from './fleet-record.ts'
 import { forcedAt } from './record.ts'
@@ -10,12 +10,15 @@ import { report, WRITES_REMEMBERED } from './transitions.ts'
 import type { Batch } from './transitions.ts'
 
 /** How often an instance reports at most, and how seldom it does while others are always faster. */
+/** A failure of the fleet is heard of within the TTL and this. */
+const RECENT_MS = 1000
+const RECENT_SLICE_MS = 20
 const REPORT_EVERY_MS = { least: 1000, most: 8000 }
 
 /**
  * How calls of this instance ended while the breaker was closed, and what the fleet has not been told of it. While no
- * failure is within the window nothing is counted and nothing told; from the first failure on successes are, too, which
- * is what tells one failure in a hundred from an outage.
+ * failure is within the window nothing is told; from the fleet's first failure on successes are, too, which is what tells
+ * one failure in a hundred from an outage.
  */
 export class Results {
   readonly #fleet: FleetRecord
@@ -26,7 +29,9 @@ export class Results {
   #counting = true
   /** Not told yet; and told, without knowing whether it was heard. On the monotonic clock. */
   #pending: Bucket[] = []
-  #batches: (Batch & { writeCount: number })[] = []
+  #batches: (Batch & { recent: Bucket[]; writeCount: number })[] = []
+  /** Successes of the last moments, for when it turns out that the fleet has had a failure meanwhile. */
+  #recent: Bucket[] = []
   /** A failure is within the window until then: successes are reported as well. */
   #suspectUntilMs = Number.NEGATIVE_INFINITY
   /** Too many failures as far as this instance can tell: it opens at once, before the fleet agrees. */
@@ -53,8 +58,11 @@ export class Results {
   succeeded(generation: number): Promise<void> | undefined {
     if (generation !== this.#generation || !this.#counting) return undefined
     const nowMs = this.#clock.monotonicMs()
-    // What went well before the first failure says nothing about what has happened since.
-    if (nowMs >= this.#suspectUntilMs) return undefined
+    // What went well before the fleet's first failure says nothing about what has happened since.
+    if (nowMs >= this.#suspectUntilMs) {
+      count(this.#recent, 'successes', nowMs, this.#settings.cacheTtlMs + RECENT_MS, RECENT_SLICE_MS)
+      return undefined
+    }
     count(this.#pending, 'successes', nowMs, this.#settings.windowMs)
     return nowMs >= this.#reportAtMs ? this.#report(false) : undefined
   }
@@ -82,6 +90,7 @@ export class Results {
       this.#generation = record.generation
       this.#pending = []
       this.#batches = []
+      this.#recent = []
       this.#shieldUntilMs = Number.NEGATIVE_INFINITY
       this.#suspectUntilMs = Number.NEGATIVE_INFINITY
     }
@@ -124,22 +133,27 @@ export class Results {
   #tell(): Promise<Change> {
     const id = randomUUID()
     // Without a store it counts here all the same, and is kept for later unless it opens this instance by itself.
-    if (!this.#fleet.reachable) return this.#change(id, [{ id, buckets: this.#untold() }])
+    if (!this.#fleet.reachable) return this.#change(id, [{ id, buckets: this.#untold(), recent: [] }])
     const { writeCount } = this.#fleet.record
     // So many writes later nobody can tell whether a batch was among them.
     const tellable = this.#batches.filter((batch) => writeCount - batch.writeCount < WRITES_REMEMBERED / 2)
-    this.#batches = [...tellable, { id, buckets: this.#pending, writeCount }]
+    this.#batches = [...tellable, { id, buckets: this.#pending, recent: this.#recent, writeCount }]
     this.#pending = []
+    this.#recent = []
     return this.#change(id, this.#batches)
   }
 
-  #change(id: string, batches: readonly Batch[]): Promise<Change> {
+  #change(id: string, batches: readonly (Batch & { recent: readonly Bucket[] })[]): Promise<Change> {
     const generation = this.#generation
     return this.#fleet.change(
       id,
       (record, nowMs) => {
         const { offsetMs } = this.#fleet
-        const told = batches.map((batch) => ({ id: batch.id, buckets: shifted(batch.buckets, offsetMs) }))
+        const sinceMs = suspectSinceMs(record.ledger) - offsetMs
+        const told = batches.map(({ id, buckets, recent: before }) => {
+          const recent = before.filter(({ atMs }) => atMs >= sinceMs)
+          return { id, buckets: shifted([...recent, ...buckets], offsetMs) }
+        })
         return report(record, { generation, batches: told }, nowMs, this.#settings)
       },
       { alone: 'transitions', insist: false },

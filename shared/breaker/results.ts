@@ -126,8 +126,16 @@ export class Results {
   async #reportOnce(): Promise<void> {
     this.#reportAtMs = this.#clock.monotonicMs() + this.#reportEveryMs
     const change = await this.#tell()
+    if (change === 'landed' && this.shielded && this.#fleet.record.state === 'closed') {
+      await this.#pause(this.#settings.confirmMs)
+      if (this.shielded) await this.#tell()
+    }
     const contended = change === 'contended'
     this.#reportEveryMs = contended ? Math.min(REPORT_EVERY_MS.most, this.#reportEveryMs * 2) : REPORT_EVERY_MS.least
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(ms, resolve))
   }
 
   #tell(): Promise<Change> {

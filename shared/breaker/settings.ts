@@ -5,6 +5,11 @@ export type BreakerSettings = {
   readonly windowMs: number
   /** … when at least this share of what was reported in the window failed; 0 to 1. */
   readonly minFailureRate: number
+  /**
+   * Failures that only several instances together have had, with successes among them, open it no sooner than this after
+   * the first: until then the successes of others are on their way. Each instance protects itself meanwhile.
+   */
+  readonly confirmMs: number
   /** How long it stays open at first. Every failed probe doubles it, with jitter, up to `recoveryMaxMs`. */
   readonly recoveryMs: number
   readonly recoveryMaxMs: number
@@ -26,6 +31,7 @@ const BREAKER_DEFAULTS = {
   failureThreshold: 5,
   windowMs: 60_000,
   minFailureRate: 0.5,
+  confirmMs: 1000,
   recoveryMs: 60_000,
   recoveryMaxMs: 300_000,
   successesToClose: 1,

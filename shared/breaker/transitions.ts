@@ -1,4 +1,4 @@
-import { merged, totalsOf, tooMany } from './counts.ts'
+import { merged, suspectSinceMs, totalsOf, tooMany } from './counts.ts'
 import type { Bucket, Totals } from './counts.ts'
 import { forcedAt } from './record.ts'
 import type { AuditEntry, BreakerRecord, BreakerState, OpenReason } from './record.ts'
@@ -47,6 +47,8 @@ export type Order = {
 export type Verdict =
   { kind: 'admit'; share: number } | { kind: 'probe' } | { kind: 'reject'; untilMs: number | null; reason: OpenReason }
 
+/** With so few successes beside them the failures of several instances need no confirmation. */
+const SUCCESSES_PER_FAILURE_AT_ONCE = 0.1
 const RAMP_SHARE_MIN = 0.1
 const REOPENING_JITTER = 0.15
 export const WRITES_REMEMBERED = 64
@@ -89,7 +91,10 @@ export function report(
   const ledger = merged([record.ledger, ...fresh.map(({ buckets }) => buckets)], nowMs, settings.windowMs)
   const totals = totalsOf(ledger)
   const ids = fresh.map(({ id }) => id)
-  if (tooMany(totals, settings))
+  const own = totalsOf(fresh.flatMap(({ buckets }) => [...buckets]))
+  const oneSided = totals.successes <= totals.failures * SUCCESSES_PER_FAILURE_AT_ONCE
+  const confirmed = oneSided || tooMany(own, settings) || nowMs - suspectSinceMs(ledger) >= settings.confirmMs
+  if (tooMany(totals, settings) && confirmed)
     return opened(written(record, ids), { reason: 'failures', ...totals }, settings.recoveryMs, nowMs)
   return { record: { ...written(record, ids), ledger } }
 }

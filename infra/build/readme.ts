@@ -24,9 +24,9 @@ export function withTables(text: string): string {
 
 function functionsTable(): string {
   const rows = Object.values(FUNCTIONS).map(
-    ({ name, method, caller, purpose, bodyBytesMax, timeoutSeconds, memoryMiB }) => [
+    ({ name, method, alsoGet, caller, purpose, bodyBytesMax, timeoutSeconds, memoryMiB }) => [
       `\`${name}\``,
-      method,
+      alsoGet ? `GET, ${method}` : method,
       { user: 'user', admin: 'admin', tasks: 'Cloud Tasks', provider: 'provider', anyone: 'anyone' }[caller],
       bodyBytesMax === 0 ? '' : bytes(bodyBytesMax),
       `${timeoutSeconds} s`,

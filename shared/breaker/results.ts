@@ -158,9 +158,9 @@ export class Results {
       (record, nowMs) => {
         const { offsetMs } = this.#fleet
         const sinceMs = suspectSinceMs(record.ledger) - offsetMs
-        const told = batches.map(({ id, buckets, recent: before }) => {
-          const recent = before.filter(({ atMs }) => atMs >= sinceMs)
-          return { id, buckets: shifted([...recent, ...buckets], offsetMs) }
+        const told = batches.map((batch) => {
+          const recent = batch.recent.filter(({ atMs }) => atMs >= sinceMs)
+          return { id: batch.id, buckets: shifted([...recent, ...batch.buckets], offsetMs) }
         })
         return report(record, { generation, batches: told }, nowMs, this.#settings)
       },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
+import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { ConfigError, loadConfig } from '../../shared/config.ts'
 
 const minimal = {
@@ -81,5 +82,34 @@ describe('configuration', () => {
     const config = loadConfig({ ...minimal, ...local, PUBLIC_BASE_URL: 'https://tunnel.example/' })
     expect(config.hooksBaseUrl).toBe('https://tunnel.example')
     expect(config.providers.assemblyai.canReachHooks).toBe(true)
+  })
+
+  test("takes a breaker's own variable before its own default, and that before what is set for all", () => {
+    const { breakers } = loadConfig({
+      ...minimal,
+      BREAKER_RECOVERY_SECONDS: '1.5',
+      BREAKER_FAILURE_THRESHOLD: '7',
+      BREAKER_GEMINI_FAILURE_THRESHOLD: ' 3 ',
+      BREAKER_GCS_RECOVERY_SECONDS: '9',
+    })
+    expect(breakers.gemini).toEqual({ failureThreshold: 3, recoveryMs: 1500 })
+    expect(breakers.auphonic).toEqual({ failureThreshold: 7, recoveryMs: 1500 })
+    expect(breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 9000 })
+    expect(loadConfig(minimal).breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 30_000 })
+    expect(breakerSettings(loadConfig(minimal).breakers.gemini)).toMatchObject({
+      failureThreshold: 5,
+      windowMs: 60_000,
+      minFailureRate: 0.5,
+      recoveryMs: 60_000,
+      cacheTtlMs: 2000,
+    })
+  })
+
+  test.for([
+    ['BREAKER_FAILURE_THRESHOLD', '0'],
+    ['BREAKER_GCS_MIN_FAILURE_RATE', '1.1'],
+    ['BREAKER_RECOVERY_SECONDS', 'soon'],
+  ])('refuses %s=%s by its name', ([name = '', value = '']) => {
+    expect(() => loadConfig({ ...minimal, [name]: value })).toThrow(name)
   })
 })

@@ -44,6 +44,8 @@ type CallOptions = {
   readonly leaseMs?: number | undefined
 }
 
+/** Only the prober waits for its lease: for so long that a slow store does not mean several probes. */
+const CLAIMING = { alone: 'always', insist: true, waitMs: 3000 } as const
 const PROBING = { alone: 'always', insist: true } as const
 const SUSPENDING = { alone: 'always', insist: false } as const
 const NEVER = new AbortController().signal
@@ -163,7 +165,7 @@ export class CircuitBreaker {
       const change = await this.#fleet.change(
         holder,
         (record, nowMs) => claim(record, terms, nowMs, this.settings),
-        PROBING,
+        CLAIMING,
       )
       if (change === 'landed' || change === 'local')
         return { generation: this.#fleet.record.generation, probe: { holder, leaseMs } }

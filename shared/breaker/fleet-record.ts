@@ -18,7 +18,11 @@ export type Decide = (record: BreakerRecord, nowMs: number) => Ruling | undefine
  */
 export type Change = 'landed' | 'local' | 'unchanged' | 'contended' | 'unreachable'
 
-type Terms = { readonly alone: 'always' | 'transitions'; readonly insist: boolean }
+type Terms = {
+  readonly alone: 'always' | 'transitions'
+  readonly insist: boolean
+  readonly waitMs?: number
+}
 
 /** What is not a transition, but somebody should know. */
 export type Trouble = 'store_unreachable' | 'store_back' | 'corrupt_record' | 'newer_record'
@@ -123,13 +127,13 @@ export class FleetRecord {
    * a read was slow.
    * @param id recognises the write when its acknowledgement is lost; `decide` must put it among the record's writes
    */
-  async change(id: string, decide: Decide, { alone, insist }: Terms): Promise<Change> {
+  async change(id: string, decide: Decide, { alone, insist, waitMs = CHANGE_WAIT_MS }: Terms): Promise<Change> {
     const { store, clock } = this.#options
     if (store === undefined) return this.#apart(decide, 'always')
     if (this.reachable || (insist && !this.#newer)) {
       const progress = { attempt: 0 }
       const change = this.#compareAndSet(store, id, decide, progress)
-      if (await endsWithin(clock, CHANGE_WAIT_MS, change)) {
+      if (await endsWithin(clock, waitMs, change)) {
         try {
           return await change
         } catch (error) {
@@ -139,7 +143,7 @@ export class FleetRecord {
         // It goes on unseen, and may yet land.
         change.catch(() => undefined)
         if (progress.attempt > 0) return 'contended'
-        this.#lose(new Error(`a write took longer than ${CHANGE_WAIT_MS} ms`))
+        this.#lose(new Error(`a write took longer than ${waitMs} ms`))
       }
     }
     return this.#apart(decide, alone)

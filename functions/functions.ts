@@ -20,6 +20,8 @@ export type FunctionRow = EndpointRow & {
   readonly concurrency: number
   readonly instancesMax: number
   readonly queue?: QueueRow
+  /** When Cloud Scheduler calls it, as a cron expression in UTC. */
+  readonly schedule?: string
 }
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024
@@ -126,6 +128,18 @@ export const FUNCTIONS = table({
     alsoGet: true,
     caller: 'admin',
     purpose: 'Lists the circuit breakers; a POST opens or closes one, or leaves it to itself again',
+  },
+  'ops-sweep': {
+    ...write,
+    ...light,
+    caller: 'scheduler',
+    timeoutSeconds: 120,
+    slowSeconds: { slow: 30, verySlow: 60 },
+    memoryMiB: 512,
+    concurrency: 1,
+    instancesMax: 2,
+    schedule: '* * * * *',
+    purpose: 'Finds episodes that nobody looks after, and cures or ends them',
   },
 })
 

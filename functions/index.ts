@@ -25,6 +25,7 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'hooks-assemblyai': () => import('./hooks/assemblyai.ts'),
   'hooks-auphonic': () => import('./hooks/auphonic.ts'),
   'ops-live': () => import('./ops/live.ts'),
+  'ops-sweep': () => import('./ops/sweep.ts'),
   'ops-breakers': () => import('./ops/breakers.ts'),
 }
 

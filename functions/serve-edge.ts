@@ -19,6 +19,6 @@ export function serveEdge<Schema extends z.ZodType, Needs extends EdgeDependenci
 ): Serve {
   const { caller } = FUNCTIONS[name]
   if (caller === 'user' || caller === 'admin') edgeDependencies().tokens.preload('user')
-  if (caller === 'tasks') edgeDependencies().tokens.preload('service')
+  if (caller === 'tasks' || caller === 'scheduler') edgeDependencies().tokens.preload('service')
   return createEndpoint(FUNCTIONS[name], spec, needs)
 }

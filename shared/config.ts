@@ -49,6 +49,12 @@ export type Config = {
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
+  /** An episode without progress for so long is marked `error`. */
+  stuckEpisodeMs: number
+  /** A step that nobody looks after for so long is given to another attempt. */
+  stalledStepMs: number
+  /** Stored objects that their episode does not refer to are removed at this age. */
+  orphanAgeMs: number
   /** A worker that was not heard of for this long has lost its step. Longer than the call that submits a transcription. */
   stepLeaseMs: number
   /** How soon a job is asked for although its provider said it would call. */
@@ -139,6 +145,9 @@ const Environment = z.object({
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
   VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
   EPISODE_DEADLINE_HOURS: number(0).default(24),
+  STUCK_EPISODE_THRESHOLD_HOURS: number(0).default(2),
+  STALLED_STEP_THRESHOLD_SECONDS: number(0).default(150),
+  ORPHAN_AGE_HOURS: number(0).default(24),
   STEP_LEASE_SECONDS: number(1).default(20),
   SAFETY_POLL_SECONDS: number(1).default(20),
   ASSEMBLYAI_API_KEY: text,
@@ -196,6 +205,9 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
+    stuckEpisodeMs: env.STUCK_EPISODE_THRESHOLD_HOURS * 3_600_000,
+    stalledStepMs: env.STALLED_STEP_THRESHOLD_SECONDS * 1000,
+    orphanAgeMs: env.ORPHAN_AGE_HOURS * 3_600_000,
     stepLeaseMs: env.STEP_LEASE_SECONDS * 1000,
     safetyPollMs: env.SAFETY_POLL_SECONDS * 1000,
     providers: {

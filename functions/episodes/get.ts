@@ -1,12 +1,15 @@
+import * as z from 'zod'
+
 import { outputLinks, readOwned } from '../../shared/episodes/actions.ts'
-import { EpisodeReference } from '../../shared/episodes/inputs.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { EpisodeId } from '../../shared/episodes/inputs.ts'
+import { historyOf, viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-get', ['episodes'], {
-  input: EpisodeReference,
+  input: z.strictObject({ episodeId: EpisodeId, history: z.enum(['0', '1']).default('0') }),
   async handle({ userId, input }, needs) {
     const episode = await readOwned(needs, userId, input.episodeId)
-    return { status: 200, json: { episode: viewOf(episode, await outputLinks(needs, episode)) } }
+    const view = viewOf(episode, await outputLinks(needs, episode))
+    return { status: 200, json: { episode: view, ...(input.history === '1' && { history: historyOf(episode) }) } }
   },
 })

@@ -27,7 +27,14 @@ function functionsTable(): string {
     ({ name, method, alsoGet, caller, purpose, bodyBytesMax, timeoutSeconds, memoryMiB }) => [
       `\`${name}\``,
       alsoGet ? `GET, ${method}` : method,
-      { user: 'user', admin: 'admin', tasks: 'Cloud Tasks', provider: 'provider', anyone: 'anyone' }[caller],
+      {
+        user: 'user',
+        admin: 'admin',
+        tasks: 'Cloud Tasks',
+        scheduler: 'Cloud Scheduler, admin',
+        provider: 'provider',
+        anyone: 'anyone',
+      }[caller],
       bodyBytesMax === 0 ? '' : bytes(bodyBytesMax),
       `${timeoutSeconds} s`,
       `${memoryMiB} MiB`,

@@ -25,6 +25,7 @@ const cloud = await startLocalCloud({
   source: undefined,
   functionsBaseUrl: `${EMULATOR_ORIGIN}/${LOCAL_PROJECT}/${LOCAL_REGION}`,
   environment: process.env,
+  schedules: process.env['LOCAL_SCHEDULES'] === 'off' ? 'off' : 'on',
   onPart: (part, where) => process.stdout.write(`${part.padEnd(20)} ${where}\n`),
 })
 closers.push(cloud.stop)

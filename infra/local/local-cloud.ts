@@ -12,7 +12,6 @@ import { startOfficialFirestore } from './firestore/official.ts'
 import { firestoreService } from './firestore/service.ts'
 import { Instances } from './functions/instances.ts'
 import { Gateway } from './gateway.ts'
-import { GrpcService, serviceOf } from './grpc-service.ts'
 import { Identity, localServiceAccount, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import { Journal } from './journal.ts'
 import { assemblyAiStandIn } from './providers/assemblyai.ts'
@@ -22,12 +21,12 @@ import { geminiStandIn } from './providers/gemini.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
 import { storageService } from './storage/service.ts'
-import { Dispatcher } from './tasks/dispatcher.ts'
-import { Scheduler } from './tasks/scheduler.ts'
-import { tasksMethods } from './tasks/tasks-methods.ts'
+import type { Dispatcher } from './tasks/dispatcher.ts'
+import { startSchedules, startTasks } from './tasks/start-tasks.ts'
 
 export const LOCAL_PROJECT = 'demo-steadycast'
 export const LOCAL_REGION = 'us-central1'
+const PLACE = { project: LOCAL_PROJECT, region: LOCAL_REGION }
 const LOCAL_BUCKET = 'steadycast-local'
 const STAND_IN_KEY = 'stand-in-key'
 
@@ -41,6 +40,8 @@ export type LocalCloudOptions = {
   instancesPerFunction?: number
   /** `embedded`, `official`, or `host:port` of one that runs already. */
   firestore?: string
+  /** Whether scheduled functions are called by themselves; `on` by default. */
+  schedules?: 'on' | 'off'
   /** Multiplies the stand-ins' modelled latencies. */
   latencyFactor?: number
   /** What the user's environment says, real provider keys included. */
@@ -110,7 +111,11 @@ async function assemble(
   closers.push(() => storage.stop())
   say('storage', storage.origin)
 
-  const { dispatcher, address: tasksAddress } = await startTasks(identity, faults, journal, closers)
+  const {
+    dispatcher,
+    scheduler,
+    address: tasksAddress,
+  } = await startTasks(PLACE, { identity, faults, journal }, closers)
   say('tasks and scheduler', tasksAddress)
 
   const pace: Pace = { factor: options.latencyFactor ?? 1 }
@@ -150,6 +155,8 @@ async function assemble(
           onLine: options.onLine ?? (() => undefined),
         })
   if (instances) closers.push(() => instances.stop())
+  const callers = { ...PLACE, functionsBaseUrl, serviceAccount: LOCAL_SCHEDULER_ACCOUNT }
+  startSchedules(scheduler, callers, options.schedules ?? 'on')
   gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
   const free = PROVIDERS.every((name) => providers[`${name.toUpperCase()}_API_KEY`] === STAND_IN_KEY)
@@ -200,48 +207,6 @@ async function startFirestore(kind: string, faults: Faults, closers: (() => Prom
   return official.address
 }
 
-async function startTasks(
-  identity: Identity,
-  faults: Faults,
-  journal: Journal,
-  closers: (() => Promise<void> | void)[],
-) {
-  const dispatcher = new Dispatcher(identity, journal)
-  const scheduler = new Scheduler(identity)
-  const service = await new GrpcService('tasks', faults, [
-    {
-      definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2.CloudTasks'),
-      methods: tasksMethods(dispatcher),
-    },
-    {
-      definition: serviceOf('@google-cloud/scheduler', 'google.cloud.scheduler.v1.CloudScheduler'),
-      methods: scheduler.methods(),
-    },
-  ]).start()
-  for (const { name, queue } of Object.values(FUNCTIONS)) {
-    if (queue === undefined) continue
-    dispatcher.createQueue({
-      name: `projects/${LOCAL_PROJECT}/locations/${LOCAL_REGION}/queues/${name}`,
-      rateLimits: {
-        maxDispatchesPerSecond: queue.maxDispatchesPerSecond,
-        maxConcurrentDispatches: queue.maxConcurrentDispatches,
-      },
-      retryConfig: {
-        maxAttempts: queue.maxAttempts,
-        minBackoff: { seconds: queue.minBackoffSeconds },
-        maxBackoff: { seconds: queue.maxBackoffSeconds },
-        maxDoublings: queue.maxDoublings,
-      },
-    })
-  }
-  closers.push(() => {
-    dispatcher.stop()
-    scheduler.stop()
-    service.stop()
-  })
-  return { dispatcher, address: service.address }
-}
-
 /** The real service where the user brought a key for it, its stand-in everywhere else. */
 async function startProvider(
   name: ProviderName,
@@ -279,7 +244,7 @@ async function startProvider(
 
 /** Variables of the user's environment that change how the functions behave, and so are passed on. */
 const PASSED_ON =
-  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|CORS_ALLOWED_ORIGINS|REQUEST_LOG|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS|STEP_LEASE_SECONDS|SAFETY_POLL_SECONDS|BREAKER_[A-Z_]+)$/
+  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|CORS_ALLOWED_ORIGINS|REQUEST_LOG|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS|STUCK_EPISODE_THRESHOLD_HOURS|STALLED_STEP_THRESHOLD_SECONDS|ORPHAN_AGE_HOURS|STEP_LEASE_SECONDS|SAFETY_POLL_SECONDS|BREAKER_[A-Z_]+)$/
 
 function functionEnvironment(
   user: Record<string, string | undefined>,

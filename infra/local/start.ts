@@ -18,6 +18,7 @@ const starting = startLocalCloud({
   instancesPerFunction: Number(process.env['INSTANCES'] ?? 1),
   firestore: values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded',
   environment: process.env,
+  schedules: process.env['LOCAL_SCHEDULES'] === 'off' ? 'off' : 'on',
   onPart: (part, where) => process.stdout.write(`${part.padEnd(20)} ${where}\n`),
   onLine: (line) => logFile.write(`${line}\n`),
 })

@@ -24,5 +24,5 @@ export const dependencies = once((): Dependencies => {
   const { config, firestore } = edge
   const breakers = sharedBreakers(config, firestore)
   const objects = objectStore(config, breakers.gcs)
-  return { ...edge, breakers, episodes: episodeStore(firestore), objects, queue: stepQueue(config) }
+  return { ...edge, breakers, episodes: episodeStore(firestore, config), objects, queue: stepQueue(config) }
 })

@@ -5,8 +5,9 @@ import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
 import { episodePrefix, sourceKey } from './artefacts.ts'
-import { cancel, freshSteps, outstandingOrders, start } from './machine.ts'
-import type { Moved } from './machine.ts'
+import { cancel, outstandingOrders, start } from './machine.ts'
+import { freshSteps } from './moves.ts'
+import type { Moved } from './moves.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import type { Episode, EpisodeStatus, Options } from './schema.ts'
 import type { StepOrder } from './steps.ts'
@@ -16,6 +17,7 @@ import type { Outputs } from './view.ts'
 const DOWNLOAD_SECONDS = 3600
 const UPLOAD_SECONDS = 3600
 
+const OWNER = { by: 'owner' }
 /** How many operations an episode remembers. */
 const REMEMBERED_OPERATIONS = 16
 
@@ -156,16 +158,25 @@ export async function deleteEpisode(
   operation: Operation,
 ): Promise<void> {
   const marked = await needs.episodes.move(episodeId, (episode) => {
-    if (episode.userId !== userId) return { gone: true }
-    if (episode.deletedAtMs !== undefined) return { gone: false }
-    return { gone: false, episode: { ...episode, deletedAtMs: needs.now(), generation: episode.generation + 1 } }
+    if (episode.userId !== userId) return { gone: true, known: false }
+    if (episode.deletedAtMs !== undefined) return { gone: false, known: knownToProviders(episode) }
+    const nowMs = needs.now()
+    const deleted = { ...episode, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: episode.generation + 1 }
+    return { gone: false, known: knownToProviders(episode), episode: deleted, cause: OWNER }
   })
   if (marked === undefined || marked.gone) {
     if (operation.resumed) return
     throw new AppError('not_found', { message: 'We could not find this episode.' })
   }
   await needs.objects.removeAll(episodePrefix(episodeId))
+  // What providers keep of it is removed by the sweep, which removes the episode after that.
+  if (marked?.known) return
   await needs.episodes.remove(episodeId)
+}
+
+/** Whether a provider keeps a job of it, or may. */
+function knownToProviders({ jobs = [], steps }: Episode): boolean {
+  return jobs.length > 0 || Object.values(steps).some(({ job }) => job !== undefined)
 }
 
 /** Signed links to what a ready episode consists of. */
@@ -220,7 +231,7 @@ async function changeAndEnqueue(
     const after = transition(requireStatus(episode, allowed))
     return after.episode === episode
       ? { result: after }
-      : { episode: { ...remembering(after.episode, operation), updatedAtMs: needs.now() }, result: after }
+      : { episode: { ...remembering(after.episode, operation), updatedAtMs: needs.now() }, cause: OWNER, result: after }
   })
   if (moved === undefined) throw new AppError('not_found')
   await enqueueAll(needs, episodeId, moved.result.orders)

@@ -22,3 +22,13 @@ export type Artefact =
   | 'episode.json'
   | 'episode.vtt'
   | 'episode.srt'
+
+/** What a finished episode consists of. */
+export function outputKeys(keyOf: (artefact: Artefact) => string) {
+  return {
+    audioKey: keyOf('episode.mp3'),
+    transcriptKey: keyOf('episode.json'),
+    vttKey: keyOf('episode.vtt'),
+    srtKey: keyOf('episode.srt'),
+  }
+}

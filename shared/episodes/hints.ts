@@ -21,7 +21,7 @@ export async function takeHint(
     const expected = episode.deletedAtMs === undefined ? episode.steps[step].job?.hookToken : undefined
     if (token === undefined || expected === undefined || !equal(token, expected)) throw unauthenticated()
     const moved = hurry(episode, step, needs.now())
-    return { episode: moved?.episode, orders: moved?.orders ?? [] }
+    return { episode: moved?.episode, orders: moved?.orders ?? [], cause: { by: 'webhook' } }
   })
   if (decision === undefined) throw unauthenticated()
   await enqueueAll(needs, episodeId, decision.orders)

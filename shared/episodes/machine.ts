@@ -1,12 +1,13 @@
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STARTS_AFTER, STEPS } from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
+import { fail, finishStep, isOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
+import type { Moved } from './moves.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 
-/**
+/*
  * The life of an episode as pure functions: (episode, event, now) -> episode and the orders that must be enqueued once
  * it is stored. Nothing here reads a clock, makes an id or touches the network.
  */
-export type Moved = { episode: Episode; orders: StepOrder[] }
 
 /** What names one attempt of a step; a write that carries an older one changes nothing. */
 export type Fence = { generation: number; step: StepName; token: string }
@@ -14,7 +15,8 @@ export type Fence = { generation: number; step: StepName; token: string }
 /** How an attempt ended. */
 export type Outcome =
   | { kind: 'done'; results: Results; adopted?: boolean }
-  | { kind: 'polling'; nextCheckAtMs: number }
+  /** `doing`: what the provider says it is at. */
+  | { kind: 'polling'; nextCheckAtMs: number; doing?: string }
   /** `sent`: the provider was asked; when it was not, nothing can have been charged. `fault` explains the wait. */
   | {
       kind: 'unavailable'
@@ -32,14 +34,11 @@ export type Outcome =
 export type Claimed =
   | { kind: 'claimed'; moved: Moved; fence: Fence; resumesIntent: boolean }
   | { kind: 'gaveUp'; moved: Moved }
-  | { kind: 'stale'; reason: string; orders: StepOrder[] }
+  | { kind: 'stale'; reason: string; episode: Episode; orders: StepOrder[] }
   | { kind: 'busy'; untilMs: number }
 
-const PENDING: Step = { state: 'pending', attempt: 0, dispatch: 0 }
-
-export function freshSteps(): Episode['steps'] {
-  return Object.fromEntries(STEPS.map((name) => [name, PENDING])) as Episode['steps']
-}
+/** Jobs at providers that an episode remembers, so that deleting it reaches them. */
+const JOBS_REMEMBERED = 40
 
 /** Starts the pipeline on pinned audio, or again after an error or a cancel; steps already done are kept. */
 export function start(episode: Episode, nowMs: number): Moved {
@@ -70,10 +69,18 @@ export function cancel(episode: Episode, nowMs: number): Moved {
   const steps = Object.fromEntries(
     STEPS.map((name) => [name, released(episode.steps[name], isOpen(episode.steps[name]) ? 'pending' : undefined)]),
   ) as Episode['steps']
-  return {
-    episode: { ...episode, status: 'cancelled', generation: episode.generation + 1, steps, updatedAtMs: nowMs },
-    orders: [],
+  const over: Episode = {
+    ...episode,
+    status: 'cancelled',
+    generation: episode.generation + 1,
+    steps,
+    updatedAtMs: nowMs,
   }
+  // A transcription cannot be stopped; it is kept, and asked for again by a retry.
+  const { job, state } = steps.master
+  return job?.providerJobId === undefined || state !== 'pending'
+    ? { episode: over, orders: [] }
+    : orderStep(over, 'master', steps.master, nowMs)
 }
 
 /** What a claim brings along: random values, the end of the lease it asks for, and the fault it may have to end with. */
@@ -88,7 +95,8 @@ export type ClaimTerms = {
 export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, nowMs: number): Claimed {
   const { token, newJob, leaseUntilMs, giveUp } = terms
   const stale = staleness(episode, order)
-  if (stale !== undefined) return { kind: 'stale', reason: stale, orders: outstandingOrders(episode, order.generation) }
+  if (stale !== undefined)
+    return { kind: 'stale', reason: stale, episode, orders: outstandingOrders(episode, order.generation) }
   const step = episode.steps[order.step]
   if (step.lease !== undefined && step.lease.untilMs > nowMs) return { kind: 'busy', untilMs: step.lease.untilMs }
 
@@ -105,6 +113,8 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,
     lease: { token, untilMs: leaseUntilMs },
+    // Asking for a job again is no progress.
+    ...(!(step.state === 'waiting' && asksForJob && !step.unavailable) && { progressAtMs: nowMs }),
     ...(JOB_STEPS.has(order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
     ...(paid && { paid }),
   }
@@ -144,15 +154,30 @@ export function note(
   job: Partial<NonNullable<Step['job']>>,
   leaseUntilMs: number,
   nowMs: number,
+  doing?: string,
 ): Moved | undefined {
   const step = held(episode, fence)
   if (step === undefined) return undefined
+  const known = job.providerJobId !== undefined && job.providerJobId !== step.job?.providerJobId
   const noted: Step = {
     ...step,
     lease: { token: fence.token, untilMs: leaseUntilMs },
+    ...(known && { progressAtMs: nowMs }),
     ...(step.job && { job: { ...step.job, ...job } }),
+    ...(doing !== undefined && { activity: { atMs: nowMs, what: doing } }),
   }
-  return { episode: withStep(episode, fence.step, noted, nowMs), orders: [] }
+  const moved = withStep(episode, fence.step, noted, nowMs)
+  if (!known || job.providerJobId === undefined) return { episode: moved, orders: [] }
+  const jobs = [...(episode.jobs ?? []), { step: fence.step, id: job.providerJobId }].slice(-JOBS_REMEMBERED)
+  return { episode: { ...moved, jobs }, orders: [] }
+}
+
+/** The holder stops before its end, as an instance does that is shut down: the same order goes on at once elsewhere. */
+export function letGo(episode: Episode, fence: Fence, nowMs: number): Moved | undefined {
+  const step = held(episode, fence)
+  if (step === undefined) return undefined
+  const free: Step = { ...released(step, 'pending'), attempt: Math.max(0, step.attempt - 1), nextCheckAtMs: nowMs }
+  return { episode: withStep(episode, fence.step, free, nowMs), orders: [] }
 }
 
 /** The holder's attempt has ended. Undefined: the step is the holder's no more, and nothing changes. */
@@ -173,7 +198,13 @@ export function settle(
     case 'polling': {
       const { unavailable: _over, error: _cured, ...free } = released(step, 'waiting')
       const { hinted, ...job } = step.job ?? { key: '', hookToken: '', polls: 0 }
-      const polled: Step = { ...free, job: { ...job, polls: job.polls + 1 } }
+      const news = step.unavailable !== undefined || job.polls === 0
+      const polled: Step = {
+        ...free,
+        job: { ...job, polls: job.polls + 1 },
+        ...(news && { progressAtMs: nowMs }),
+        ...(outcome.doing !== undefined && { activity: { atMs: nowMs, what: outcome.doing } }),
+      }
       return orderStep(episode, fence.step, polled, nowMs, hinted ? nowMs : outcome.nextCheckAtMs)
     }
     case 'unavailable': {
@@ -221,23 +252,6 @@ export function outstandingOrders(episode: Episode, generation: number): StepOrd
   })
 }
 
-function finishStep(
-  episode: Episode,
-  name: StepName,
-  outcome: Extract<Outcome, { kind: 'done' }>,
-  nowMs: number,
-): Moved {
-  const step = released(episode.steps[name], 'done')
-  const { unavailable: _over, error: _cured, ...kept } = step
-  const paid = kept.paid && (outcome.adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: false })
-  const done: Step = { ...kept, finishedAtMs: nowMs, ...(paid && { paid }) }
-  const results = { ...episode.results, ...outcome.results }
-  const moved = withStep({ ...episode, results }, name, done, nowMs)
-  if (moved.status !== 'processing') return { episode: moved, orders: [] }
-  if (name === 'finish') return { episode: { ...moved, status: 'ready' }, orders: [] }
-  return startReady(moved, nowMs)
-}
-
 /** A paid call stays open when it may have been carried out although its result is not here. */
 function callEnded(step: Step, ambiguous: boolean): Step {
   return step.paid === undefined ? step : { ...step, paid: { ...step.paid, open: ambiguous } }
@@ -246,65 +260,4 @@ function callEnded(step: Step, ambiguous: boolean): Step {
 /** The call that claiming the step counted was never made. */
 function callUnsent(step: Step): Step {
   return step.paid === undefined ? step : { ...step, paid: { ...step.paid, calls: step.paid.calls - 1, open: false } }
-}
-
-/** The result of the call before was found: this attempt made none. */
-function adoptedCall(paid: NonNullable<Step['paid']>): NonNullable<Step['paid']> {
-  return { calls: paid.calls - 1, repeats: Math.max(0, paid.repeats - 1), open: false }
-}
-
-function fail(episode: Episode, name: StepName, fault: EpisodeFault, nowMs: number): Moved {
-  const failed: Step = { ...released(episode.steps[name], 'error'), finishedAtMs: nowMs, error: fault }
-  const moved = withStep(episode, name, failed, nowMs)
-  return { episode: moved.status === 'processing' ? { ...moved, status: 'error', error: fault } : moved, orders: [] }
-}
-
-/** Orders every step that has become ready, and passes over those that were not asked for. */
-function startReady(episode: Episode, nowMs: number): Moved {
-  let moved: Moved = { episode, orders: [] }
-  for (const name of STEPS) {
-    const { steps, options } = moved.episode
-    const ready =
-      steps[name].state === 'pending' &&
-      steps[name].dispatch === 0 &&
-      STARTS_AFTER[name].every((before) => isOver(steps[before]))
-    if (!ready) continue
-    if (name === 'voice' && options.intro === undefined) {
-      moved = { ...moved, episode: withStep(moved.episode, name, { ...steps[name], state: 'skipped' }, nowMs) }
-      continue
-    }
-    const ordered = orderStep(moved.episode, name, steps[name], nowMs)
-    moved = { episode: ordered.episode, orders: [...moved.orders, ...ordered.orders] }
-  }
-  return moved
-}
-
-/** Every decision to enqueue gives the order a number of its own, so that it never meets a name still reserved. */
-function orderStep(episode: Episode, name: StepName, step: Step, nowMs: number, notBeforeMs?: number): Moved {
-  const dispatch = episode.steps[name].dispatch + 1
-  const ordered: Step = { ...step, dispatch, nextCheckAtMs: notBeforeMs ?? nowMs }
-  const order = {
-    step: name,
-    generation: episode.generation,
-    dispatch,
-    ...(notBeforeMs !== undefined && { notBeforeMs }),
-  }
-  return { episode: withStep(episode, name, ordered, nowMs), orders: [order] }
-}
-
-function released(step: Step, state: Step['state'] | undefined): Step {
-  const { lease: _given, nextCheckAtMs: _due, ...kept } = step
-  return { ...kept, ...(state && { state }) }
-}
-
-function withStep(episode: Episode, name: StepName, step: Step, nowMs: number): Episode {
-  return { ...episode, steps: { ...episode.steps, [name]: step }, updatedAtMs: nowMs }
-}
-
-function isOver({ state }: Step): boolean {
-  return state === 'done' || state === 'skipped'
-}
-
-function isOpen({ state }: Step): boolean {
-  return state === 'pending' || state === 'running' || state === 'waiting'
 }

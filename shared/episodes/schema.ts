@@ -91,10 +91,30 @@ const Step = z.looseObject({
     .optional(),
   /** Calls the provider charges: begun, how many of them repeated one whose end nobody saw, and whether one is open. */
   paid: z.looseObject({ calls: z.number().int(), repeats: z.number().int(), open: z.boolean() }).optional(),
+  /** When the step last went forward. */
+  progressAtMs: z.number().optional(),
+  /** What it is at, in words for its owner. */
+  activity: z.looseObject({ atMs: z.number(), what: z.string() }).optional(),
+  /** How often a sweep has given it to another attempt, and since when nobody had looked after it. */
+  redriven: z.looseObject({ count: z.number().int(), sinceMs: z.number(), atMs: z.number() }).optional(),
   degraded: z.string().optional(),
   error: EpisodeFault.optional(),
 })
 export type Step = z.infer<typeof Step>
+
+/** One change of an episode or of one of its steps. */
+const HistoryEntry = z.looseObject({
+  atMs: z.number(),
+  what: z.string(),
+  from: z.string().optional(),
+  to: z.string(),
+  attempt: z.number().optional(),
+  by: z.string(),
+  why: z.string().optional(),
+  /** What the entry said of its step, to be compared with. */
+  sign: z.string().optional(),
+})
+export type HistoryEntry = z.infer<typeof HistoryEntry>
 
 export const Episode = z.looseObject({
   schemaVersion: z.number().int(),
@@ -130,6 +150,14 @@ export const Episode = z.looseObject({
   error: EpisodeFault.optional(),
   /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
   recentOperations: z.array(z.string()).optional(),
+  /** The latest changes, oldest first. */
+  history: z.array(HistoryEntry).optional(),
+  /** Jobs at providers that were ever made for it. */
+  jobs: z.array(z.looseObject({ step: z.enum(STEPS), id: z.string() })).optional(),
+  /** When the sweep must look at it should nothing else happen; absent: never. Derived, and kept to be queried. */
+  sweepAtMs: z.number().optional(),
+  /** When what it does not refer to was last removed. */
+  tidiedAtMs: z.number().optional(),
   createdAtMs: z.number(),
   updatedAtMs: z.number(),
   processingSinceMs: z.number().optional(),

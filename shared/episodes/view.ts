@@ -16,6 +16,8 @@ export type StepView = {
   startedAt?: string
   finishedAt?: string
   degraded?: string
+  /** What it is at, for steps that take long. */
+  activity?: { at: string; what: string }
   /** Paid calls sent again because the end of one was never seen; absent when there was none. */
   repeatedCalls?: number
   error?: EpisodeFault
@@ -75,6 +77,30 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
   }
 }
 
+/** One change of an episode: the episode itself or a step, from what to what, by whom and why. */
+export type HistoryView = {
+  at: string
+  what: string
+  from?: string
+  to: string
+  attempt?: number
+  by: string
+  why?: string
+}
+
+/** The latest changes of an episode, oldest first. */
+export function historyOf({ history = [] }: Episode): HistoryView[] {
+  return history.map(({ atMs, what, from, to, attempt, by, why }) => ({
+    at: rfc3339(atMs),
+    what,
+    ...(from !== undefined && { from }),
+    to,
+    ...(attempt !== undefined && { attempt }),
+    by,
+    ...(why !== undefined && { why }),
+  }))
+}
+
 /** 0 to 1: finished steps count in full, a step at work counts half of its share. */
 function progressOf(episode: Episode): number {
   if (episode.status === 'ready') return 1
@@ -92,6 +118,7 @@ function stepView(step: Step): StepView {
     attempt: step.attempt,
     ...(step.startedAtMs !== undefined && { startedAt: rfc3339(step.startedAtMs) }),
     ...(step.finishedAtMs !== undefined && { finishedAt: rfc3339(step.finishedAtMs) }),
+    ...(step.activity && { activity: { at: rfc3339(step.activity.atMs), what: step.activity.what } }),
     ...(step.degraded !== undefined && { degraded: step.degraded }),
     ...(step.paid !== undefined && step.paid.repeats > 0 && { repeatedCalls: step.paid.repeats }),
     ...(step.error && { error: faultView(step.error) }),

@@ -1,7 +1,7 @@
 import { AppError } from '../errors/app-error.ts'
 import type { Caller } from './endpoint-row.ts'
 import { timed } from '../telemetry/scope.ts'
-import type { Exchange, Wrapper } from './exchange.ts'
+import type { EdgeConfig, Exchange, Wrapper } from './exchange.ts'
 import type { Identity } from './identity.ts'
 
 /**
@@ -14,7 +14,7 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   const token = bearerToken(exchange.request.headers.authorization)
   const { tokens, config } = exchange.needs
   exchange.identity = await timed('auth', () => tokens.verify(token, functionUrl(exchange)))
-  if (!belongs(caller, exchange.identity, config.tasksServiceAccount))
+  if (!belongs(caller, exchange.identity, config))
     throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()
 }
@@ -23,14 +23,18 @@ function functionUrl({ needs, row }: Exchange): string {
   return `${needs.config.functionsBaseUrl}/${row.name}`
 }
 
-function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Identity, tasksAccount: string): boolean {
+function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Identity, config: EdgeConfig): boolean {
   switch (caller) {
     case 'user':
       return identity.kind === 'user'
     case 'admin':
       return identity.kind === 'user' && identity.admin
     case 'tasks':
-      return identity.kind === 'service' && identity.email === tasksAccount
+      return identity.kind === 'service' && identity.email === config.tasksServiceAccount
+    case 'scheduler':
+      return identity.kind === 'service'
+        ? identity.email === config.schedulerServiceAccount
+        : identity.kind === 'user' && identity.admin
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * Who may call a function. `user`: any signed-in person. `admin`: one with the custom claim `role: "admin"`. `tasks` and `provider`: Cloud Tasks' own service account, and
- * whoever holds the token made for one attempt (checked by the handler, which alone knows the attempt).
+ * Who may call a function. `user`: any signed-in person. `admin`: one with the custom claim `role: "admin"`. `tasks`: Cloud Tasks'
+ * own service account. `scheduler`: Cloud Scheduler's, or an admin. `provider`: whoever holds the token made for one
+ * attempt (checked by the handler, which alone knows the attempt).
  */
-export type Caller = 'user' | 'admin' | 'tasks' | 'provider' | 'anyone'
+export type Caller = 'user' | 'admin' | 'tasks' | 'scheduler' | 'provider' | 'anyone'
 
 /**
  * How a function takes its input. `json`: a JSON body. `query`: the query string, no body. `stream`: the query string,

@@ -19,11 +19,12 @@ import type { Arrival } from './server.ts'
 export type Answer = { status: number; json?: unknown; body?: Buffer; headers?: Record<string, string> }
 
 /** The settings the edge itself goes by. */
-type EdgeConfig = Pick<
+export type EdgeConfig = Pick<
   Config,
   | 'projectId'
   | 'functionsBaseUrl'
   | 'tasksServiceAccount'
+  | 'schedulerServiceAccount'
   | 'bodyBytesMax'
   | 'corsAllowedOrigins'
   | 'logEveryRequest'

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { jsonOf, requestsOf, sendForJson } from './http.ts'
+import { jsonOf, requestsOf, sendForJson, unlessRefused } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 /** Newest first, then the one that takes most languages: the provider's default has changed under its users. */
@@ -81,6 +81,14 @@ export function assemblyAi({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
         sendForJson(request('list', 'GET', `/v2/transcript?limit=${LIST_LIMIT}`), Listed, 4_194_304, context, signal)
       const { transcripts } = await guardedCall({ ...control, operation: 'list', attemptsMax: 3, attempt }, context)
       return transcripts.find(({ audio_url: url }) => url != null && matches(url))
+    },
+
+    /** Has the provider forget the texts and links of a job; one that is not there is no fault. */
+    async remove(id: string, context: CallContext): Promise<void> {
+      const path = `/v2/transcript/${encodeURIComponent(id)}`
+      const attempt = (signal: AbortSignal) =>
+        sendForJson(request('remove', 'DELETE', path), z.unknown(), TRANSCRIPT_BYTES_MAX, context, signal)
+      await unlessRefused(guardedCall({ ...control, operation: 'remove', attemptsMax: 2, attempt }, context))
     },
 
     async read(id: string, context: CallContext): Promise<TranscriptJob> {

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { badResponse, jsonOf, requestsOf, send, sendForJson } from './http.ts'
+import { badResponse, jsonOf, requestsOf, send, sendForJson, unlessRefused } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
@@ -22,6 +22,7 @@ const NOT_STARTED: ReadonlySet<number> = new Set([9, 10])
 const Production = z.object({
   uuid: z.string().min(1),
   status: z.number(),
+  status_string: z.string().max(100).nullish(),
   error_message: z.string().nullish(),
   output_basename: z.string().nullish(),
   length: z.number().nullish(),
@@ -36,7 +37,7 @@ const ErrorBody = Envelope.partial({ status_code: true })
 
 export type ProductionState =
   | { state: 'new' }
-  | { state: 'running' }
+  | { state: 'running'; doing: string }
   | { state: 'failed'; message: string }
   | { state: 'done'; downloadUrl: string; durationSeconds: number }
 
@@ -136,6 +137,18 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
       )
     },
 
+    /** Ends a running production. One that has ended, or is not there, is left as it is. */
+    async stop(uuid: string, context: CallContext): Promise<void> {
+      const sent = request('stop', 'POST', `/production/${encodeURIComponent(uuid)}/stop.json`)
+      await unlessRefused(call(sent, z.unknown(), 2, context))
+    },
+
+    /** Removes a production and its files; one that is not there is no fault. */
+    async remove(uuid: string, context: CallContext): Promise<void> {
+      const sent = request('remove', 'DELETE', `/production/${encodeURIComponent(uuid)}.json`)
+      await unlessRefused(call(sent, z.unknown(), 2, context))
+    },
+
     async read(uuid: string, context: CallContext): Promise<ProductionState> {
       const sent = request('read', 'GET', `/production/${encodeURIComponent(uuid)}.json`)
       return stateOf(sent, await call(sent, Production, 3, context))
@@ -161,7 +174,7 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
 function stateOf(request: ProviderRequest, production: z.infer<typeof Production>): ProductionState {
   if (production.status === FAILED) return { state: 'failed', message: production.error_message ?? 'no reason given' }
   if (NOT_STARTED.has(production.status)) return { state: 'new' }
-  if (production.status !== DONE) return { state: 'running' }
+  if (production.status !== DONE) return { state: 'running', doing: production.status_string ?? 'at work' }
   const downloadUrl = production.output_files?.find(({ format }) => format === 'mp3')?.download_url
   if (downloadUrl == null || production.length == null)
     throw badResponse(request, 'a finished production without its file')

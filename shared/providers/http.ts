@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import type { ProviderName } from '../config.ts'
 import type { CallContext } from './guarded-call.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
-import type { ProviderErrorFields } from './provider-error.ts'
+import type { ProviderErrorFields, ProviderErrorKind } from './provider-error.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 export type ProviderRequest = {
@@ -27,7 +27,7 @@ export function requestsOf(
 ) {
   return (
     operation: string,
-    method: 'GET' | 'POST',
+    method: ProviderRequest['method'],
     path: string,
     body?: ProviderRequest['body'],
   ): ProviderRequest => ({
@@ -40,6 +40,8 @@ export function requestsOf(
     ...(body !== undefined && { body }),
   })
 }
+
+const ENDED_ALREADY: ReadonlySet<ProviderErrorKind> = new Set(['not_found', 'conflict', 'invalid_input'])
 
 const ERROR_BODY_BYTES_MAX = 64 * 1024
 const MESSAGE_CHARS_MAX = 300
@@ -123,6 +125,15 @@ function refusal(request: ProviderRequest, response: Response, body: string): Pr
     ...explained,
     message: `${status} ${explained.message ?? ''}`.trim().slice(0, MESSAGE_CHARS_MAX),
   })
+}
+
+/** For what is to be gone or ended: a refusal of this one request means that it is. */
+export async function unlessRefused(call: Promise<unknown>): Promise<void> {
+  try {
+    await call
+  } catch (error) {
+    if (!(error instanceof ProviderError && ENDED_ALREADY.has(error.kind))) throw error
+  }
 }
 
 /** JSON of an error body, or undefined when it is none. */

@@ -3,8 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { Timestamp } from '@google-cloud/firestore'
 
 import { AppError } from '../errors/app-error.ts'
+import { chronicled } from '../episodes/history.ts'
+import type { Cause } from '../episodes/history.ts'
 import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
+import { sweepAtMs } from '../episodes/sweep/due.ts'
+import type { SweepLimits } from '../episodes/sweep/due.ts'
 import { equalJitterMs } from '../resilience/backoff.ts'
 import { GRPC, grpcCode, lostPrecondition } from '../errors/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
@@ -12,7 +16,7 @@ import { changedFields } from './changed-fields.ts'
 import type { FieldChange } from './changed-fields.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
-const COLLECTION = 'episodes'
+export const EPISODES = 'episodes'
 const CAS_ATTEMPTS_MAX = 12
 const CAS_BACKOFF = { baseMs: 10, capMs: 400 }
 /** How many of the latest writes a document remembers, so that a landed write is recognised after later ones. */
@@ -28,11 +32,17 @@ export type PageQuery = {
 }
 export type EpisodeStore = ReturnType<typeof episodeStore>
 
+/** What a change is to be: `episode` absent leaves it alone; `cause` goes into its history. */
+type Change = { episode?: Episode | undefined; cause?: Cause | undefined }
+
 /** An episode as it was at one update time, with the ids of the writes that led there. */
 type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
 
-/** Episodes in Firestore: one document each, moved by compare-and-set on its update time. */
-export function episodeStore(firestore: FirestoreAccess) {
+/**
+ * Episodes in Firestore: one document each, moved by compare-and-set on its update time. With every write go the
+ * episode's history and, as `sweepAtMs`, when the sweep must look at it.
+ */
+export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
   const lastWritten = new Map<string, Version>()
   return {
     preload: firestore.preload,
@@ -40,7 +50,8 @@ export function episodeStore(firestore: FirestoreAccess) {
     /** @returns false when the id is taken */
     async create(episode: Episode): Promise<boolean> {
       try {
-        await firestore.call('create episode', (db) => db.collection(COLLECTION).doc(episode.id).create(episode))
+        const first = stamped(undefined, episode, { by: 'owner' })
+        await firestore.call('create episode', (db) => db.collection(EPISODES).doc(episode.id).create(first))
         return true
       } catch (error) {
         if (grpcCode(error) === GRPC.alreadyExists) return false
@@ -49,7 +60,7 @@ export function episodeStore(firestore: FirestoreAccess) {
     },
 
     async read(id: string): Promise<Episode | undefined> {
-      const snapshot = await firestore.call('read episode', (db) => db.collection(COLLECTION).doc(id).get())
+      const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
       return snapshot.exists ? Episode.parse(snapshot.data()) : undefined
     },
 
@@ -60,7 +71,7 @@ export function episodeStore(firestore: FirestoreAccess) {
      * @returns undefined when there is no such episode
      * @throws AppError service_unavailable when others were faster too often
      */
-    async move<Decision extends { episode?: Episode | undefined }>(
+    async move<Decision extends Change>(
       id: string,
       decide: (episode: Episode) => Decision,
     ): Promise<Decision | undefined> {
@@ -94,7 +105,7 @@ export function episodeStore(firestore: FirestoreAccess) {
     }: PageQuery): Promise<{ episodes: Episode[]; nextPageToken?: string }> {
       const after = pageToken === undefined ? undefined : decodeToken(pageToken)
       const found = await firestore.call('list episodes', (db) => {
-        let query = db.collection(COLLECTION).where('userId', '==', userId)
+        let query = db.collection(EPISODES).where('userId', '==', userId)
         if (status !== undefined) query = query.where('status', '==', status)
         query = query.orderBy('createdAtMs', 'desc').orderBy('id', 'desc')
         if (after !== undefined) query = query.startAfter(after.createdAtMs, after.id)
@@ -109,12 +120,12 @@ export function episodeStore(firestore: FirestoreAccess) {
     },
 
     async remove(id: string): Promise<void> {
-      await firestore.call('remove episode', (db) => db.collection(COLLECTION).doc(id).delete())
+      await firestore.call('remove episode', (db) => db.collection(EPISODES).doc(id).delete())
     },
   }
 
   async function readVersion(id: string): Promise<Version | undefined> {
-    const snapshot = await firestore.call('read episode', (db) => db.collection(COLLECTION).doc(id).get())
+    const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
     const stored = snapshot.data() ?? {}
     const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
@@ -122,7 +133,7 @@ export function episodeStore(firestore: FirestoreAccess) {
   }
 
   /** Writes what was decided on a version, if that is still the newest. */
-  async function write<Decision extends { episode?: Episode | undefined }>(
+  async function write<Decision extends Change>(
     id: string,
     version: Version,
     decision: Decision | undefined,
@@ -130,9 +141,10 @@ export function episodeStore(firestore: FirestoreAccess) {
   ): Promise<{ landed: boolean; decision: Decision | undefined }> {
     if (decision?.episode === undefined) return { landed: false, decision: undefined }
     const writes = [...version.writes, writeId].slice(-REMEMBERED_WRITES)
-    const changes = [...changedFields(version.episode, decision.episode), { path: ['recentWrites'], value: writes }]
+    const after = stamped(version.episode, decision.episode, decision.cause ?? { by: 'system' })
+    const changes = [...changedFields(version.episode, after), { path: ['recentWrites'], value: writes }]
     const updateTime = await update(id, changes, version.updateTime)
-    if (updateTime !== undefined) remember(id, { episode: decision.episode, writes, updateTime })
+    if (updateTime !== undefined) remember(id, { episode: after, writes, updateTime })
     return { landed: updateTime !== undefined, decision }
   }
 
@@ -146,7 +158,7 @@ export function episodeStore(firestore: FirestoreAccess) {
     try {
       const { writeTime } = await firestore.call('update episode', (db) =>
         db
-          .collection(COLLECTION)
+          .collection(EPISODES)
           .doc(id)
           .update(first?.[0] as FirebaseFirestore.FieldPath, first?.[1], ...rest.flat(), { lastUpdateTime: readAt }),
       )
@@ -157,10 +169,19 @@ export function episodeStore(firestore: FirestoreAccess) {
     }
   }
 
+  function stamped(before: Episode | undefined, after: Episode, cause: Cause): Episode {
+    return withDue(chronicled(before, after, cause), sweepAtMs(after, limits))
+  }
+
   function remember(id: string, version: Version): void {
     lastWritten.set(id, version)
     if (lastWritten.size > REMEMBERED_EPISODES) lastWritten.delete(lastWritten.keys().next().value ?? '')
   }
+}
+
+function withDue(episode: Episode, dueMs: number | undefined): Episode {
+  const { sweepAtMs: _former, ...rest } = episode
+  return dueMs === undefined ? rest : { ...rest, sweepAtMs: dueMs }
 }
 
 /** A refusal is not decided on an old version: the fresh one may not deserve it. */

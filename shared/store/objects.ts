@@ -19,6 +19,7 @@ const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
 
 export type ObjectStat = { generation: string; sizeBytes: number; contentType: string }
+export type StoredObject = { key: string; generation: string; createdAtMs: number }
 export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
 export type ObjectStore = ReturnType<typeof objectStore>
 
@@ -141,6 +142,38 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
       })
       const headers = { 'Content-Type': contentType, ...conditions }
       return { url, method: 'PUT', headers, expiresAt: new Date(expiresAtMs).toISOString() }
+    },
+
+    /** What lies under a prefix: at most `most` objects, the first by name. */
+    async list(prefix: string, most: number): Promise<StoredObject[]> {
+      const listed = await opened()
+      try {
+        const [files] = await control('list', () =>
+          listed.getFiles({
+            prefix,
+            maxResults: most,
+            autoPaginate: false,
+            fields: 'items(name,generation,timeCreated)',
+          }),
+        )
+        return files.map(({ name, metadata }) => ({
+          key: name,
+          generation: String(metadata.generation),
+          createdAtMs: Date.parse(String(metadata.timeCreated)),
+        }))
+      } catch (error) {
+        throw unavailable('list', error)
+      }
+    },
+
+    /** Removes that version of an object; one that is not there, or is another by now, is left alone. */
+    async remove({ key, generation }: Pick<StoredObject, 'key' | 'generation'>): Promise<void> {
+      try {
+        await control('delete', async () => (await file(key)).delete({ ifGenerationMatch: generation }))
+      } catch (error) {
+        const status = statusOf(error)
+        if (status !== 404 && status !== 412) throw unavailable('delete', error)
+      }
     },
 
     async removeAll(prefix: string): Promise<void> {

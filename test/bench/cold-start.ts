@@ -26,7 +26,13 @@ export async function benchColdStart(): Promise<void> {
   await buildDist('us-central1')
   const hello = await mkdtemp(join(tmpdir(), 'steadycast-bench-'))
   await writeFile(join(hello, 'index.js'), HELLO_WORLD)
-  const cloud = await startLocalCloud({ port: 0, source: DIST, latencyFactor: 0, onLine: () => undefined })
+  const cloud = await startLocalCloud({
+    port: 0,
+    source: DIST,
+    latencyFactor: 0,
+    schedules: 'off',
+    onLine: () => undefined,
+  })
   try {
     const client = await clientOf(cloud, 'alice')
     const { id } = await client.create({ title: 'cold' })

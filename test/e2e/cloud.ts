@@ -18,7 +18,15 @@ const FINISH_TIMEOUT_MS = 90_000
 export function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
   mkdirSync(`${ROOT}.steadycast`, { recursive: true })
   const onLine = (line: string) => appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
-  return startLocalCloud({ port: 0, source: ROOT, latencyFactor: 0.02, environment: {}, onLine, ...options })
+  return startLocalCloud({
+    port: 0,
+    source: ROOT,
+    latencyFactor: 0.02,
+    schedules: 'off',
+    environment: {},
+    onLine,
+    ...options,
+  })
 }
 
 export async function clientOf(cloud: LocalCloud, user: string): Promise<ApiClient> {

@@ -39,9 +39,9 @@ export class Scheduler {
       unary: {
         CreateJob: ({ job }: { job: JobResource }) => {
           if (this.#jobs.has(job.name)) throw new GrpcError(STATUS.alreadyExists, `Job [${job.name}] already exists.`)
-          return this.#put(job)
+          return this.put(job)
         },
-        UpdateJob: ({ job }: { job: JobResource }) => this.#put({ ...resourceOf(job.name), ...job }),
+        UpdateJob: ({ job }: { job: JobResource }) => this.put({ ...resourceOf(job.name), ...job }),
         GetJob: ({ name }: { name: string }) => resourceOf(name),
         ListJobs: ({ parent }: { parent: string }) => ({
           jobs: [...this.#jobs.values()]
@@ -53,8 +53,8 @@ export class Scheduler {
           this.#jobs.delete(name)
           return {}
         },
-        PauseJob: ({ name }: { name: string }) => this.#put({ ...resourceOf(name), state: 'PAUSED' }),
-        ResumeJob: ({ name }: { name: string }) => this.#put({ ...resourceOf(name), state: 'ENABLED' }),
+        PauseJob: ({ name }: { name: string }) => this.put({ ...resourceOf(name), state: 'PAUSED' }),
+        ResumeJob: ({ name }: { name: string }) => this.put({ ...resourceOf(name), state: 'ENABLED' }),
         RunJob: ({ name }: { name: string }) => {
           const job = this.#get(name)
           void this.#run(job, new Date())
@@ -75,7 +75,8 @@ export class Scheduler {
     return job
   }
 
-  #put(resource: JobResource): JobResource {
+  /** Creates a job, or replaces the one of that name. */
+  put(resource: JobResource): JobResource {
     this.#jobs.get(resource.name)?.cron.stop()
     if (!resource.httpTarget?.uri) throw new GrpcError(STATUS.invalidArgument, 'Job.httpTarget.uri is required.')
     const job: Job = {

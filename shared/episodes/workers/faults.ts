@@ -28,6 +28,17 @@ export function unavailableTooLong(provider: string): EpisodeFault {
   }
 }
 
+/** Nothing went forward for too long; `reason` says where it stands. */
+export function stuck(reason: string): EpisodeFault {
+  return {
+    code: 'stuck',
+    message: 'Processing stopped making progress. You can try again now; what is already done is kept.',
+    technical_message: reason,
+    retryable: true,
+    error_id: randomUUID(),
+  }
+}
+
 export function notAudio(): EpisodeFault {
   return {
     code: 'not_audio',

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
 import { id3Tag, stripId3 } from '../../audio/id3.ts'
-import { artefactKey } from '../artefacts.ts'
+import { artefactKey, outputKeys } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import { shiftChapters } from '../notes.ts'
@@ -16,12 +16,7 @@ export async function finish(work: Work): Promise<Outcome> {
   const { master, write } = results
   if (master === undefined || write === undefined) throw new Error('finishing before mastering and writing')
   const keyOf = (artefact: Artefact): string => artefactKey(id, generation, artefact)
-  const files = {
-    audioKey: keyOf('episode.mp3'),
-    transcriptKey: keyOf('episode.json'),
-    vttKey: keyOf('episode.vtt'),
-    srtKey: keyOf('episode.srt'),
-  }
+  const files = outputKeys(keyOf)
   const tag = await id3Tag({
     title: write.notes.title,
     description: write.notes.description,

@@ -32,7 +32,7 @@ export async function master(work: Work): Promise<Outcome> {
       await auphonic.start(uuid, work.call)
       return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(0, safetyPollMs) }
     case 'running':
-      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs) }
+      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs), doing: production.doing }
     case 'failed':
       // Before the rest: a recording that could not be fetched is described as one that could not be read.
       if (/download|transfer|internal|server error/i.test(production.message)) throw new JobEnded(production.message)
@@ -82,6 +82,7 @@ async function store(work: Work, production: { downloadUrl: string; durationSeco
   const { objects, auphonic } = work.needs
   const { id, generation, results } = work.episode
   const audioKey = artefactKey(id, generation, 'mastered.mp3')
+  work.at('fetching the mastered audio')
   const audio = await auphonic.download(production.downloadUrl, work.call)
   await objects.create(audioKey, audio, 'audio/mpeg', work.signal)
   const { durationSeconds } = production

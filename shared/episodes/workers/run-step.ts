@@ -7,18 +7,21 @@ import { isUnavailability, ProviderError } from '../../providers/provider-error.
 import { equalJitterMs } from '../../resilience/backoff.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import { enqueueAll } from '../actions.ts'
-import { claim, note, settle } from '../machine.ts'
+import { byAttempt } from '../history.ts'
+import { claim, letGo, note, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
 import type { Step } from '../schema.ts'
-import { HEARTBEAT_SHARE } from '../steps.ts'
+import { HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
 import { exhausted, rejected, unavailableNow, unavailableTooLong } from './faults.ts'
+import { stopJob } from './withdraw.ts'
 import { JobEnded, LeaseLost } from './work.ts'
 import type { Worker } from './work.ts'
 
 /** How a provider that cannot be used is come back to. */
 const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
 const REJECTED_JITTER_MS = 2_000
+const SETTLE_BACKOFF = { baseMs: 500, capMs: 4_000 }
 const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
 
 /** What became of a task; all of these end it with a 200. */
@@ -45,6 +48,7 @@ export async function runStep(
     case 'stale':
       // The order was carried out, but what it led to may never have been enqueued.
       await enqueueAll(needs, episodeId, claimed.orders)
+      await stopJob(needs, claimed.episode, { signal, correlationId: episodeId, random: needs.random })
       return stale(fields, claimed.reason)
     case 'busy':
       throw new AppError('internal_error', { technical: 'Another attempt holds this step; deliver the task again' })
@@ -67,7 +71,8 @@ async function claimStep(needs: WorkDependencies, episodeId: string, order: Step
   const decision = await needs.episodes.move(episodeId, (episode) => {
     const nowMs = needs.now()
     const result = claim(episode, order, { ...terms, leaseUntilMs: nowMs + needs.config.stepLeaseMs }, nowMs)
-    return { result, episode: 'moved' in result ? result.moved.episode : undefined }
+    const cause = { by: result.kind === 'claimed' ? byAttempt(terms.token) : 'system' }
+    return { result, episode: 'moved' in result ? result.moved.episode : undefined, cause }
   })
   return decision?.result
 }
@@ -84,11 +89,13 @@ async function attempt(
   const { episode } = claimed.moved
   const lost = new AbortController()
   let charged = false
+  let doing: string | undefined
   const signal = AbortSignal.any([requestSignal, lost.signal])
   const record = async (job: Partial<NonNullable<Step['job']>>) => {
     const decision = await needs.episodes.move(episode.id, (current) => {
       const nowMs = needs.now()
-      return { episode: note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs)?.episode }
+      const moved = note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs, doing)
+      return { episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
     })
     if (decision?.episode === undefined) {
       lost.abort(new LeaseLost('the step is held by another attempt'))
@@ -113,14 +120,28 @@ async function attempt(
       resumesIntent,
       noteJob: record,
       charged: () => void (charged = true),
+      at: (what) => void (doing = what),
     })
   } catch (error) {
     if (lost.signal.aborted || error instanceof LeaseLost) return undefined
-    if (requestSignal.aborted) throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
+    if (requestSignal.aborted) {
+      await release(needs, episode.id, fence, charged)
+      throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
+    }
     return outcomeOfFailure(needs, { step: episode.steps[fence.step], error, charged }, fields)
   } finally {
     clearInterval(heartbeat)
   }
+}
+
+/** Lets the next delivery go on at once, unless a paid call may have gone through: that one waits for the lease. */
+async function release(needs: WorkDependencies, episodeId: string, fence: Fence, charged: boolean): Promise<void> {
+  if (charged || PAID_CALL_STEPS.has(fence.step)) return
+  const given = needs.episodes.move(episodeId, (episode) => ({
+    episode: letGo(episode, fence, needs.now())?.episode,
+    cause: { by: byAttempt(fence.token), why: 'its instance is ending' },
+  }))
+  await given.catch(() => undefined)
 }
 
 function outcomeOfFailure(
@@ -167,17 +188,38 @@ async function finish(
   outcome: Outcome,
   fields: Record<string, unknown>,
 ): Promise<StepReport> {
-  const decision = await needs.episodes.move(episodeId, (episode) => {
-    const moved = settle(episode, fence, outcome, needs.now(), needs.config.episodeDeadlineMs)
-    return { moved, episode: moved?.episode }
-  })
+  const decision = await persistently(needs, fields, () =>
+    needs.episodes.move(episodeId, (episode) => {
+      const moved = settle(episode, fence, outcome, needs.now(), needs.config.episodeDeadlineMs)
+      return { moved, episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
+    }),
+  )
   const moved = decision?.moved
   if (moved === undefined) return fenced(fields)
   const { status, steps, error } = moved.episode
   log('INFO', 'step.settled', { ...fields, outcome: outcome.kind, state: steps[fence.step].state, status })
   if (status === 'ready' || status === 'error') log('NOTICE', `episode.${status}`, { episodeId, error })
+  const { redriven, state } = steps[fence.step]
+  if (redriven !== undefined && state === 'done')
+    log('NOTICE', 'step.cured', { ...fields, redrives: redriven.count, tookMs: needs.now() - redriven.sinceMs })
   await enqueueAll(needs, episodeId, moved.orders)
   return { outcome: outcome.kind }
+}
+
+/** The write that a step's work was for is tried for as long as the lease is likely to last. */
+async function persistently<T>(needs: WorkDependencies, fields: object, write: () => Promise<T>): Promise<T> {
+  const untilMs = needs.now() + needs.config.stepLeaseMs * (1 - HEARTBEAT_SHARE)
+  for (let tries = 0; ; tries++) {
+    try {
+      return await write()
+    } catch (error) {
+      const waitMs = equalJitterMs(SETTLE_BACKOFF, tries, needs.random)
+      if (needs.now() + waitMs > untilMs || !(error instanceof AppError && error.code === 'service_unavailable'))
+        throw error
+      log('WARNING', 'step.settle_retried', { ...fields, tries, error: errorFields(error) })
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+  }
 }
 
 function stale(fields: Record<string, unknown>, reason: string): StepReport {

@@ -14,6 +14,8 @@ export type Work = {
   readonly resumesIntent: boolean
   /** Says that a paid call has gone through: should its result be lost from here on, another call would be a repeat. */
   charged(): void
+  /** Says what the work is at; its owner sees it from the next heartbeat on. */
+  at(what: string): void
   /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
   noteJob(job: Partial<NonNullable<Step['job']>>): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { freshSteps } from '../../../shared/episodes/machine.ts'
+import { freshSteps } from '../../../shared/episodes/moves.ts'
 import { SCHEMA_VERSION } from '../../../shared/episodes/schema.ts'
 import type { Episode, EpisodeFault, Options } from '../../../shared/episodes/schema.ts'
 

@@ -5,6 +5,7 @@ import { newOperationId } from '../../../shared/http/operation.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { EpisodeStore } from '../../../shared/store/episodes.ts'
 import { startStore } from '../store-fixture.ts'
+import { testConfig } from '../test-config.ts'
 
 let store: Awaited<ReturnType<typeof startStore>>
 let episodes: EpisodeStore
@@ -13,7 +14,7 @@ let needs: Parameters<typeof createEpisode>[0]
 
 beforeAll(async () => {
   store = await startStore()
-  episodes = episodeStore(store.access)
+  episodes = episodeStore(store.access, testConfig())
   needs = {
     episodes,
     objects: { removeAll: async () => undefined } as unknown as typeof needs.objects,

@@ -6,6 +6,7 @@ import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
+import { testConfig } from '../test-config.ts'
 
 let fixture: Awaited<ReturnType<typeof startStore>>
 let access: FirestoreAccess
@@ -20,7 +21,7 @@ afterAll(() => fixture.stop())
 /** A stored draft, and the stores of so many instances that look at it. */
 async function stored(instances: number) {
   const episode = { ...draft(), id: `e${ids++}` }
-  const stores = Array.from({ length: instances }, () => episodeStore(access))
+  const stores = Array.from({ length: instances }, () => episodeStore(access, testConfig()))
   await stores[0]?.create(episode)
   return { id: episode.id, stores }
 }
@@ -64,7 +65,7 @@ describe('an episode in the store', () => {
         return result
       },
     }
-    const store = episodeStore(repeating)
+    const store = episodeStore(repeating, testConfig())
     expect((await store.move(id, renamed))?.episode.generation).toBe(1)
     expect((await store.read(id))?.generation).toBe(1)
     expect(updates).toBe(1)

@@ -1,0 +1,65 @@
+import { FUNCTIONS } from '../../../functions/functions.ts'
+import { schedulerJob } from '../../cloud/schedule.ts'
+import type { Faults } from '../faults.ts'
+import { GrpcService, serviceOf } from '../grpc-service.ts'
+import type { Identity } from '../identity.ts'
+import type { Journal } from '../journal.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Scheduler } from './scheduler.ts'
+import { tasksMethods } from './tasks-methods.ts'
+
+type Place = { project: string; region: string }
+
+/** Cloud Tasks and Cloud Scheduler on one address, with the queues that a deployment has. */
+export async function startTasks(
+  { project, region }: Place,
+  { identity, faults, journal }: { identity: Identity; faults: Faults; journal: Journal },
+  closers: (() => Promise<void> | void)[],
+) {
+  const dispatcher = new Dispatcher(identity, journal)
+  const scheduler = new Scheduler(identity)
+  const service = await new GrpcService('tasks', faults, [
+    {
+      definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2.CloudTasks'),
+      methods: tasksMethods(dispatcher),
+    },
+    {
+      definition: serviceOf('@google-cloud/scheduler', 'google.cloud.scheduler.v1.CloudScheduler'),
+      methods: scheduler.methods(),
+    },
+  ]).start()
+  for (const { name, queue } of Object.values(FUNCTIONS)) {
+    if (queue === undefined) continue
+    dispatcher.createQueue({
+      name: `projects/${project}/locations/${region}/queues/${name}`,
+      rateLimits: {
+        maxDispatchesPerSecond: queue.maxDispatchesPerSecond,
+        maxConcurrentDispatches: queue.maxConcurrentDispatches,
+      },
+      retryConfig: {
+        maxAttempts: queue.maxAttempts,
+        minBackoff: { seconds: queue.minBackoffSeconds },
+        maxBackoff: { seconds: queue.maxBackoffSeconds },
+        maxDoublings: queue.maxDoublings,
+      },
+    })
+  }
+  closers.push(() => {
+    dispatcher.stop()
+    scheduler.stop()
+    service.stop()
+  })
+  return { dispatcher, scheduler, address: service.address }
+}
+
+/** The jobs that a deployment has; paused, they run only when asked to. */
+export function startSchedules(
+  scheduler: Scheduler,
+  place: Place & { functionsBaseUrl: string; serviceAccount: string },
+  schedules: 'on' | 'off',
+): void {
+  for (const row of Object.values(FUNCTIONS)) {
+    const job = schedulerJob(row, place)
+    if (job !== undefined) scheduler.put({ ...job, state: schedules === 'on' ? 'ENABLED' : 'PAUSED' })
+  }
+}

@@ -1,0 +1,282 @@
+import { Firestore } from '@google-cloud/firestore'
+import { Storage } from '@google-cloud/storage'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+
+import type { ApiClient } from '../../infra/demo/api-client.ts'
+import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from '../../infra/local/identity.ts'
+import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
+import type { HistoryView } from '../../shared/episodes/view.ts'
+import { clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/** Objects are as old as an orphan almost at once; documents are made old by hand. */
+const ORPHAN_AGE_HOURS = 0.0002
+
+let cloud: LocalCloud
+let alice: ApiClient
+let db: Firestore
+let bucket: ReturnType<Storage['bucket']>
+
+beforeAll(async () => {
+  cloud = await startTestCloud({ environment: { ORPHAN_AGE_HOURS: String(ORPHAN_AGE_HOURS) } })
+  alice = await clientOf(cloud, 'alice')
+  const { environment } = cloud
+  process.env['FIRESTORE_EMULATOR_HOST'] = environment['FIRESTORE_EMULATOR_HOST']
+  db = new Firestore({ projectId: String(environment['GOOGLE_CLOUD_PROJECT']) })
+  const storage = new Storage({
+    projectId: 'demo-steadycast',
+    apiEndpoint: String(environment['STORAGE_API_ENDPOINT']),
+    keyFilename: String(environment['GOOGLE_APPLICATION_CREDENTIALS']),
+  })
+  bucket = storage.bucket(String(environment['STORAGE_BUCKET']))
+})
+afterAll(async () => {
+  await db.terminate()
+  await cloud.stop()
+})
+afterEach(async () => {
+  await cloud.faults.clear()
+  for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
+  cloud.dispatcher.wake()
+  cloud.pace.factor = 0.02
+})
+
+function pause(queueId: string): void {
+  for (const [name, queue] of cloud.dispatcher.queues) if (name.endsWith(`/${queueId}`)) queue.resource.state = 'PAUSED'
+}
+
+async function callSweep(body: object = {}, token?: string): Promise<{ status: number; json: SweepReport }> {
+  const url = `${cloud.functionsBaseUrl}/ops-sweep`
+  const bearer = token ?? (await cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, url))
+  const headers = { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' }
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return { status: response.status, json: (await response.json()) as SweepReport }
+}
+
+async function sweep(body?: object): Promise<SweepReport> {
+  const { status, json } = await callSweep(body)
+  expect(status).toBe(200)
+  return json
+}
+
+/** What a sweep says of one episode. */
+const about = (report: SweepReport, id: string) => report.episodes.filter(({ episodeId }) => episodeId === id)
+
+const documentOf = (id: string) => db.doc(`episodes/${id}`)
+
+/** Makes everything about an episode older. */
+async function age(id: string, byMs: number, change: (document: Record<string, unknown>) => unknown = (d) => d) {
+  const older = (value: unknown, key = ''): unknown => {
+    if (typeof value === 'number') return key.endsWith('Ms') ? value - byMs : value
+    if (Array.isArray(value)) return value.map((one) => older(one))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, older(inner, name)]))
+  }
+  const stored = (await documentOf(id).get()).data() ?? {}
+  await documentOf(id).set(older(change(stored)) as Record<string, unknown>)
+}
+
+async function inProcess(title: string): Promise<string> {
+  const { id } = await uploaded(alice, title)
+  await alice.act('process', id)
+  return id
+}
+
+const pauseMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('the sweep', () => {
+  test('lets in Cloud Scheduler and admins, and nobody else', async () => {
+    const url = `${cloud.functionsBaseUrl}/ops-sweep`
+    const { identity } = cloud
+    const tokens = [
+      [await identity.userToken('root', 'admin'), 200],
+      [await identity.userToken('alice'), 403],
+      [await identity.serviceToken(LOCAL_TASKS_ACCOUNT, url), 403],
+      ['a.b.c', 401],
+    ] as const
+    for (const [token, status] of tokens) expect((await callSweep({ dryRun: true }, token)).status).toBe(status)
+    expect(await sweep()).toMatchObject({ dryRun: false, stuck: 0, failed: 0, more: false })
+  })
+
+  test('gives a step whose task was lost to another, once, and says so; a dry run says the same and does nothing', async () => {
+    pause('work-transcribe')
+    const id = await inProcess('lost task')
+    for (const queue of cloud.dispatcher.queues.values()) queue.tasks.clear()
+    expect(about(await sweep(), id)).toEqual([])
+    await age(id, 10 * MINUTE_MS)
+
+    const dry = await sweep({ dryRun: true })
+    const [ruling] = about(dry, id)
+    expect(dry).toMatchObject({ dryRun: true, requeued: 1, stuck: 1 })
+    expect(ruling).toMatchObject({
+      step: 'transcribe',
+      action: 'requeue',
+      reason: expect.stringMatching(/^it is pending and should have been looked at 60\d s ago/) as string,
+    })
+    expect((await alice.get(id)).steps.transcribe.state).toBe('pending')
+
+    const both = await Promise.all([sweep(), sweep()])
+    expect(both.reduce((sum, { requeued }) => sum + requeued, 0)).toBe(1)
+    expect(both.flatMap((report) => about(report, id)).find(({ action }) => action !== 'none')).toMatchObject({
+      action: ruling?.action,
+      step: ruling?.step,
+      detectedAfterSeconds: expect.closeTo(450, -1) as number,
+    })
+    for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
+    cloud.dispatcher.wake()
+    expect((await settled(alice, id)).status).toBe('ready')
+    expect(paidRequests(cloud, id)).toMatchObject({ assemblyai: 1, gemini: 1, auphonic: 1, started: 1 })
+
+    const [record] = (await db.collection('sweeps').where('requeued', '==', 1).get()).docs
+    expect(record?.data()).toMatchObject({ dryRun: false, episodes: [{ episodeId: id, action: 'requeue' }] })
+  })
+
+  test('ends what made no progress for too long with the reason; a retry goes on from there', async () => {
+    pause('work-write')
+    const id = await inProcess('stuck')
+    await until(alice, id, ({ steps }) => steps.transcribe.state === 'done')
+    await age(id, 3 * HOUR_MS)
+    expect(await sweep()).toMatchObject({ markedError: 1, stuck: 1 })
+    expect(await alice.get(id)).toMatchObject({
+      status: 'error',
+      error: {
+        code: 'stuck',
+        retryable: true,
+        error_id: expect.stringMatching(/^[\da-f-]{36}$/) as string,
+        technical_message: expect.stringMatching(
+          /^write is pending: last progress \d+ s ago, no lease, 0 attempts$/,
+        ) as string,
+      },
+    })
+    for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
+    await alice.act('retry', id)
+    expect((await settled(alice, id)).status).toBe('ready')
+    expect(paidRequests(cloud, id).assemblyai).toBe(1)
+    const { history } = await alice.call<{ history: HistoryView[] }>('GET', `episodes-get?episodeId=${id}&history=1`)
+    expect(
+      history.filter(({ what }) => what === 'episode').map(({ from, to, by }) => [from, to, by.split(' ')[0]]),
+    ).toEqual([
+      [undefined, 'draft', 'owner'],
+      ['draft', 'processing', 'owner'],
+      ['processing', 'error', 'sweep'],
+      ['error', 'processing', 'owner'],
+      ['processing', 'ready', 'attempt'],
+    ])
+    expect(history.filter(({ what }) => what === 'write').map(({ to }) => to)).toEqual([
+      'error',
+      'pending',
+      'running',
+      'done',
+    ])
+  })
+
+  test('finishes an episode whose outputs are in storage although nobody wrote it down', async () => {
+    const id = await inProcess('final write lost')
+    await settled(alice, id)
+    const before = paidRequests(cloud, id)
+    await age(id, HOUR_MS, (document) => {
+      const steps = document['steps'] as Record<string, object>
+      const { finish: _lost, ...results } = document['results'] as Record<string, unknown>
+      const finish = { ...steps['finish'], state: 'running', lease: { token: 'gone', untilMs: Date.now() } }
+      return { ...document, status: 'processing', results, steps: { ...steps, finish }, sweepAtMs: Date.now() }
+    })
+    const report = await sweep()
+    expect(report).toMatchObject({ finished: 1, requeued: 0, markedError: 0 })
+    expect(about(report, id)).toMatchObject([{ step: 'finish', action: 'finish' }])
+    const finished = await alice.get(id)
+    expect(finished.status).toBe('ready')
+    expect((await fetch(String(finished.outputs?.audioUrl))).status).toBe(200)
+    expect(paidRequests(cloud, id)).toEqual(before)
+  })
+
+  test('is not stopped by a document that nobody can read, and leaves it alone for a while', async () => {
+    pause('work-transcribe')
+    const id = await inProcess('beside a bad one')
+    await age(id, 10 * MINUTE_MS)
+    await documentOf('unreadable').set({ sweepAtMs: 1, status: 'who knows' })
+    expect(await sweep()).toMatchObject({ checked: 2, failed: 1, requeued: 1 })
+    expect(await sweep()).toMatchObject({ checked: 0, failed: 0 })
+    await documentOf('unreadable').delete()
+    await alice.act('cancel', id)
+  })
+
+  test('removes what an ended episode does not refer to, and nothing else', async () => {
+    const id = await inProcess('orphans')
+    await settled(alice, id)
+    const prefix = `episodes/${id}/`
+    const kept = await names(prefix)
+    await bucket.file(`${prefix}source/replaced`).save('an upload that was replaced')
+    await bucket.file(`${prefix}g9/notes.json`).save('of an attempt that lost its lease')
+    await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
+    await bucket.file(`${prefix}g10/notes.json`).save('of a retry that has just begun')
+    await age(id, HOUR_MS)
+    expect(await sweep()).toMatchObject({ cleaned: 1, failed: 0 })
+    expect(await names(prefix)).toEqual([...kept, `${prefix}g10/notes.json`].toSorted())
+    expect(await sweep()).toMatchObject({ checked: 0 })
+    const { outputs } = await alice.get(id)
+    expect((await fetch(String(outputs?.audioUrl))).status).toBe(200)
+  })
+})
+
+describe('the providers', () => {
+  test('are told to stop the mastering of a cancelled episode, later if they cannot be reached', async () => {
+    for (const down of [false, true]) {
+      const id = await mastering(`cancelled ${down}`)
+      if (down) await cloud.faults.set('auphonic', { mode: 'down' })
+      await alice.act('cancel', id)
+      if (down) {
+        await pauseMs(500)
+        await cloud.faults.clear()
+      }
+      await expect
+        .poll(
+          async () => {
+            if (down) await sweep()
+            return requestsTo(cloud, 'auphonic', /stop\.json$/, id)
+          },
+          { timeout: 90_000, interval: 500 },
+        )
+        .toBeGreaterThan(0)
+      await expect
+        .poll(async () => JSON.stringify((await documentOf(id).get()).get('steps.master.job')))
+        .toBe(undefined)
+      cloud.pace.factor = 0.02
+      await alice.act('retry', id)
+      expect((await settled(alice, id)).status).toBe('ready')
+      expect(paidRequests(cloud, id)).toMatchObject({ assemblyai: 1, gemini: 1, auphonic: 2, started: 2 })
+    }
+  })
+
+  test('keep nothing of a deleted episode, and neither do storage and the store', async () => {
+    const id = await inProcess('deleted')
+    await settled(alice, id)
+    await cloud.faults.set('assemblyai', { mode: 'down' })
+    await alice.delete(id)
+    await expect(alice.get(id)).rejects.toMatchObject({ status: 404 })
+    expect(await sweep()).toMatchObject({ failed: 1 })
+    await cloud.faults.clear()
+    await age(id, HOUR_MS)
+    expect(await sweep()).toMatchObject({ failed: 0, cleaned: 1 })
+    const removed = (target: string) =>
+      cloud.journal.of(target).filter((entry) => entry.method === 'DELETE' && entry.episodeId === id)
+    expect([removed('assemblyai').length, removed('auphonic').length]).toEqual([expect.any(Number), 1])
+    expect((await documentOf(id).get()).exists).toBe(false)
+    expect(await names(`episodes/${id}/`)).toEqual([])
+  })
+
+  async function mastering(title: string): Promise<string> {
+    const id = await inProcess(title)
+    await until(alice, id, ({ steps }) => steps.write.state === 'done')
+    cloud.pace.factor = 50
+    await expect.poll(() => requestsTo(cloud, 'auphonic', /start\.json$/, id), { timeout: 20_000 }).toBe(1)
+    await until(alice, id, ({ steps }) => steps.master.state === 'waiting')
+    return id
+  }
+})
+
+async function names(prefix: string): Promise<string[]> {
+  const [files] = await bucket.getFiles({ prefix })
+  return files.map(({ name }) => name).toSorted()
+}

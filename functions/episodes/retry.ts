@@ -1,12 +1,16 @@
+import * as z from 'zod'
+
 import { retryEpisode } from '../../shared/episodes/actions.ts'
-import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { EpisodeId } from '../../shared/episodes/inputs.ts'
+import { STEPS } from '../../shared/episodes/steps.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
 
+/** Goes on where the episode stopped; `from` names a finished step to be done again, with all that build on it. */
 export default serve('episodes-retry', ['episodes', 'queue'], {
-  input: EpisodeReference,
+  input: z.strictObject({ episodeId: EpisodeId, from: z.enum(STEPS).optional() }),
   async handle({ userId, input, operation }, needs) {
-    const episode = await retryEpisode(needs, userId, input.episodeId, operation)
+    const episode = await retryEpisode(needs, userId, input.episodeId, operation, input.from)
     return { status: 202, json: { episode: viewOf(episode) } }
   },
 })

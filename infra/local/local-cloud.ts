@@ -26,6 +26,7 @@ import { startSchedules, startTasks } from './tasks/start-tasks.ts'
 
 export const LOCAL_PROJECT = 'demo-steadycast'
 export const LOCAL_REGION = 'us-central1'
+const NODE_OPTIONS = '--disable-warning=ExperimentalWarning'
 const PLACE = { project: LOCAL_PROJECT, region: LOCAL_REGION }
 const LOCAL_BUCKET = 'steadycast-local'
 const STAND_IN_KEY = 'stand-in-key'
@@ -38,6 +39,8 @@ export type LocalCloudOptions = {
   /** Base of the functions' URLs when somebody else serves them; the gateway's own origin otherwise. */
   functionsBaseUrl?: string
   instancesPerFunction?: number
+  /** Module that every function process loads first, as a URL. */
+  preload?: string
   /** `embedded`, `official`, or `host:port` of one that runs already. */
   firestore?: string
   /** Whether scheduled functions are called by themselves; `on` by default. */
@@ -143,6 +146,7 @@ async function assemble(
     FIRESTORE_EMULATOR_HOST: firestore,
     GOOGLE_APPLICATION_CREDENTIALS: credentials,
     METADATA_SERVER_DETECTION: 'none',
+    ...(options.preload !== undefined && { NODE_OPTIONS: `${NODE_OPTIONS} --import=${options.preload}` }),
   })
   const instances =
     options.source === undefined
@@ -257,7 +261,7 @@ function functionEnvironment(
   return {
     ...Object.fromEntries(passed),
     NODE_ENV: 'production',
-    NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+    NODE_OPTIONS,
     // Cold starts are the better part of a first call: what was compiled once is kept.
     NODE_COMPILE_CACHE: fileURLToPath(new URL('../../.steadycast/compile-cache', import.meta.url)),
     ...ours,

@@ -10,7 +10,7 @@ import { freshSteps } from './moves.ts'
 import type { Moved } from './moves.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import type { Episode, EpisodeStatus, Options } from './schema.ts'
-import type { StepOrder } from './steps.ts'
+import type { StepName, StepOrder } from './steps.ts'
 import { fileNameOf } from './text.ts'
 import type { Outputs } from './view.ts'
 
@@ -127,11 +127,12 @@ export async function retryEpisode(
   userId: string,
   episodeId: string,
   operation: Operation,
+  from?: StepName,
 ): Promise<Episode> {
   return changeAndEnqueue(needs, userId, episodeId, operation, ['error', 'cancelled'], (episode) => {
     if (episode.audio?.objectGeneration === undefined)
       throw new AppError('conflict', { technical: 'The episode was never processed' })
-    return start(episode, needs.now())
+    return start(episode, needs.now(), from)
   })
 }
 

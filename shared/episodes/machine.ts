@@ -1,4 +1,4 @@
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STEPS } from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STARTS_AFTER, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
 import { fail, finishStep, isOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
@@ -40,10 +40,18 @@ export type Claimed =
 /** Jobs at providers that an episode remembers, so that deleting it reaches them. */
 const JOBS_REMEMBERED = 40
 
-/** Starts the pipeline on pinned audio, or again after an error or a cancel; steps already done are kept. */
-export function start(episode: Episode, nowMs: number): Moved {
-  const steps = Object.fromEntries(STEPS.map((name) => [name, restarted(episode.steps[name])])) as Episode['steps']
-  const { error: _cured, ...kept } = episode
+/**
+ * Starts the pipeline on pinned audio, or again after an error or a cancel; steps already done are kept, unless they
+ * are to be done again `from` one on.
+ */
+export function start(episode: Episode, nowMs: number, from?: StepName): Moved {
+  const again = from === undefined ? new Set<StepName>() : withFollowers(from)
+  const steps = Object.fromEntries(
+    STEPS.map((name) => [name, again.has(name) ? afresh(episode.steps[name]) : restarted(episode.steps[name])]),
+  ) as Episode['steps']
+  const { error: _cured, results: made, ...rest } = episode
+  const results = Object.fromEntries(Object.entries(made).filter(([name]) => !again.has(name as StepName)))
+  const kept = { ...rest, results }
   return startReady(
     {
       ...kept,
@@ -55,6 +63,18 @@ export function start(episode: Episode, nowMs: number): Moved {
     },
     nowMs,
   )
+}
+
+/** A step and all that build on it. */
+function withFollowers(from: StepName): ReadonlySet<StepName> {
+  const again = new Set([from])
+  for (const name of STEPS) if (STARTS_AFTER[name].some((before) => again.has(before))) again.add(name)
+  return again
+}
+
+/** As if the step had never been; what it has cost stays on record. */
+function afresh({ paid }: Step): Step {
+  return { ...PENDING, ...(paid && { paid: { ...paid, open: false } }) }
 }
 
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */

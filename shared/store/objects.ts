@@ -148,14 +148,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
     async list(prefix: string, most: number): Promise<StoredObject[]> {
       const listed = await opened()
       try {
-        const [files] = await control('list', () =>
-          listed.getFiles({
-            prefix,
-            maxResults: most,
-            autoPaginate: false,
-            fields: 'items(name,generation,timeCreated)',
-          }),
-        )
+        const [files] = await control('list', () => listed.getFiles({ prefix, maxResults: most, autoPaginate: false }))
         return files.map(({ name, metadata }) => ({
           key: name,
           generation: String(metadata.generation),

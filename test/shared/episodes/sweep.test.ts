@@ -292,6 +292,11 @@ test('a sweep decides exactly when an episode is due, whatever happened before, 
         expect(decision.kind === 'none').toBe(dueMs === undefined || dueMs > nowMs)
         // An episode at work always has a next event that the sweep would see.
         if (episode.status === 'processing') expect(dueMs).toBeDefined()
+        if (decision.kind === 'none' || decision.kind === 'tidy') seen[decision.kind]++
+        for (const { action, lateMs } of decision.kind === 'move' ? decision.rulings : []) {
+          seen[action]++
+          expect(lateMs).toBeGreaterThanOrEqual(0)
+        }
         const moved = move(act, step)
         if (moved !== undefined) [episode, orders] = [moved.episode, [...orders, ...moved.orders]]
 
@@ -325,14 +330,7 @@ test('a sweep decides exactly when an episode is due, whatever happened before, 
             case 'start':
               return episode.status === 'error' || episode.status === 'cancelled' ? start(episode, nowMs) : undefined
             default: {
-              if (decision.kind !== 'move') {
-                if (decision.kind !== 'remove') seen[decision.kind]++
-                return undefined
-              }
-              for (const { action, lateMs } of decision.rulings) {
-                seen[action]++
-                expect(lateMs).toBeGreaterThanOrEqual(0)
-              }
+              if (decision.kind !== 'move') return undefined
               expect(sweepAtMs(decision.moved.episode, LIMITS) ?? Infinity).toBeGreaterThan(nowMs)
               // Nobody who held a step that was given on still holds it.
               for (const ruling of decision.rulings)

@@ -1,0 +1,213 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { ApiError } from '../../infra/demo/api-client.ts'
+import type { ApiClient } from '../../infra/demo/api-client.ts'
+import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
+import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import type { EpisodeView, HistoryView } from '../../shared/episodes/view.ts'
+import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
+import type { Plan } from './crash-point.ts'
+import { faultsOf, orphansOf } from './invariants.ts'
+
+/**
+ * `npm run test:crash`: every request of the pipeline that changes something elsewhere is found by watching one episode
+ * go through, and for each the process is killed just before and just after it, or frozen past its lease while its task
+ * is delivered again. Whatever is killed, each episode must end ready, once, paid for once.
+ */
+const LANES = 2
+const LEASE_SECONDS = 2
+const FROZEN_MS = LEASE_SECONDS * 1000 + 600
+const ORPHAN_AGE_SECONDS = 6
+const SETTLE_TIMEOUT_MS = 40_000
+const ENVIRONMENT = {
+  STEP_LEASE_SECONDS: String(LEASE_SECONDS),
+  SAFETY_POLL_SECONDS: '1',
+  STALLED_STEP_THRESHOLD_SECONDS: '1',
+  ORPHAN_AGE_HOURS: String(ORPHAN_AGE_SECONDS / 3600),
+}
+
+type Crash = NonNullable<Plan['crash']>
+type Ended = { crash: Crash | undefined; struck: boolean; faults: string[]; episodeId: string }
+
+class Lane {
+  readonly cloud: LocalCloud
+  readonly client: ApiClient
+  readonly #planFile: string
+  readonly #sweepUrl: string
+  #runs = 0
+
+  constructor(cloud: LocalCloud, client: ApiClient, planFile: string) {
+    this.cloud = cloud
+    this.client = client
+    this.#planFile = planFile
+    this.#sweepUrl = `${cloud.functionsBaseUrl}/ops-sweep`
+  }
+
+  static async open(folder: string, name: string): Promise<Lane> {
+    const planFile = join(folder, name)
+    const preload = new URL(`./crash-point.ts?plan=${encodeURIComponent(planFile)}`, import.meta.url).href
+    const cloud = await startTestCloud({ environment: ENVIRONMENT, preload, instancesPerFunction: 2 })
+    return new Lane(cloud, await clientOf(cloud, 'alice'), planFile)
+  }
+
+  /** The points that one undisturbed episode reaches, once everything is warm. */
+  async record(): Promise<string[]> {
+    for (let i = 0; i < 3; i++) await this.run(undefined)
+    const last = String(this.#runs)
+    const reached = readFileSync(`${this.#planFile}.reached`, 'utf8').trim().split('\n')
+    return [...new Set(reached.flatMap((line) => (line.startsWith(`${last}\t`) ? [line.split('\t')[1] ?? ''] : [])))]
+  }
+
+  async run(crash: Crash | undefined): Promise<Ended> {
+    const { id } = await uploaded(this.client, 'crash', { intro: { text: 'Hello.' } })
+    const plan: Plan = { run: ++this.#runs, crash }
+    writeFileSync(this.#planFile, JSON.stringify(plan))
+    const struckFile = `${this.#planFile}.struck.${plan.run}`
+    const thawed = crash?.signal === 'SIGSTOP' ? this.#thaw(id, struckFile) : Promise.resolve()
+    await this.#insist(() => this.client.act('process', id))
+    const episode = await this.#terminal(id)
+    rmSync(this.#planFile)
+    await thawed
+    const struck = existsSync(struckFile)
+    // Every task once more, when all is over.
+    await this.#redeliver(id)
+    const after = await this.#insist(() => this.client.get(id))
+    const history = await this.#insist(() =>
+      this.client.call<{ history: HistoryView[] }>('GET', `episodes-get?episodeId=${id}&history=1`),
+    )
+    const faults = [
+      ...faultsOf(after, history.history, paidRequests(this.cloud, id)),
+      ...(after.status === episode.status ? [] : [`a late delivery made it ${after.status}`]),
+      ...(await this.#unservable(after)),
+    ]
+    return { crash, struck, faults, episodeId: id }
+  }
+
+  async sweep(): Promise<void> {
+    const token = await this.cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, this.#sweepUrl)
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+    await fetch(this.#sweepUrl, { method: 'POST', headers, body: '{}' }).catch(() => undefined)
+  }
+
+  /** Lets a frozen process go on when its lease is over, and delivers its task again meanwhile. */
+  async #thaw(id: string, struckFile: string): Promise<void> {
+    const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS
+    while (!existsSync(struckFile) && existsSync(this.#planFile)) {
+      if (Date.now() > giveUpAtMs) return
+      await sleep(20)
+    }
+    if (!existsSync(struckFile)) return
+    const pid = Number(readFileSync(struckFile, 'utf8'))
+    const again = this.#redeliver(id)
+    await sleep(FROZEN_MS)
+    try {
+      process.kill(pid, 'SIGCONT')
+    } catch {
+      // It has ended by itself.
+    }
+    await again
+  }
+
+  async #redeliver(id: string): Promise<void> {
+    const { dispatcher } = this.cloud
+    const tasks = [...dispatcher.queues.values()].flatMap((queue) =>
+      [...queue.tasks.values(), ...queue.finished.values()]
+        .filter(({ name }) => name.includes(id))
+        .map((task) => ({ queue, task })),
+    )
+    await Promise.all(tasks.map(({ queue, task }) => dispatcher.deliverNow(queue, task)))
+  }
+
+  async #terminal(id: string): Promise<EpisodeView> {
+    const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS
+    let sweptAtMs = Date.now()
+    for (;;) {
+      const episode = await this.#insist(() => this.client.get(id))
+      if (episode.status !== 'processing' || Date.now() > giveUpAtMs) return episode
+      if (Date.now() - sweptAtMs > 1000) {
+        sweptAtMs = Date.now()
+        await this.sweep()
+      }
+      await sleep(60)
+    }
+  }
+
+  /** What a person's client does when an instance dies under its request. */
+  async #insist<T>(call: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await call()
+      } catch (error) {
+        const final = error instanceof ApiError && !error.envelope.retryable
+        if (final || attempt > 20) throw error
+        await sleep(200)
+      }
+    }
+  }
+
+  async #unservable({ status, outputs }: EpisodeView): Promise<string[]> {
+    if (status !== 'ready') return []
+    const urls = [outputs?.audioUrl, outputs?.transcriptUrl, outputs?.vttUrl, outputs?.srtUrl]
+    const statuses = await Promise.all(urls.map(async (url) => (await fetch(String(url))).status))
+    return statuses.every((one) => one === 200) ? [] : [`outputs answer ${statuses.join(' ')}`]
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'steadycast-crash-'))
+const startedAtMs = Date.now()
+const lanes = await Promise.all(Array.from({ length: LANES }, (_, i) => Lane.open(folder, `lane-${i}`)))
+try {
+  const points = (await lanes[0]?.record()) ?? []
+  if (points.length < 20) throw new Error(`only ${points.length} points were found: is anything watched at all?`)
+  await lanes[1]?.record()
+  const only = process.argv[2]
+  const crashes = points
+    .filter((point) => only === undefined || point.includes(only))
+    .flatMap((point): Crash[] => [
+      { point, side: 'before', signal: 'SIGKILL' },
+      { point, side: 'after', signal: 'SIGKILL' },
+      { point, side: 'after', signal: 'SIGSTOP' },
+    ])
+  process.stdout.write(`${points.length} points, ${crashes.length} runs\n`)
+  const queue = crashes.values()
+  const ended: Ended[] = []
+  const work = async (lane: Lane) => {
+    const mine: Ended[] = []
+    for (const crash of queue) {
+      const result = await lane.run(crash)
+      mine.push(result)
+      if (result.faults.length > 0) report(result)
+    }
+    ended.push(...mine)
+    // Whatever attempts that lost left in storage is old enough now.
+    await sleep(ORPHAN_AGE_SECONDS * 1000 + 500)
+    for (let i = 0; i < 3; i++) await lane.sweep()
+    for (const result of mine) {
+      const orphans = await orphansOf(lane.cloud, result.episodeId)
+      if (orphans.length > 0) result.faults.push(`storage holds ${orphans.join(', ')}`)
+      if (orphans.length > 0) report(result)
+    }
+  }
+  await Promise.all(lanes.map(work))
+  const struck = ended.filter((one) => one.struck).length
+  const faulty = ended.filter(({ faults }) => faults.length > 0).length
+  const seconds = Math.round((Date.now() - startedAtMs) / 1000)
+  process.stdout.write(`${struck} of ${ended.length} runs reached their point; ${seconds} s\n`)
+  const idle = struck < ended.length * 0.9
+  if (idle) process.stdout.write('too few runs reached their point to say anything\n')
+  process.stdout.write(`${ended.length - faulty} passed, ${faulty} failed\n`)
+  process.exitCode = faulty > 0 || idle ? 1 : 0
+} finally {
+  await Promise.all(lanes.map(({ cloud }) => cloud.stop()))
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function report({ crash, faults, episodeId }: Ended): void {
+  process.stdout.write(`${crash?.signal} ${crash?.side} ${crash?.point} (${episodeId}): ${faults.join('; ')}\n`)
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -30,6 +30,8 @@ export const PROGRESS_SHARE: Readonly<Record<StepName, number>> = {
 
 /** Share of a lease after which it is renewed: two renewals may fail before it runs out. */
 export const HEARTBEAT_SHARE = 0.3
+/** Share of a lease in which its holder sends requests; the rest is for clocks that do not agree. */
+export const ENTITLED_SHARE = 0.75
 /** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
 export const ATTEMPTS_MAX = 5
 /** A paid call whose end nobody saw may be repeated this often. */

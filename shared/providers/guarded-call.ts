@@ -14,6 +14,8 @@ export type CallContext = {
   /** Sent along with every request, so that both sides can find it in their logs. */
   correlationId: string
   random: () => number
+  /** Asked right before each request leaves; throws when the caller may no longer act. */
+  stillEntitled?: () => void
 }
 
 /** What stands between us and one provider. */
@@ -59,6 +61,7 @@ export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext)
 /** Sends it once. @throws ProviderError, whatever the way in which it failed */
 async function attempt<T>(call: GuardedCall<T>, context: CallContext, guarded: AbortSignal): Promise<T> {
   const { provider, limit } = call.guard
+  context.stillEntitled?.()
   const leave = limit.enter()
   if (leave === undefined) {
     const message = `as many calls at once as it lets us make (${limit.most})`

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { execFile, fork } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -8,6 +9,9 @@ import type { WasmJob, WasmResult } from './wasm-child.ts'
 
 const RUN_TIMEOUT_MS = 600_000
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+
+const RESULTS_KEPT = 12
+const results = new Map<string, Promise<WasmResult>>()
 
 export type FfmpegRun = { exitCode: number; stderr: string; outputs: Record<string, Uint8Array> }
 
@@ -34,6 +38,25 @@ export async function runFfmpeg(
 
 /** Runs a WebAssembly program in a process of its own. */
 export function runWasm(job: WasmJob): Promise<WasmResult> {
+  return remembered(job, () => spawnWasm(job))
+}
+
+/** A job whose whole input is the same has the same result: the latest are kept, because a run costs seconds. */
+function remembered(job: WasmJob, run: () => Promise<WasmResult>): Promise<WasmResult> {
+  const { args, outputs, ...rest } = job
+  const hash = createHash('sha256').update(JSON.stringify([job.program, args, outputs]))
+  for (const [name, data] of Object.entries('inputs' in rest ? rest.inputs : {})) hash.update(name).update(data)
+  const key = hash.digest('hex')
+  const result = results.get(key) ?? run()
+  results.delete(key)
+  results.set(key, result)
+  result.catch(() => results.delete(key))
+  const [oldest] = results.keys()
+  if (results.size > RESULTS_KEPT && oldest !== undefined) results.delete(oldest)
+  return result
+}
+
+function spawnWasm(job: WasmJob): Promise<WasmResult> {
   const child = fork(new URL('./wasm-child.ts', import.meta.url), {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -11,7 +11,7 @@ import { byAttempt } from '../history.ts'
 import { claim, letGo, note, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
 import type { Step } from '../schema.ts'
-import { HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
+import { ENTITLED_SHARE, HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
 import { exhausted, rejected, unavailableNow, unavailableTooLong } from './faults.ts'
 import { stopJob } from './withdraw.ts'
@@ -41,6 +41,7 @@ export async function runStep(
   signal: AbortSignal,
 ): Promise<StepReport> {
   const fields = { episodeId, step: order.step, generation: order.generation, dispatch: order.dispatch }
+  const askedAtMs = performance.now()
   const claimed = await claimStep(needs, episodeId, order)
   switch (claimed?.kind) {
     case undefined:
@@ -56,7 +57,7 @@ export async function runStep(
       log('ERROR', 'step.gave_up', { ...fields, error: claimed.moved.episode.error })
       return { outcome: 'gaveUp' }
     case 'claimed': {
-      const outcome = await attempt(needs, claimed, worker, signal, fields)
+      const outcome = await attempt(needs, { ...claimed, askedAtMs }, worker, signal, fields)
       return outcome === undefined ? fenced(fields) : finish(needs, episodeId, claimed.fence, outcome, fields)
     }
   }
@@ -80,7 +81,7 @@ async function claimStep(needs: WorkDependencies, episodeId: string, order: Step
 /** @returns undefined when the lease was lost on the way */
 async function attempt(
   needs: WorkDependencies,
-  claimed: Extract<Claimed, { kind: 'claimed' }>,
+  claimed: Extract<Claimed, { kind: 'claimed' }> & { askedAtMs: number },
   worker: Worker,
   requestSignal: AbortSignal,
   fields: Record<string, unknown>,
@@ -90,8 +91,10 @@ async function attempt(
   const lost = new AbortController()
   let charged = false
   let doing: string | undefined
+  let renewedAtMs = claimed.askedAtMs
   const signal = AbortSignal.any([requestSignal, lost.signal])
   const record = async (job: Partial<NonNullable<Step['job']>>) => {
+    const askedAtMs = performance.now()
     const decision = await needs.episodes.move(episode.id, (current) => {
       const nowMs = needs.now()
       const moved = note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs, doing)
@@ -101,6 +104,12 @@ async function attempt(
       lost.abort(new LeaseLost('the step is held by another attempt'))
       throw lost.signal.reason
     }
+    renewedAtMs = askedAtMs
+  }
+  // An instance that was frozen, or could not renew its lease, must not send what another may be sending.
+  const stillEntitled = () => {
+    if (performance.now() - renewedAtMs > needs.config.stepLeaseMs * ENTITLED_SHARE)
+      throw new AppError('internal_error', { technical: 'The lease could not be renewed in time' })
   }
   const heartbeat = setInterval(() => {
     record({}).catch((error: unknown) => {
@@ -110,7 +119,7 @@ async function attempt(
   }, needs.config.stepLeaseMs * HEARTBEAT_SHARE)
   log('INFO', 'step.started', { ...fields, attempt: episode.steps[fence.step].attempt, resumesIntent })
   try {
-    const call = { signal, correlationId: episode.id, random: needs.random }
+    const call = { signal, correlationId: episode.id, random: needs.random, stillEntitled }
     return await worker({
       needs,
       episode,

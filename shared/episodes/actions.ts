@@ -160,7 +160,8 @@ export async function deleteEpisode(
 ): Promise<void> {
   const marked = await needs.episodes.move(episodeId, (episode) => {
     if (episode.userId !== userId) return { gone: true, known: false }
-    if (episode.deletedAtMs !== undefined) return { gone: false, known: knownToProviders(episode) }
+    if (episode.deletedAtMs !== undefined)
+      return { gone: episode.filesRemovedAtMs !== undefined, known: knownToProviders(episode) }
     const nowMs = needs.now()
     const deleted = { ...episode, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: episode.generation + 1 }
     return { gone: false, known: knownToProviders(episode), episode: deleted, cause: OWNER }
@@ -171,7 +172,10 @@ export async function deleteEpisode(
   }
   await needs.objects.removeAll(episodePrefix(episodeId))
   // What providers keep of it is removed by the sweep, which removes the episode after that.
-  if (marked?.known) return
+  if (marked?.known) {
+    await needs.episodes.move(episodeId, (episode) => ({ episode: { ...episode, filesRemovedAtMs: needs.now() } }))
+    return
+  }
   await needs.episodes.remove(episodeId)
 }
 

@@ -163,6 +163,8 @@ export const Episode = z.looseObject({
   processingSinceMs: z.number().optional(),
   /** Set by delete; from then on nobody sees the episode, and deleting it can be resumed. */
   deletedAtMs: z.number().optional(),
+  /** Its owner has nothing left to delete; what providers keep is still to be removed. */
+  filesRemovedAtMs: z.number().optional(),
 })
 export type Episode = z.infer<typeof Episode>
 export type EpisodeStatus = z.infer<typeof EpisodeStatus>

@@ -1,12 +1,12 @@
 import type { QueryDocumentSnapshot } from '@google-cloud/firestore'
 
-import { Episode } from '../episodes/schema.ts'
 import { lostPrecondition } from '../errors/grpc-code.ts'
-import { EPISODES } from './episodes.ts'
+import { EPISODES, versionOf } from './episodes.ts'
+import type { Version } from './episodes.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 /** One document that is due: an episode, or what cannot be read as one. */
-export type Due = { readonly id: string; readonly episode: Episode | undefined; readonly postpone: Postpone }
+export type Due = { readonly id: string; readonly seen: Version | undefined; readonly postpone: Postpone }
 /** Lets the sweep come back later, unless the document has changed since it was read. */
 type Postpone = (untilMs: number) => Promise<void>
 export type DueEpisodes = ReturnType<typeof dueEpisodes>
@@ -32,7 +32,7 @@ export function dueEpisodes(firestore: FirestoreAccess) {
   function dueOf(document: QueryDocumentSnapshot): Due {
     return {
       id: document.id,
-      episode: Episode.safeParse(document.data()).data,
+      seen: readable(document),
       async postpone(untilMs) {
         try {
           await firestore.call('postpone episode', () =>
@@ -43,5 +43,13 @@ export function dueEpisodes(firestore: FirestoreAccess) {
         }
       },
     }
+  }
+}
+
+function readable(document: QueryDocumentSnapshot): Version | undefined {
+  try {
+    return versionOf(document.data(), document.updateTime)
+  } catch {
+    return undefined
   }
 }

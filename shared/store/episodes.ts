@@ -36,7 +36,7 @@ export type EpisodeStore = ReturnType<typeof episodeStore>
 type Change = { episode?: Episode | undefined; cause?: Cause | undefined }
 
 /** An episode as it was at one update time, with the ids of the writes that led there. */
-type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
+export type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
 
 /**
  * Episodes in Firestore: one document each, moved by compare-and-set on its update time. With every write go the
@@ -68,15 +68,17 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
      * Moves one episode: `decide` sees it as it is and answers how it should be, or no episode to leave it alone; it
      * may be asked several times. What this instance wrote last is tried first, without a read: a compare-and-set
      * cannot succeed on anything but the newest version, and every other decision is made on a fresh one.
+     * @param seen the version that was read last, where that was a moment ago
      * @returns undefined when there is no such episode
      * @throws AppError service_unavailable when others were faster too often
      */
     async move<Decision extends Change>(
       id: string,
       decide: (episode: Episode) => Decision,
+      seen?: Version,
     ): Promise<Decision | undefined> {
       const writeId = randomUUID()
-      const known = lastWritten.get(id)
+      const known = seen ?? lastWritten.get(id)
       lastWritten.delete(id)
       const shortcut = known && (await write(id, known, decideOrAbstain(known.episode, decide), writeId))
       if (shortcut?.landed) return shortcut.decision
@@ -127,9 +129,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
   async function readVersion(id: string): Promise<Version | undefined> {
     const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
-    const stored = snapshot.data() ?? {}
-    const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
-    return { episode: Episode.parse(stored), writes, updateTime: snapshot.updateTime }
+    return versionOf(snapshot.data() ?? {}, snapshot.updateTime)
   }
 
   /** Writes what was decided on a version, if that is still the newest. */
@@ -182,6 +182,12 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
 function withDue(episode: Episode, dueMs: number | undefined): Episode {
   const { sweepAtMs: _former, ...rest } = episode
   return dueMs === undefined ? rest : { ...rest, sweepAtMs: dueMs }
+}
+
+/** @throws ZodError when it is no episode as we know it */
+export function versionOf(stored: Record<string, unknown>, updateTime: Timestamp): Version {
+  const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
+  return { episode: Episode.parse(stored), writes, updateTime }
 }
 
 /** A refusal is not decided on an old version: the fresh one may not deserve it. */

@@ -1,7 +1,10 @@
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
+import { benchChaos } from './chaos.ts'
+import { benchLives } from './lives.ts'
 import { missed } from './report.ts'
 import { benchResponseTime } from './response-time.ts'
+import { benchSweep } from './sweep.ts'
 import { benchThroughput } from './throughput.ts'
 import { benchUploads } from './uploads.ts'
 
@@ -11,9 +14,12 @@ const BENCHES: Record<string, () => Promise<void>> = {
   'response-time': benchResponseTime,
   'cold-start': benchColdStart,
   breaker: benchBreaker,
+  sweep: benchSweep,
+  lives: benchLives,
+  chaos: benchChaos,
 }
 
-/** `npm run bench [-- name…]` (`breaker --soak`: a million seeded lives of a fleet as well): each figure beside its baseline from the same run, and beside what it should be. */
+/** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--soak')
 const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
 if (unknown.length > 0)

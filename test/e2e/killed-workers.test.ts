@@ -35,7 +35,7 @@ describe('a worker killed while it holds its step', () => {
     if (step !== 'finish') await cloud.faults.set(target as 'gcs', { mode: 'slow', latencyMs: 1500, times: 1 })
     await alice.act('process', draft.id)
     if (step === 'finish') {
-      await until(alice, draft.id, ({ steps }) => steps.master.state === 'done' || steps.master.state === 'running')
+      await until(alice, draft.id, ({ steps }) => steps.write.state === 'done')
       await cloud.faults.set('gcs', { mode: 'slow', latencyMs: 1500 })
     }
     await until(alice, draft.id, ({ steps }) => steps[step].state === 'running')

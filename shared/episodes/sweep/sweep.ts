@@ -11,6 +11,7 @@ import { removeEpisode, tidyEpisode } from './clean-up.ts'
 import { decideSweep, needsEvidence } from './decide.ts'
 import type { Evidence, SweepDecision } from './decide.ts'
 import type { Due } from '../../store/due-episodes.ts'
+import type { Version } from '../../store/episodes.ts'
 
 const PAGE_SIZE = 100
 const AT_ONCE = 8
@@ -89,10 +90,10 @@ export async function sweep(
 async function settleOne(needs: SweepDependencies, due: Due, report: SweepReport, signal: AbortSignal): Promise<void> {
   report.checked++
   try {
-    if (due.episode === undefined) throw new Error('the document is not an episode as we know it')
+    if (due.seen === undefined) throw new Error('the document is not an episode as we know it')
     const decision = report.dryRun
-      ? decideSweep(due.episode, await evidence(needs, due.episode), needs.now(), needs.config, stuck)
-      : await carryOut(needs, due.episode, report.sweepId, signal)
+      ? decideSweep(due.seen.episode, await evidence(needs, due.seen.episode), needs.now(), needs.config, stuck)
+      : await carryOut(needs, due.seen, report.sweepId, signal)
     for (const entry of entriesOf(due.id, decision)) tell(report, entry)
     if (decision.kind === 'remove' || decision.kind === 'tidy') report.cleaned++
   } catch (error) {
@@ -110,17 +111,22 @@ async function settleOne(needs: SweepDependencies, due: Due, report: SweepReport
 
 async function carryOut(
   needs: SweepDependencies,
-  episode: Episode,
+  seen: Version,
   sweepId: string,
   signal: AbortSignal,
 ): Promise<SweepDecision> {
+  const { episode } = seen
   const found = await evidence(needs, episode)
-  const moved = await needs.episodes.move(episode.id, (current) => {
-    const decision = decideSweep(current, found, needs.now(), needs.config, stuck)
-    if (decision.kind !== 'move') return { decision }
-    const why = decision.rulings.map(({ reason }) => reason).join('; ')
-    return { decision, episode: decision.moved.episode, cause: { by: `sweep ${sweepId}`, why } }
-  })
+  const moved = await needs.episodes.move(
+    episode.id,
+    (current) => {
+      const decision = decideSweep(current, found, needs.now(), needs.config, stuck)
+      if (decision.kind !== 'move') return { decision }
+      const why = decision.rulings.map(({ reason }) => reason).join('; ')
+      return { decision, episode: decision.moved.episode, cause: { by: `sweep ${sweepId}`, why } }
+    },
+    seen,
+  )
   const decision: SweepDecision = moved?.decision ?? { kind: 'none', reason: 'it is gone' }
   if (decision.kind === 'move') await enqueueAll(needs, episode.id, decision.moved.orders)
   if (decision.kind === 'remove') await removeEpisode(needs, episode.id, signal)

@@ -312,7 +312,10 @@ export function liveOnce(seed: number): Life {
       begin(sweeping(skew()))
       if (troubled() && odds(0.2)) begin(sweeping(skew()))
     }
-    if (troubled() && odds(0.004)) begin(owner('cancel')) && life.cancels++
+    if (troubled() && odds(0.004)) {
+      begin(owner('cancel'))
+      life.cancels++
+    }
     if (troubled() && odds(0.03)) begin(owner(odds(0.5) ? 'retry' : 'process'))
     if (odds(0.02)) begin(hint(odds(0.5) ? 'transcribe' : 'master'))
     const [name, task] = due[Math.floor(random() * due.length)] ?? []
@@ -321,7 +324,10 @@ export function liveOnce(seed: number): Life {
       // At least once: the task stays until its delivery is answered, and comes again when it is not.
       task.dueMs = nowMs + 30_000 + random() * 30_000
       begin(deliver(task.order, skew()), name)
-      if (twice) begin(deliver(task.order, skew())) && life.duplicates++
+      if (twice) {
+        begin(deliver(task.order, skew()))
+        life.duplicates++
+      }
     }
     const actor = awake[Math.floor(random() * awake.length)]
     if (actor === undefined) continue

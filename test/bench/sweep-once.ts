@@ -1,0 +1,59 @@
+import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
+import type { SweepDependencies } from '../../shared/dependencies/sweep.ts'
+import { sweep } from '../../shared/episodes/sweep/sweep.ts'
+import { dueEpisodes } from '../../shared/store/due-episodes.ts'
+import { episodeStore } from '../../shared/store/episodes.ts'
+import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'
+import type { FirestoreAccess } from '../../shared/store/firestore.ts'
+import { sweepRecords } from '../../shared/store/sweeps.ts'
+import { testConfig } from '../shared/test-config.ts'
+
+/** One sweep in a process of its own, on the Firestore that FIRESTORE_EMULATOR_HOST names; tells what it cost. */
+export type SweepCost = {
+  checked: number
+  requeued: number
+  failed: number
+  enqueued: number
+  reads: number
+  writes: number
+  tookMs: number
+  peakHeapBytes: number
+}
+
+const config = testConfig()
+const breaker = new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore })
+const access = firestoreAccess(config, breaker)
+const cost = { reads: 0, writes: 0 }
+const counting: FirestoreAccess = {
+  ...access,
+  async call(what, work) {
+    const result = await access.call(what, work)
+    if (what === 'episodes due') cost.reads += Math.max(1, (result as { size: number }).size)
+    else if (what.startsWith('read')) cost.reads++
+    else cost.writes++
+    return result
+  },
+}
+let enqueued = 0
+const needs = {
+  config,
+  now: Date.now,
+  random: Math.random,
+  episodes: episodeStore(counting, config),
+  due: dueEpisodes(counting),
+  sweeps: sweepRecords(counting),
+  queue: { enqueue: async () => void enqueued++ },
+} as unknown as SweepDependencies
+
+// The client loads and connects before anything is measured.
+await access.call('warm up', (db) => db.doc('episodes/none').get())
+globalThis.gc?.()
+let peakHeapBytes = 0
+const sampler = setInterval(() => (peakHeapBytes = Math.max(peakHeapBytes, process.memoryUsage().heapUsed)), 20)
+const startedAtMs = performance.now()
+const { checked, requeued, failed } = await sweep(needs, { dryRun: false }, new AbortController().signal)
+const tookMs = performance.now() - startedAtMs
+clearInterval(sampler)
+process.send?.({ checked, requeued, failed, enqueued, ...cost, tookMs, peakHeapBytes } satisfies SweepCost, () =>
+  process.exit(0),
+)

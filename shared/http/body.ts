@@ -118,7 +118,13 @@ export class RequestBody {
 
   #begin(): void {
     this.#parts.begin('body')
-    if (this.#arrival.expects === 'continue') this.#response.writeContinue()
+    if (this.#arrival.expects !== 'continue') return
+    const response = this.#response
+    if (response.socket !== null) return response.writeContinue()
+    // Its turn on a pipelined connection has not come, and Node would put the answer's head before what waits.
+    response.once('socket', () => {
+      if (!response.headersSent) response.writeContinue()
+    })
   }
 
   async #collect(hold: () => Promise<unknown>): Promise<Buffer> {

@@ -15,7 +15,8 @@ import type { SweepCost } from './sweep-once.ts'
 
 const EPISODES = Number(process.env['SWEEP_EPISODES'] ?? 200_000)
 const DUE = 1000
-const DUE_FEW = 100
+const DUE_FEW = 300
+const SEED_ATTEMPTS_MAX = 10
 const SWEEP_TIMEOUT_MS = 120_000
 
 type Server = { address: string; stop: () => Promise<void> | void }
@@ -66,10 +67,11 @@ async function seed(address: string, count: number, make: (id: string) => Episod
     customHeaders: { Authorization: 'Bearer owner' },
   })
   const writer = db.bulkWriter({ throttling: false })
+  writer.onWriteError(({ failedAttempts }) => failedAttempts < SEED_ATTEMPTS_MAX)
   for (let i = 0; i < count; i++) {
     const id = `${make.name}-${i}`
     void writer.set(db.doc(`episodes/${id}`), make(id))
-    if (i % 2000 === 1999) await writer.flush()
+    if (i % 500 === 499) await writer.flush()
   }
   await writer.close()
   await db.terminate()

@@ -127,6 +127,17 @@ describe('a body that is welcome', () => {
     client.close()
   })
 
+  test('is asked for in its turn when requests are sent one behind the other', async () => {
+    const client = new RawClient(edge.port)
+    const first = head('GET', '/?ms=50', {})
+    const second = head('POST', '/', { ...upload, Expect: '100-continue', 'Content-Length': 5 })
+    client.send(`${first}${second}12345`)
+    const answers = [await client.answer(5000), await client.answer(5000)]
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 200])
+    expect(answers[1]?.body).toBe('{"bytes":5}')
+    client.close()
+  })
+
   test('may take its time in many small pieces, even when it is large', async () => {
     const client = new RawClient(edge.port).send(head('POST', '/', { ...echo, 'Transfer-Encoding': 'chunked' }))
     const pieces = [`{"text":"`, ...Array.from({ length: 90 }, () => 'x'.repeat(10_000)), `"}`]

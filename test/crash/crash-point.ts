@@ -15,9 +15,7 @@ export type Plan = {
 
 const planFile = new URL(import.meta.url).searchParams.get('plan') ?? ''
 const functionName = process.env['FUNCTION_TARGET'] ?? ''
-const counts = new Map<string, number>()
 const points = new WeakMap<object, string>()
-let run = -1
 
 /** gRPC methods that only read. */
 const READS = /\/(BatchGetDocuments|RunQuery|RunAggregationQuery|Listen|GetQueue|BatchWrite)$/
@@ -48,11 +46,9 @@ function left(request: object, what: string): void {
   const plan = planNow()
   if (plan === undefined) return
   const kind = `${functionName} ${normalised(what)}`
-  const nth = (counts.get(kind) ?? 0) + 1
-  counts.set(kind, nth)
-  const point = `${kind} #${nth}`
+  const point = `${kind} #${reachedBefore(plan, kind) + 1}`
   points.set(request, point)
-  appendFileSync(`${planFile}.reached`, `${plan.run}\t${point}\n`)
+  appendFileSync(reachedFile(plan), `${point}\n`)
   strike(plan, point, 'before')
 }
 
@@ -75,13 +71,24 @@ function strike({ run: current, crash }: Plan, point: string, side: string): voi
 
 function planNow(): Plan | undefined {
   try {
-    const plan = JSON.parse(readFileSync(planFile, 'utf8')) as Plan
-    if (plan.run !== run) counts.clear()
-    run = plan.run
-    return plan
+    return JSON.parse(readFileSync(planFile, 'utf8')) as Plan
   } catch {
     return undefined
   }
+}
+
+/** How often a kind of request has left in this run, whichever instance sent it. */
+function reachedBefore(plan: Plan, kind: string): number {
+  try {
+    const reached = readFileSync(reachedFile(plan), 'utf8').split('\n')
+    return reached.filter((line) => line.startsWith(`${kind} #`)).length
+  } catch {
+    return 0
+  }
+}
+
+function reachedFile({ run }: Plan): string {
+  return `${planFile}.reached.${run}`
 }
 
 /** The same request of another episode, or of another attempt, is the same point. */

@@ -20,6 +20,8 @@ const LANES = 2
 const LEASE_SECONDS = 2
 const FROZEN_MS = LEASE_SECONDS * 1000 + 600
 const ORPHAN_AGE_SECONDS = 6
+/** Share of the runs that must reach their point: hints and heartbeats do not fall alike in every run. */
+const REACHED_LEAST = 0.75
 const SETTLE_TIMEOUT_MS = 40_000
 const ENVIRONMENT = {
   STEP_LEASE_SECONDS: String(LEASE_SECONDS),
@@ -55,9 +57,7 @@ class Lane {
   /** The points that one undisturbed episode reaches, once everything is warm. */
   async record(): Promise<string[]> {
     for (let i = 0; i < 2; i++) await this.run(undefined)
-    const last = String(this.#runs)
-    const reached = readFileSync(`${this.#planFile}.reached`, 'utf8').trim().split('\n')
-    return [...new Set(reached.flatMap((line) => (line.startsWith(`${last}\t`) ? [line.split('\t')[1] ?? ''] : [])))]
+    return readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
   }
 
   async run(crash: Crash | undefined): Promise<Ended> {
@@ -201,7 +201,7 @@ try {
   const faulty = ended.filter(({ faults }) => faults.length > 0).length
   const seconds = Math.round((Date.now() - startedAtMs) / 1000)
   process.stdout.write(`${struck} of ${ended.length} runs reached their point; ${seconds} s\n`)
-  const idle = struck < ended.length * 0.9
+  const idle = struck < ended.length * REACHED_LEAST
   if (idle) process.stdout.write('too few runs reached their point to say anything\n')
   process.stdout.write(`${ended.length - faulty} passed, ${faulty} failed\n`)
   process.exitCode = faulty > 0 || idle ? 1 : 0

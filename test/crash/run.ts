@@ -21,7 +21,7 @@ const LEASE_SECONDS = 2
 const FROZEN_MS = LEASE_SECONDS * 1000 + 600
 const ORPHAN_AGE_SECONDS = 6
 /** Share of the runs that must reach their point: hints and heartbeats do not fall alike in every run. */
-const REACHED_LEAST = 0.75
+const REACHED_LEAST = 0.9
 const SETTLE_TIMEOUT_MS = 40_000
 const ENVIRONMENT = {
   STEP_LEASE_SECONDS: String(LEASE_SECONDS),
@@ -57,7 +57,9 @@ class Lane {
   /** The points that one undisturbed episode reaches, once everything is warm. */
   async record(): Promise<string[]> {
     for (let i = 0; i < 2; i++) await this.run(undefined)
-    return readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
+    const reached = readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
+    // The sweeps of a run come by the clock, not by what the episode does.
+    return reached.filter((point) => !point.startsWith('ops.sweep '))
   }
 
   async run(crash: Crash | undefined): Promise<Ended> {

@@ -1,6 +1,6 @@
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STARTS_AFTER, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
-import { fail, finishStep, isOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
+import { fail, finishStep, isOpen, jobLeftOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 
@@ -47,7 +47,7 @@ const JOBS_REMEMBERED = 40
 export function start(episode: Episode, nowMs: number, from?: StepName): Moved {
   const again = from === undefined ? new Set<StepName>() : withFollowers(from)
   const steps = Object.fromEntries(
-    STEPS.map((name) => [name, again.has(name) ? afresh(episode.steps[name]) : restarted(episode.steps[name])]),
+    STEPS.map((name) => [name, again.has(name) ? afresh(episode.steps[name]) : restarted(episode.steps[name], nowMs)]),
   ) as Episode['steps']
   const { error: _cured, results: made, ...rest } = episode
   const results = Object.fromEntries(Object.entries(made).filter(([name]) => !again.has(name as StepName)))
@@ -78,16 +78,26 @@ function afresh({ paid }: Step): Step {
 }
 
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
-function restarted(step: Step): Step {
+function restarted(step: Step, nowMs: number): Step {
   if (step.state === 'done' || step.state === 'skipped') return step
   const jobLives = step.job !== undefined && step.state !== 'error'
-  return { ...PENDING, ...(jobLives && { job: step.job }), ...(step.paid && { paid: { ...step.paid, open: false } }) }
+  return {
+    ...PENDING,
+    ...(jobLives && jobLeftOpen(step, nowMs)),
+    ...(step.paid && { paid: { ...step.paid, open: false } }),
+  }
 }
 
 /** Ends processing: leases and orders of the old generation are worthless from here on. */
 export function cancel(episode: Episode, nowMs: number): Moved {
   const steps = Object.fromEntries(
-    STEPS.map((name) => [name, released(episode.steps[name], isOpen(episode.steps[name]) ? 'pending' : undefined)]),
+    STEPS.map((name) => {
+      const step = episode.steps[name]
+      return [
+        name,
+        isOpen(step) ? { ...released(step, 'pending'), ...jobLeftOpen(step, nowMs) } : released(step, undefined),
+      ]
+    }),
   ) as Episode['steps']
   const over: Episode = {
     ...episode,
@@ -118,7 +128,8 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
   if (stale !== undefined)
     return { kind: 'stale', reason: stale, episode, orders: outstandingOrders(episode, order.generation) }
   const step = episode.steps[order.step]
-  if (step.lease !== undefined && step.lease.untilMs > nowMs) return { kind: 'busy', untilMs: step.lease.untilMs }
+  const heldUntilMs = Math.max(step.lease?.untilMs ?? 0, step.job?.openUntilMs ?? 0)
+  if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
 
   const asksForJob = step.job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1

@@ -53,7 +53,8 @@ export function startReady(episode: Episode, nowMs: number): Moved {
       moved = { ...moved, episode: withStep(moved.episode, name, { ...steps[name], state: 'skipped' }, nowMs) }
       continue
     }
-    const ordered = orderStep(moved.episode, name, steps[name], nowMs)
+    const openUntilMs = steps[name].job?.openUntilMs ?? 0
+    const ordered = orderStep(moved.episode, name, steps[name], nowMs, openUntilMs > nowMs ? openUntilMs : undefined)
     moved = { episode: ordered.episode, orders: [...moved.orders, ...ordered.orders] }
   }
   return moved
@@ -75,6 +76,16 @@ export function orderStep(episode: Episode, name: StepName, step: Step, nowMs: n
 export function released(step: Step, state: Step['state'] | undefined): Step {
   const { lease: _given, nextCheckAtMs: _due, activity: _ended, ...kept } = step
   return { ...kept, ...(state && { state }) }
+}
+
+/**
+ * The job of a step that is taken from its holder. Until the lease would have ended the holder may still make the job
+ * unseen: whoever looks for it earlier could miss it, and make another.
+ */
+export function jobLeftOpen({ job, lease }: Step, nowMs: number): Pick<Step, 'job'> {
+  if (job === undefined) return {}
+  const open = job.providerJobId === undefined && lease !== undefined && lease.untilMs > nowMs
+  return { job: open ? { ...job, openUntilMs: lease.untilMs } : job }
 }
 
 export function withStep(episode: Episode, name: StepName, step: Step, nowMs: number): Episode {

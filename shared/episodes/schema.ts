@@ -87,6 +87,8 @@ const Step = z.looseObject({
       polls: z.number().int(),
       /** The provider called while the step was held: look again as soon as it is free. */
       hinted: z.boolean().optional(),
+      /** Until then an attempt that has lost the step may still be sending what makes the job. */
+      openUntilMs: z.number().optional(),
     })
     .optional(),
   /** Calls the provider charges: begun, how many of them repeated one whose end nobody saw, and whether one is open. */

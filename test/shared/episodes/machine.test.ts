@@ -282,6 +282,16 @@ describe('a retry', () => {
     expect(again.orders.map(({ step, generation }) => `${step} ${generation}`)).toEqual(['write 2', 'voice 2'])
   })
 
+  test('looks for a job only when whoever may still be making it cannot any more', () => {
+    const first = start(draft(), 0)
+    const { moved } = claimed(first.episode, orderOf(first, 'transcribe'), 100)
+    const again = start(cancel(moved.episode, 200).episode, 300)
+    const order = orderOf(again, 'transcribe')
+    expect(order.notBeforeMs).toBe(100 + LEASE_MS)
+    expect(claim(again.episode, order, terms('early', 400), 400)).toEqual({ kind: 'busy', untilMs: 100 + LEASE_MS })
+    expect(claimed(again.episode, order, 100 + LEASE_MS).resumesIntent).toBe(true)
+  })
+
   test('keeps the result of a parallel step that finished after the episode had failed', () => {
     let moved = start(draft(), 1)
     moved = carryOut(moved.episode, orderOf(moved, 'transcribe'), 2)

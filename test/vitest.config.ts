@@ -2,16 +2,20 @@ import { fileURLToPath } from 'node:url'
 
 import { defineConfig } from 'vitest/config'
 
+/** `npm test` runs what is quick enough to be run at every change; `npm run test:long` runs test/long. */
+const long = process.env['TEST_SUITE'] === 'long'
+
 export default defineConfig({
   root: fileURLToPath(new URL('../', import.meta.url)),
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [long ? 'test/long/**/*.test.ts' : 'test/**/*.test.ts'],
+    exclude: long ? [] : ['test/long/**'],
     environment: 'node',
     pool: 'forks',
     // The end-to-end files wait more than they work.
     maxWorkers: 3,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
-    outputFile: { json: '.steadycast/test-results.json' },
+    outputFile: { json: `.steadycast/test-results${long ? '-long' : ''}.json` },
     testTimeout: 120_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

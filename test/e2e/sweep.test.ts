@@ -39,13 +39,17 @@ afterAll(async () => {
 })
 afterEach(async () => {
   await cloud.faults.clear()
-  for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
-  cloud.dispatcher.wake()
+  resumeAll()
   cloud.pace.factor = 0.02
 })
 
 function pause(queueId: string): void {
   for (const [name, queue] of cloud.dispatcher.queues) if (name.endsWith(`/${queueId}`)) queue.resource.state = 'PAUSED'
+}
+
+function resumeAll(): void {
+  for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
+  cloud.dispatcher.wake()
 }
 
 async function callSweep(body: object = {}, token?: string): Promise<{ status: number; json: SweepReport }> {
@@ -125,8 +129,7 @@ describe('the sweep', () => {
       step: ruling?.step,
       detectedAfterSeconds: expect.closeTo(450, -1) as number,
     })
-    for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
-    cloud.dispatcher.wake()
+    resumeAll()
     expect((await settled(alice, id)).status).toBe('ready')
     expect(paidRequests(cloud, id)).toMatchObject({ assemblyai: 1, gemini: 1, auphonic: 1, started: 1 })
 
@@ -151,7 +154,7 @@ describe('the sweep', () => {
         ) as string,
       },
     })
-    for (const queue of cloud.dispatcher.queues.values()) queue.resource.state = 'RUNNING'
+    resumeAll()
     await alice.act('retry', id)
     expect((await settled(alice, id)).status).toBe('ready')
     expect(paidRequests(cloud, id).assemblyai).toBe(1)
@@ -221,6 +224,21 @@ describe('the sweep', () => {
   })
 })
 
+describe('the clean-up', () => {
+  test('keeps the recording of an episode that failed, however old, for the retry', async () => {
+    await cloud.faults.set('gemini', { mode: 'blocked' })
+    const id = await inProcess('failed long ago')
+    expect((await settled(alice, id)).status).toBe('error')
+    await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
+    await age(id, 1000 * HOUR_MS)
+    expect(await sweep()).toMatchObject({ failed: 0, cleaned: 1 })
+    await cloud.faults.clear()
+    await alice.act('retry', id)
+    expect((await settled(alice, id)).status).toBe('ready')
+    expect(paidRequests(cloud, id).assemblyai).toBe(1)
+  })
+})
+
 describe('the providers', () => {
   test('are told to stop the mastering of a cancelled episode, later if they cannot be reached', async () => {
     for (const down of [false, true]) {
@@ -270,9 +288,11 @@ describe('the providers', () => {
   })
 
   async function mastering(title: string): Promise<string> {
+    pause('work-master')
     const id = await inProcess(title)
     await until(alice, id, ({ steps }) => steps.write.state === 'done')
     cloud.pace.factor = 50
+    resumeAll()
     await expect.poll(() => requestsTo(cloud, 'auphonic', /start\.json$/, id), { timeout: 20_000 }).toBe(1)
     await until(alice, id, ({ steps }) => steps.master.state === 'waiting')
     return id

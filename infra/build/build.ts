@@ -26,7 +26,11 @@ export async function buildDist(region: string): Promise<void> {
   await mkdir(DIST, { recursive: true })
   const external = Object.entries(dependencies).filter(([dependency]) => !BUNDLED.has(dependency))
   await build({
-    entryPoints: [`${root}functions/index.ts`],
+    entryPoints: [
+      { in: `${root}functions/index.ts`, out: 'index' },
+      // A process of its own.
+      { in: `${root}shared/audio/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
+    ],
     outdir: DIST,
     bundle: true,
     splitting: true,

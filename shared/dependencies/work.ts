@@ -8,6 +8,7 @@ import { gemini } from '../providers/gemini.ts'
 import type { Gemini } from '../providers/gemini.ts'
 import type { Guard } from '../providers/guarded-call.ts'
 import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
+import { RetryBudget } from '../resilience/retry-budget.ts'
 import type { ProviderName } from '../config.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -30,6 +31,7 @@ export const workDependencies = once((): WorkDependencies => {
     provider,
     breaker: common.breakers[provider],
     limit: new ConcurrencyLimit(() => performance.now()),
+    budget: new RetryBudget(),
   })
   return {
     ...common,

@@ -1,8 +1,8 @@
 import type { CircuitBreaker } from '../breaker/breaker.ts'
 import type { ProviderName } from '../config.ts'
-import { fullJitterMs } from '../resilience/backoff.ts'
 import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
-import { pause } from '../resilience/deadline.ts'
+import { withRetries } from '../resilience/retry.ts'
+import type { RetryBudget } from '../resilience/retry-budget.ts'
 import { log } from '../telemetry/log.ts'
 import { timed } from '../telemetry/scope.ts'
 import { ProviderError } from './provider-error.ts'
@@ -19,7 +19,12 @@ export type CallContext = {
 }
 
 /** What stands between us and one provider. */
-export type Guard = { provider: ProviderName; breaker: CircuitBreaker; limit: ConcurrencyLimit }
+export type Guard = {
+  provider: ProviderName
+  breaker: CircuitBreaker
+  limit: ConcurrencyLimit
+  budget: RetryBudget
+}
 
 export type GuardedCall<T> = {
   guard: Guard
@@ -27,6 +32,8 @@ export type GuardedCall<T> = {
   attemptTimeoutMs: number
   /** How often it may be sent in all. 1 for calls that are charged or create something. */
   attemptsMax: number
+  /** Attempts and backoffs together; three attempts' worth when absent. */
+  totalTimeoutMs?: number
   attempt: (signal: AbortSignal) => Promise<T>
 }
 
@@ -43,23 +50,26 @@ const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'netwo
  * @throws the signal's reason when the caller's own time is up
  */
 export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    context.signal.throwIfAborted()
-    try {
-      const leaseMs = call.attemptTimeoutMs + LEASE_MARGIN_MS
-      return await call.guard.breaker.execute((signal) => attempt(call, context, signal), context.signal, { leaseMs })
-    } catch (error) {
-      context.signal.throwIfAborted()
-      if (!(error instanceof ProviderError)) throw error
-      if (failures + 1 >= call.attemptsMax || !REPEATABLE.has(error.kind) || error.retryAfterMs !== undefined)
-        throw error
-      await pause(fullJitterMs(BACKOFF, failures, context.random), context.signal)
-    }
-  }
+  const { attemptsMax, attemptTimeoutMs, totalTimeoutMs = attemptTimeoutMs * Math.min(attemptsMax, 3), guard } = call
+  const policy = { attemptsMax, attemptTimeoutMs, totalTimeoutMs, backoff: BACKOFF }
+  const send = (timeoutMs: number) =>
+    guard.breaker.execute((signal) => attempt(call, context, signal, timeoutMs), context.signal, {
+      leaseMs: timeoutMs + LEASE_MARGIN_MS,
+    })
+  return withRetries(send, policy, { ...context, budget: guard.budget, mayRepeat })
+}
+
+function mayRepeat(error: unknown): boolean {
+  return error instanceof ProviderError && REPEATABLE.has(error.kind) && error.retryAfterMs === undefined
 }
 
 /** Sends it once. @throws ProviderError, whatever the way in which it failed */
-async function attempt<T>(call: GuardedCall<T>, context: CallContext, guarded: AbortSignal): Promise<T> {
+async function attempt<T>(
+  call: GuardedCall<T>,
+  context: CallContext,
+  guarded: AbortSignal,
+  timeoutMs: number,
+): Promise<T> {
   const { provider, limit } = call.guard
   context.stillEntitled?.()
   const leave = limit.enter()
@@ -69,7 +79,7 @@ async function attempt<T>(call: GuardedCall<T>, context: CallContext, guarded: A
   }
   const startedAtMs = performance.now()
   try {
-    const signal = AbortSignal.any([guarded, AbortSignal.timeout(call.attemptTimeoutMs)])
+    const signal = AbortSignal.any([guarded, AbortSignal.timeout(timeoutMs)])
     const result = await timed('provider', () => call.attempt(signal))
     limit.worked()
     report(call, context, startedAtMs)

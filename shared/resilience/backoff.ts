@@ -15,6 +15,13 @@ export function equalJitterMs(policy: BackoffPolicy, failures: number, random: (
   return ceiling / 2 + (random() * ceiling) / 2
 }
 
+/** How many waits with equal jitter fit into a time at most: each takes half of its ceiling at least. */
+export function waitsAtMost(policy: BackoffPolicy, totalMs: number): number {
+  let [waits, atMs] = [0, 0]
+  while (atMs < totalMs) atMs += ceilingMs(policy, waits++) / 2
+  return waits
+}
+
 function ceilingMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
   return Math.min(capMs, baseMs * 2 ** Math.min(failures, 30))
 }

@@ -1,116 +1,75 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
 import { parseBuffer } from 'music-metadata'
 
-import { runFfmpeg } from './ffmpeg.ts'
+import { ffmpegProgram } from '../../../shared/audio/ffmpeg.ts'
+import type { FfmpegOptions } from '../../../shared/audio/ffmpeg.ts'
+import * as loudness from '../../../shared/audio/loudness.ts'
+import type { Loudness } from '../../../shared/audio/loudness.ts'
+import { remembered } from './remembered.ts'
 
-export type Loudness = { integratedLufs: number; truePeakDb: number; rangeLu: number; thresholdLufs: number }
-
-/** Highest true peak, dBTP, and widest loudness range, LU, that the normalisation may leave. */
-const TRUE_PEAK_DB = -1.5
-const RANGE_LU = 20
-
-/** What ffmpeg could not read as audio. */
-class NotAudioError extends Error {
-  override readonly name = 'NotAudioError'
-}
+const RUN_TIMEOUT_MS = 600_000
 
 /** Duration in seconds, of any file that is audio. @throws NotAudioError */
 export async function durationSeconds(audio: Uint8Array): Promise<number> {
   const metadata = await parseBuffer(audio, undefined, { duration: true }).catch((cause: unknown) => {
-    throw new NotAudioError('not an audio file', { cause })
+    throw new loudness.NotAudioError('not an audio file', { cause })
   })
   const { duration } = metadata.format
-  if (duration === undefined || !(duration > 0)) throw new NotAudioError('an audio file without duration')
+  if (duration === undefined || !(duration > 0)) throw new loudness.NotAudioError('an audio file without duration')
   return duration
 }
 
 /** Integrated loudness by EBU R128. @throws NotAudioError */
 export async function measureLoudness(audio: Uint8Array, target = -16): Promise<Loudness> {
-  return measure(['-i', 'in0'], { in0: audio }, '[0:a]', target)
+  return inFolder('measure', [audio], [target], (folder, options) =>
+    loudness.measureLoudness(folder, 'in0', target, options),
+  )
 }
 
-/** Joins intro and recording and brings both to the target in two passes, linearly. @returns mp3, 128 kbit/s */
+/** Joins intro and recording and brings both to the target. @returns mp3, 128 kbit/s */
 export async function master(
   recording: Uint8Array,
   intro: Uint8Array | undefined,
   targetLufs: number,
-  title: string,
 ): Promise<Uint8Array> {
   const tracks = intro === undefined ? [recording] : [intro, recording]
-  const inputs = Object.fromEntries(tracks.map((track, index) => [`in${index}`, track]))
-  const sources = tracks.flatMap((_track, index) => ['-i', `in${index}`])
-  const same = tracks
-    .map((_track, index) => `[${index}:a]aresample=44100,aformat=channel_layouts=stereo[a${index}]`)
-    .join(';')
-  const joined = `${same};${tracks.map((_track, index) => `[a${index}]`).join('')}concat=n=${tracks.length}:v=0:a=1[j];[j]`
-  const before = await measure(sources, inputs, joined, targetLufs)
-  const measured = [
-    `measured_I=${before.integratedLufs}`,
-    `measured_TP=${before.truePeakDb}`,
-    `measured_LRA=${before.rangeLu}`,
-    `measured_thresh=${before.thresholdLufs}`,
-    'linear=true',
-  ].join(':')
-  const filter = `${joined}${loudnorm(targetLufs)}:${measured},aresample=44100[out]`
-  const encode = [
-    '-map',
-    '[out]',
-    '-map_metadata',
-    '-1',
-    '-c:a',
-    'libmp3lame',
-    '-b:a',
-    '128k',
-    '-metadata',
-    `title=${title}`,
-    '-f',
-    'mp3',
-    'out',
-  ]
-  const { exitCode, stderr, outputs } = await runFfmpeg([...sources, '-filter_complex', filter, ...encode], inputs, [
-    'out',
-  ])
-  if (exitCode !== 0 || outputs['out'] === undefined) throw new NotAudioError(lastLine(stderr))
-  return outputs['out']
+  return inFolder('master', tracks, [targetLufs], async (folder, options) => {
+    const inputs = tracks.map((_track, index) => `in${index}`)
+    await loudness.masterLoudness(folder, { inputs, output: 'out', targetLufs }, options)
+    return readFile(join(folder, 'out'))
+  })
 }
 
 /** Any audio as mp3, 44.1 kHz, 128 kbit/s. */
 export async function toMp3(audio: Uint8Array): Promise<Uint8Array> {
-  const { exitCode, stderr, outputs } = await runFfmpeg(
-    ['-i', 'in0', '-ar', '44100', '-c:a', 'libmp3lame', '-b:a', '128k', '-f', 'mp3', 'out'],
-    { in0: audio },
-    ['out'],
-  )
-  if (exitCode !== 0 || outputs['out'] === undefined) throw new NotAudioError(lastLine(stderr))
-  return outputs['out']
+  return inFolder('mp3', [audio], [], async (folder, options) => {
+    await loudness.encodeMp3(folder, 'in0', 'out', options)
+    return readFile(join(folder, 'out'))
+  })
 }
 
-function loudnorm(targetLufs: number): string {
-  return `loudnorm=I=${targetLufs}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}:print_format=json`
+function inFolder<T>(
+  what: string,
+  files: readonly Uint8Array[],
+  settings: readonly number[],
+  work: (folder: string, options: FfmpegOptions) => Promise<T>,
+): Promise<T> {
+  return remembered([what, ...settings, ...files], () => run(files, work))
 }
 
-async function measure(
-  sources: string[],
-  inputs: Record<string, Uint8Array>,
-  chain: string,
-  targetLufs: number,
-): Promise<Loudness> {
-  const filter = `${chain}${loudnorm(targetLufs)}[out]`
-  const { exitCode, stderr } = await runFfmpeg(
-    [...sources, '-filter_complex', filter, '-map', '[out]', '-f', 'null', '-'],
-    inputs,
-    [],
-  )
-  const json = /\{[^{}]*"input_i"[^{}]*\}/.exec(stderr)?.[0]
-  if (exitCode !== 0 || json === undefined) throw new NotAudioError(lastLine(stderr))
-  const report = JSON.parse(json) as Record<string, string>
-  return {
-    integratedLufs: Number(report['input_i']),
-    truePeakDb: Number(report['input_tp']),
-    rangeLu: Number(report['input_lra']),
-    thresholdLufs: Number(report['input_thresh']),
+async function run<T>(
+  files: readonly Uint8Array[],
+  work: (folder: string, options: FfmpegOptions) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), `steadycast-${process.pid}-audio-`))
+  try {
+    for (const [index, file] of files.entries()) await writeFile(join(folder, `in${index}`), file)
+    const program = ffmpegProgram(process.env['FFMPEG_PATH']?.trim() || undefined)
+    return await work(folder, { program, signal: AbortSignal.timeout(RUN_TIMEOUT_MS) })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
 }

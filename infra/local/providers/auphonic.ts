@@ -210,14 +210,14 @@ async function run(production: Production, options: StandInOptions, work: WorkLo
 
 async function process(production: Production, latencyFactor: number): Promise<void> {
   const startedAtMs = Date.now()
-  const { input_file: url, multi_input_files: others, algorithms, metadata } = production.request
+  const { input_file: url, multi_input_files: others, algorithms } = production.request
   const introUrl = others?.find(({ type }) => type === 'intro')?.input_file
   const recording = production.uploads.get('input_file') ?? (url && (await fetchAudio(url)))
   const intro = production.uploads.get('intro') ?? (introUrl && (await fetchAudio(introUrl)))
   if (!recording || (introUrl && !intro)) throw new Error('the input file could not be downloaded')
   production.status = 'processing'
   const seconds = await durationSeconds(recording)
-  const output = await master(recording, intro || undefined, algorithms?.loudnesstarget ?? -16, metadata?.title ?? '')
+  const output = await master(recording, intro || undefined, algorithms?.loudnesstarget ?? -16)
   production.status = 'encoding'
   await wait((LATENCY_MS.base + seconds * 1000 * LATENCY_MS.shareOfAudio) * latencyFactor - (Date.now() - startedAtMs))
   production.output = Buffer.from(output)

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 
 import * as z from 'zod'
 
-import { runWasm } from '../audio/ffmpeg.ts'
 import { toMp3 } from '../audio/mastering.ts'
+import { remembered } from '../audio/remembered.ts'
+import { speak } from '../audio/speak.ts'
 import { HttpService, ReplyError } from '../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../http-service.ts'
 import { STAND_IN_NOTICE, wait } from './stand-in.ts'
@@ -107,13 +108,9 @@ export function elevenLabsStandIn(options: StandInOptions, work: WorkLog): HttpS
 
 /** Speech as a WAV file. The text reaches eSpeak as one argument after `--`, never as an option. */
 async function synthesise(text: string): Promise<Uint8Array> {
-  const { outputs, stderr } = await runWasm({
-    program: 'espeak',
-    args: ['-w', 'out.wav', '-v', 'en-us', '-s', '150', '--', text],
-    outputs: ['out.wav'],
-  })
-  const wav = outputs['out.wav']
-  if (wav === undefined || wav.length < 100) throw new Error(`eSpeak made no audio: ${stderr}`)
+  const args = ['-w', 'out.wav', '-v', 'en-us', '-s', '150', '--', text]
+  const wav = await remembered(args, () => speak({ args, output: 'out.wav' }))
+  if (wav.length < 100) throw new Error('eSpeak made no audio')
   return wav
 }
 

@@ -11,6 +11,7 @@ import { send } from '../../../shared/providers/http.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { retryAfterMs } from '../../../shared/providers/retry-after.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
+import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
 import { equalJitterMs, fullJitterMs } from '../../../shared/resilience/backoff.ts'
 
 type Behaviour = { status: number; headers?: Record<string, string> } | 'reset' | 'silence'
@@ -48,6 +49,8 @@ function call(
     random = (): number => 0,
     breaker = new CircuitBreaker({ name: 'gemini', classify: meaningOf }),
     limit = new ConcurrencyLimit(() => 0),
+    budget = new RetryBudget(0),
+    totalTimeoutMs = 60_000,
   } = {},
 ) {
   const context = { signal, correlationId: 'test', random }
@@ -61,7 +64,8 @@ function call(
   } as const
   return guardedCall(
     {
-      guard: { provider: 'gemini', breaker, limit },
+      guard: { provider: 'gemini', breaker, limit, budget },
+      totalTimeoutMs,
       operation: 'test',
       attemptTimeoutMs,
       attemptsMax,

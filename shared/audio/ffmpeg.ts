@@ -1,0 +1,88 @@
+import { execFile, fork } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, join } from 'node:path'
+
+import type { WasmJob } from './ffmpeg-wasm.ts'
+
+const LOG_BYTES_MAX = 16 * 1024 * 1024
+
+/** One run of ffmpeg over files of a folder, all of which have names of ours: no text of a user becomes an argument. */
+export type FfmpegJob = {
+  folder: string
+  args: readonly string[]
+  inputs: readonly string[]
+  outputs: readonly string[]
+}
+export type FfmpegRun = { exitCode: number; log: string }
+export type FfmpegOptions = {
+  /** What `ffmpegProgram` answered. */
+  program: string
+  signal: AbortSignal
+}
+
+/**
+ * Which ffmpeg runs here: the configured one, else the one on PATH, else `wasm`, the build in WebAssembly that is part of
+ * the package (@ffmpeg/core, GPL-2.0-or-later, in a process of its own), so that there always is one.
+ * @throws Error when the configured one cannot be run, or the package is not there
+ */
+export function ffmpegProgram(configured: string | undefined): string {
+  if (configured !== undefined) {
+    if (isExecutable(configured)) return configured
+    throw new Error('FFMPEG_PATH: expected the path of a program that can be run')
+  }
+  const name = process.platform === 'win32' ? 'ffmpeg.exe' : 'ffmpeg'
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name))
+  const found = onPath.find(isExecutable)
+  if (found !== undefined) return found
+  accessSync(createRequire(import.meta.url).resolve('@ffmpeg/core/wasm'), constants.R_OK)
+  return 'wasm'
+}
+
+/** Runs ffmpeg until it ends, or ends it when the signal aborts. @throws the signal's reason */
+export async function runFfmpeg(job: FfmpegJob, { program, signal }: FfmpegOptions): Promise<FfmpegRun> {
+  signal.throwIfAborted()
+  const args = ['-hide_banner', '-nostdin', '-y', ...job.args]
+  const run = program === 'wasm' ? await runWasm({ ...job, args }, signal) : await runNative(program, job, args, signal)
+  signal.throwIfAborted()
+  return run
+}
+
+function runNative(program: string, job: FfmpegJob, args: string[], signal: AbortSignal): Promise<FfmpegRun> {
+  return new Promise((resolve) => {
+    const options = { cwd: job.folder, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
+    execFile(program, args, options, (error, _stdout, log) =>
+      resolve({ exitCode: error === null ? 0 : 1, log: error === null || log !== '' ? log : error.message }),
+    )
+  })
+}
+
+/** Compiled, the child is a file beside this one's chunk; from source it is its neighbour. */
+const CHILD = new URL(`./ffmpeg-wasm.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+
+function runWasm(job: WasmJob, signal: AbortSignal): Promise<FfmpegRun> {
+  const child = fork(CHILD, {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    signal,
+    killSignal: 'SIGKILL',
+  })
+  return new Promise((resolve) => {
+    const failed = (words: string) => resolve({ exitCode: 1, log: words })
+    child.once('message', (run: FfmpegRun) => resolve(run))
+    child.once('error', ({ message }) => failed(message))
+    child.once('exit', (code, by) => failed(`ffmpeg ended early (${by ?? code})`))
+    child.send(job, (error) => {
+      if (error) failed(error.message)
+    })
+  })
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,150 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { runFfmpeg } from './ffmpeg.ts'
+import type { FfmpegOptions, FfmpegRun } from './ffmpeg.ts'
+
+/** Loudness of a recording by EBU R128 (ITU-R BS.1770). */
+export type Loudness = { integratedLufs: number; truePeakDb: number; rangeLu: number; thresholdLufs: number }
+
+/** What ffmpeg could not read as audio. */
+export class NotAudioError extends Error {
+  override readonly name = 'NotAudioError'
+}
+
+/** Highest true peak, dBTP, that is aimed at: encoding adds up to half a decibel, and -1 must hold. */
+const TRUE_PEAK_DB = -2
+/** Widest loudness range, LU, that is left as it is. */
+const RANGE_LU = 20
+const SAMPLE_RATE = 44_100
+const ENCODING = ['-map_metadata', '-1', '-c:a', 'libmp3lame', '-b:a', '128k', '-f', 'mp3']
+
+/** Measures a file of `folder`. @throws NotAudioError */
+export function measureLoudness(
+  folder: string,
+  input: string,
+  targetLufs: number,
+  options: FfmpegOptions,
+): Promise<Loudness> {
+  return measured(folder, [input], '[0:a]', targetLufs, options)
+}
+
+/**
+ * Joins files of `folder` in their order and brings the whole to the target in two passes (EBU R128): the first measures,
+ * the second applies one gain where the peaks allow it. Writes an mp3 of 128 kbit/s.
+ * @throws NotAudioError
+ */
+export async function masterLoudness(
+  folder: string,
+  { inputs, output, targetLufs }: { inputs: readonly string[]; output: string; targetLufs: number },
+  options: FfmpegOptions,
+): Promise<void> {
+  const same = inputs
+    .map((_input, index) => `[${index}:a]aresample=${SAMPLE_RATE},aformat=channel_layouts=stereo[a${index}]`)
+    .join(';')
+  const joined = `${same};${inputs.map((_input, index) => `[a${index}]`).join('')}concat=n=${inputs.length}:v=0:a=1[j];[j]`
+  const before = await measured(folder, inputs, joined, targetLufs, options)
+  // Silence has no loudness to be brought anywhere.
+  const applied = Number.isFinite(before.integratedLufs)
+    ? `${loudnorm(targetLufs)}:${[
+        `measured_I=${before.integratedLufs}`,
+        `measured_TP=${before.truePeakDb}`,
+        `measured_LRA=${before.rangeLu}`,
+        `measured_thresh=${before.thresholdLufs}`,
+        'linear=true',
+      ].join(':')},`
+    : ''
+  const filter = `${joined}${applied}aresample=${SAMPLE_RATE}[out]`
+  const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', ...ENCODING, output]
+  succeeded(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
+}
+
+/** Puts an intro of the target's loudness before an mp3 that is mastered already, which is left as it is. */
+export async function prependIntro(
+  folder: string,
+  { intro, mastered, output, targetLufs }: { intro: string; mastered: string; output: string; targetLufs: number },
+  options: FfmpegOptions,
+): Promise<void> {
+  const { sampleRate, channels } = await encodingOf(folder, mastered, options)
+  const before = await measureLoudness(folder, intro, targetLufs, options)
+  const gainDb = Math.min(targetLufs - before.integratedLufs, TRUE_PEAK_DB - before.truePeakDb)
+  const like = ['-ar', sampleRate, '-ac', channels]
+  const louder = ['-i', intro, '-filter:a', `volume=${Number.isFinite(gainDb) ? gainDb : 0}dB`, ...like]
+  const normal = 'intro-normal.mp3'
+  succeeded(
+    await runFfmpeg({ folder, args: [...louder, ...ENCODING, normal], inputs: [intro], outputs: [normal] }, options),
+  )
+  await writeFile(join(folder, 'list.txt'), `file '${normal}'\nfile '${mastered}'\n`)
+  const args = [
+    '-f',
+    'concat',
+    '-safe',
+    '0',
+    '-i',
+    'list.txt',
+    '-c',
+    'copy',
+    '-map_metadata',
+    '-1',
+    '-f',
+    'mp3',
+    output,
+  ]
+  const inputs = ['list.txt', normal, mastered]
+  succeeded(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
+}
+
+/** Any audio of `folder` as an mp3 of 128 kbit/s. @throws NotAudioError */
+export async function encodeMp3(folder: string, input: string, output: string, options: FfmpegOptions): Promise<void> {
+  const args = ['-i', input, '-ar', String(SAMPLE_RATE), ...ENCODING, output]
+  succeeded(await runFfmpeg({ folder, args, inputs: [input], outputs: [output] }, options))
+}
+
+async function encodingOf(
+  folder: string,
+  input: string,
+  options: FfmpegOptions,
+): Promise<{ sampleRate: string; channels: string }> {
+  const { log } = await runFfmpeg({ folder, args: ['-i', input], inputs: [input], outputs: [] }, options)
+  const [, sampleRate, layout] = /Audio: mp3.*?, (\d+) Hz, (mono|stereo)/.exec(log) ?? []
+  if (sampleRate === undefined) throw new NotAudioError(lastLine(log))
+  return { sampleRate, channels: layout === 'mono' ? '1' : '2' }
+}
+
+async function measured(
+  folder: string,
+  inputs: readonly string[],
+  chain: string,
+  targetLufs: number,
+  options: FfmpegOptions,
+): Promise<Loudness> {
+  const filter = `${chain}${loudnorm(targetLufs)}[out]`
+  const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', '-f', 'null', '-']
+  const { log } = succeeded(await runFfmpeg({ folder, args, inputs, outputs: [] }, options))
+  const json = /\{[^{}]*"input_i"[^{}]*\}/.exec(log)?.[0]
+  if (json === undefined) throw new NotAudioError(lastLine(log))
+  const report = JSON.parse(json) as Record<string, string>
+  return {
+    integratedLufs: Number(report['input_i']),
+    truePeakDb: Number(report['input_tp']),
+    rangeLu: Number(report['input_lra']),
+    thresholdLufs: Number(report['input_thresh']),
+  }
+}
+
+function sources(inputs: readonly string[]): string[] {
+  return inputs.flatMap((input) => ['-i', input])
+}
+
+function loudnorm(targetLufs: number): string {
+  return `loudnorm=I=${targetLufs}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}:print_format=json`
+}
+
+function succeeded(run: FfmpegRun): FfmpegRun {
+  if (run.exitCode === 0) return run
+  throw new NotAudioError(lastLine(run.log))
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
+}

@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import { equalJitterMs, waitsAtMost } from '../../../shared/resilience/backoff.ts'
+import { withRetries } from '../../../shared/resilience/retry.ts'
+import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
+
+const POLICY = { attemptsMax: 3, attemptTimeoutMs: 1000, totalTimeoutMs: 5000, backoff: { baseMs: 1, capMs: 2 } }
+const terms = (budget: RetryBudget, signal = new AbortController().signal) => ({
+  budget,
+  signal,
+  random: Math.random,
+  mayRepeat: () => true,
+})
+
+/** Sends so many operations that all fail. @returns the requests that were made */
+async function outage(operations: number, budget: RetryBudget): Promise<number> {
+  let requests = 0
+  const attempt = () => {
+    requests++
+    return Promise.reject(new Error('down'))
+  }
+  for (let i = 0; i < operations; i++) await withRetries(attempt, POLICY, terms(budget)).catch(() => undefined)
+  return requests
+}
+
+describe('a retry budget', () => {
+  test('lets a full outage have at most a tenth more requests', async () => {
+    for (const operations of [1, 9, 10, 100, 300])
+      expect(await outage(operations, new RetryBudget())).toBeLessThanOrEqual(Math.floor(operations * 1.1))
+    expect(await outage(300, new RetryBudget())).toBe(330)
+  })
+
+  test('keeps one repeat in hand and no more, however long all was well', async () => {
+    const budget = new RetryBudget()
+    for (let i = 0; i < 1000; i++) await withRetries(async () => 'well', POLICY, terms(budget))
+    expect([budget.spend(), budget.spend()]).toEqual([true, false])
+  })
+})
+
+describe('retries', () => {
+  test('end with the total time, and give the last attempt no more than is left', async () => {
+    const given: number[] = []
+    const attempt = async (timeoutMs: number) => {
+      given.push(timeoutMs)
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      throw new Error('slow')
+    }
+    const policy = { ...POLICY, attemptsMax: 100, totalTimeoutMs: 100, backoff: { baseMs: 0, capMs: 0 } }
+    await expect(withRetries(attempt, policy, terms(new RetryBudget(0)))).rejects.toThrow('slow')
+    expect(given.length).toBeLessThanOrEqual(4)
+    expect(Math.max(...given)).toBeLessThanOrEqual(100)
+  })
+
+  test('are not made of what cannot succeed', async () => {
+    let attempts = 0
+    const attempt = async () => {
+      attempts++
+      throw new Error('refused')
+    }
+    const refuses = { ...terms(new RetryBudget(0)), mayRepeat: () => false }
+    await expect(withRetries(attempt, POLICY, refuses)).rejects.toThrow('refused')
+    expect(attempts).toBe(1)
+  })
+})
+
+test('waits for a provider are as many as the policy and the deadline allow, at most', () => {
+  const policy = { baseMs: 2000, capMs: 60_000 }
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 10_000_000 }),
+      fc.infiniteStream(fc.double({ min: 0, max: 0.999 })),
+      (totalMs, chances) => {
+        let [atMs, waits] = [0, 0]
+        while (atMs < totalMs) atMs += equalJitterMs(policy, waits++, () => chances.next().value as number)
+        expect(waits).toBeLessThanOrEqual(waitsAtMost(policy, totalMs))
+      },
+    ),
+    { numRuns: 50, verbose: 1 },
+  )
+})

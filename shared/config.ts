@@ -4,6 +4,10 @@ import * as z from 'zod'
 export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
 export type ProviderName = (typeof PROVIDERS)[number]
 
+/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
+export const FALLBACKS = ['notes', 'voice', 'master'] as const
+export type Fallback = (typeof FALLBACKS)[number]
+
 /** A signer whose ID tokens we accept, and where its public keys are published. */
 type TokenIssuer = { issuer: string; jwksUrl: string }
 
@@ -49,6 +53,14 @@ export type Config = {
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
+  /** A step whose provider cannot be used takes its fallback after so long. */
+  fallbackAfterMs: number
+  /** Which fallbacks may be taken at all. */
+  fallbacks: readonly Fallback[]
+  /** How soon a fallback's result is asked for again at its provider, at first. */
+  upgradeAfterMs: number
+  /** The ffmpeg to run; undefined: the one on PATH, else the one in the package. */
+  ffmpegPath: string | undefined
   /** An episode without progress for so long is marked `error`. */
   stuckEpisodeMs: number
   /** A step that nobody looks after for so long is given to another attempt. */
@@ -89,6 +101,12 @@ const origins = z
       z.string().regex(/^https?:\/\/[^\s/?#*]+$/, 'expected origins such as https://app.example, comma-separated'),
     ),
   )
+/** `none`, or some of the names, comma-separated. */
+const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
+  z
+    .string()
+    .transform((list) => (list.trim() === 'none' ? [] : list.split(',').map((name) => name.trim())))
+    .pipe(z.array(z.enum(known, `expected none, or some of ${known.join(', ')}`)))
 const hostPort = z
   .string()
   .trim()
@@ -145,6 +163,10 @@ const Environment = z.object({
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
   VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
   EPISODE_DEADLINE_HOURS: number(0).default(24),
+  FALLBACK_AFTER_SECONDS: number(0).default(120),
+  FALLBACKS: names(FALLBACKS).default([...FALLBACKS]),
+  UPGRADE_AFTER_SECONDS: number(0).default(300),
+  FFMPEG_PATH: text.optional(),
   STUCK_EPISODE_THRESHOLD_HOURS: number(0).default(2),
   STALLED_STEP_THRESHOLD_SECONDS: number(0).default(150),
   ORPHAN_AGE_HOURS: number(0).default(24),
@@ -205,6 +227,10 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
+    fallbackAfterMs: env.FALLBACK_AFTER_SECONDS * 1000,
+    fallbacks: env.FALLBACKS,
+    upgradeAfterMs: env.UPGRADE_AFTER_SECONDS * 1000,
+    ffmpegPath: env.FFMPEG_PATH,
     stuckEpisodeMs: env.STUCK_EPISODE_THRESHOLD_HOURS * 3_600_000,
     stalledStepMs: env.STALLED_STEP_THRESHOLD_SECONDS * 1000,
     orphanAgeMs: env.ORPHAN_AGE_HOURS * 3_600_000,

@@ -1,6 +1,6 @@
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STARTS_AFTER, STEPS } from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
-import { fail, finishStep, isOpen, jobLeftOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
+import { fail, finishStep, isOpen, orderStep, released, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 
@@ -14,7 +14,18 @@ export type Fence = { generation: number; step: StepName; token: string }
 
 /** How an attempt ended. */
 export type Outcome =
-  | { kind: 'done'; results: Results; adopted?: boolean }
+  /**
+   * `degraded`: in words, what the result lacks. `fallsBack`: it is a fallback's, and `upgradeAtMs` is when the provider
+   * is asked for a better one.
+   */
+  | {
+      kind: 'done'
+      results: Results
+      adopted?: boolean
+      degraded?: string
+      fallsBack?: boolean
+      upgradeAtMs?: number
+    }
   /** `doing`: what the provider says it is at. */
   | { kind: 'polling'; nextCheckAtMs: number; doing?: string }
   /** `sent`: the provider was asked; when it was not, nothing can have been charged. `fault` explains the wait. */
@@ -26,13 +37,27 @@ export type Outcome =
       sent: boolean
       fault: EpisodeFault
       giveUp: EpisodeFault
+      /** Since when, where that is not now: a call may have hung for long. */
+      sinceMs?: number
+      /** When the step may do without its provider; absent: it may not. */
+      fallbackAtMs?: number
+      /** Why it turned out that it cannot. */
+      noFallback?: string
     }
   /** `newJob`: the provider has ended the one there was. */
-  | { kind: 'tryAgain'; notBeforeMs: number; ambiguous: boolean; newJob: boolean; giveUp: EpisodeFault }
+  | {
+      kind: 'tryAgain'
+      notBeforeMs: number
+      ambiguous: boolean
+      newJob: boolean
+      giveUp: EpisodeFault
+      mayFallBack?: boolean
+    }
   | { kind: 'failed'; fault: EpisodeFault }
 
 export type Claimed =
-  | { kind: 'claimed'; moved: Moved; fence: Fence; resumesIntent: boolean }
+  /** `onlyFallback`: the provider has had all its attempts; what is left to end with should there be no fallback. */
+  | { kind: 'claimed'; moved: Moved; fence: Fence; resumesIntent: boolean; onlyFallback?: EpisodeFault }
   | { kind: 'gaveUp'; moved: Moved }
   | { kind: 'stale'; reason: string; episode: Episode; orders: StepOrder[] }
   | { kind: 'busy'; untilMs: number }
@@ -40,90 +65,19 @@ export type Claimed =
 /** Jobs at providers that an episode remembers, so that deleting it reaches them. */
 const JOBS_REMEMBERED = 40
 
-/**
- * Starts the pipeline on pinned audio, or again after an error or a cancel; steps already done are kept, unless they
- * are to be done again `from` one on.
- */
-export function start(episode: Episode, nowMs: number, from?: StepName): Moved {
-  const again = from === undefined ? new Set<StepName>() : withFollowers(from)
-  const steps = Object.fromEntries(
-    STEPS.map((name) => [name, again.has(name) ? afresh(episode.steps[name]) : restarted(episode.steps[name], nowMs)]),
-  ) as Episode['steps']
-  const { error: _cured, results: made, ...rest } = episode
-  const results = Object.fromEntries(Object.entries(made).filter(([name]) => !again.has(name as StepName)))
-  const kept = { ...rest, results }
-  return startReady(
-    {
-      ...kept,
-      status: 'processing',
-      generation: episode.generation + 1,
-      steps,
-      processingSinceMs: nowMs,
-      updatedAtMs: nowMs,
-    },
-    nowMs,
-  )
-}
-
-/** A step and all that build on it. */
-function withFollowers(from: StepName): ReadonlySet<StepName> {
-  const again = new Set([from])
-  for (const name of STEPS) if (STARTS_AFTER[name].some((before) => again.has(before))) again.add(name)
-  return again
-}
-
-/** As if the step had never been; what it has cost stays on record. */
-function afresh({ paid }: Step): Step {
-  return { ...PENDING, ...(paid && { paid: { ...paid, open: false } }) }
-}
-
-/** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
-function restarted(step: Step, nowMs: number): Step {
-  if (step.state === 'done' || step.state === 'skipped') return step
-  const jobLives = step.job !== undefined && step.state !== 'error'
-  return {
-    ...PENDING,
-    ...(jobLives && jobLeftOpen(step, nowMs)),
-    ...(step.paid && { paid: { ...step.paid, open: false } }),
-  }
-}
-
-/** Ends processing: leases and orders of the old generation are worthless from here on. */
-export function cancel(episode: Episode, nowMs: number): Moved {
-  const steps = Object.fromEntries(
-    STEPS.map((name) => {
-      const step = episode.steps[name]
-      return [
-        name,
-        isOpen(step) ? { ...released(step, 'pending'), ...jobLeftOpen(step, nowMs) } : released(step, undefined),
-      ]
-    }),
-  ) as Episode['steps']
-  const over: Episode = {
-    ...episode,
-    status: 'cancelled',
-    generation: episode.generation + 1,
-    steps,
-    updatedAtMs: nowMs,
-  }
-  // A transcription cannot be stopped; it is kept, and asked for again by a retry.
-  const { job, state } = steps.master
-  return job?.providerJobId === undefined || state !== 'pending'
-    ? { episode: over, orders: [] }
-    : orderStep(over, 'master', steps.master, nowMs)
-}
-
 /** What a claim brings along: random values, the end of the lease it asks for, and the fault it may have to end with. */
 export type ClaimTerms = {
   token: string
   newJob: { key: string; hookToken: string }
   leaseUntilMs: number
   giveUp: EpisodeFault
+  /** Whether a step that its provider has failed for good may still do without it. */
+  mayFallBack?: boolean
 }
 
 /** A worker asks for the step its order names. */
 export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, nowMs: number): Claimed {
-  const { token, newJob, leaseUntilMs, giveUp } = terms
+  const { token, newJob, leaseUntilMs, giveUp, mayFallBack } = terms
   const stale = staleness(episode, order)
   if (stale !== undefined)
     return { kind: 'stale', reason: stale, episode, orders: outstandingOrders(episode, order.generation) }
@@ -134,8 +88,9 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
   const asksForJob = step.job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
   const paid = PAID_CALL_STEPS.has(order.step) ? nextPaidCall(step) : undefined
-  if (attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX)
-    return { kind: 'gaveUp', moved: fail(episode, order.step, giveUp, nowMs) }
+  const spent = attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
+  const fallsBack = spent && mayFallBack === true && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
+  if (spent && !fallsBack) return { kind: 'gaveUp', moved: fail(episode, order.step, giveUp, nowMs) }
 
   const { nextCheckAtMs: _due, ...kept } = step
   const claimed: Step = {
@@ -147,13 +102,14 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
     // Asking for a job again is no progress.
     ...(!(step.state === 'waiting' && asksForJob && !step.unavailable) && { progressAtMs: nowMs }),
     ...(JOB_STEPS.has(order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
-    ...(paid && { paid }),
+    ...(paid && !spent && { paid }),
   }
   return {
     kind: 'claimed',
     moved: { episode: withStep(episode, order.step, claimed, nowMs), orders: [] },
     fence: { generation: order.generation, step: order.step, token },
     resumesIntent: step.job !== undefined || step.paid?.open === true,
+    ...(spent && { onlyFallback: giveUp }),
   }
 }
 
@@ -239,7 +195,10 @@ export function settle(
       return orderStep(episode, fence.step, polled, nowMs, hinted ? nowMs : outcome.nextCheckAtMs)
     }
     case 'unavailable': {
-      const sinceMs = step.unavailable?.sinceMs ?? nowMs
+      const sinceMs = step.unavailable?.sinceMs ?? outcome.sinceMs ?? nowMs
+      const { fallbackAtMs = Infinity, noFallback } = outcome
+      // Whoever may do without the provider is not kept waiting for it any longer.
+      const untilMs = fallbackAtMs > nowMs ? Math.min(outcome.untilMs, fallbackAtMs) : outcome.untilMs
       if (nowMs - sinceMs > deadlineMs) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const waiting: Step = {
         ...released(outcome.sent ? callEnded(step, outcome.ambiguous) : callUnsent(step), 'waiting'),
@@ -248,13 +207,14 @@ export function settle(
           provider: outcome.provider,
           sinceMs,
           waits: (step.unavailable?.waits ?? 0) + 1,
-          untilMs: outcome.untilMs,
+          untilMs,
         },
+        ...(noFallback !== undefined && { noFallback }),
       }
-      return orderStep(episode, fence.step, waiting, nowMs, outcome.untilMs)
+      return orderStep(episode, fence.step, waiting, nowMs, untilMs)
     }
     case 'tryAgain': {
-      if (step.attempt >= ATTEMPTS_MAX) return fail(episode, fence.step, outcome.giveUp, nowMs)
+      if (step.attempt >= ATTEMPTS_MAX && !outcome.mayFallBack) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const { job, ...free } = released(callEnded(step, outcome.ambiguous), 'pending')
       const again: Step = { ...free, ...(job && !outcome.newJob && { job }) }
       return orderStep(episode, fence.step, again, nowMs, outcome.notBeforeMs)

@@ -14,13 +14,21 @@ export function freshSteps(): Episode['steps'] {
 export function finishStep(
   episode: Episode,
   name: StepName,
-  outcome: { results: Results; adopted?: boolean },
+  outcome: { results: Results; adopted?: boolean; degraded?: string; fallsBack?: boolean; upgradeAtMs?: number },
   nowMs: number,
 ): Moved {
   const step = released(episode.steps[name], 'done')
   const { unavailable: _over, error: _cured, ...kept } = step
   const paid = kept.paid && (outcome.adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: false })
-  const done: Step = { ...kept, finishedAtMs: nowMs, ...(paid && { paid }) }
+  const { degraded, fallsBack, upgradeAtMs } = outcome
+  const fallback = { atMs: nowMs, tries: 0, ...(upgradeAtMs !== undefined && { nextTryAtMs: upgradeAtMs }) }
+  const done: Step = {
+    ...kept,
+    finishedAtMs: nowMs,
+    ...(paid && { paid }),
+    ...(degraded !== undefined && { degraded }),
+    ...(fallsBack && { fallback }),
+  }
   const results = { ...episode.results, ...outcome.results }
   const moved = withStep({ ...episode, results }, name, done, nowMs)
   if (moved.status !== 'processing') return { episode: moved, orders: [] }

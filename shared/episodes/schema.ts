@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import { Notes } from './notes.ts'
+import { FALLBACKS } from '../config.ts'
 import { STEPS } from './steps.ts'
 import type { StepName } from './steps.ts'
 import { cleanLine } from './text.ts'
@@ -37,10 +38,9 @@ export const Options = z.strictObject({
     .optional(),
   /** LUFS, within what Auphonic takes. */
   loudnessTarget: z.number().min(-31).max(-13).optional(),
-  fallbacks: z
-    .array(z.enum(['notes', 'voice', 'master']))
-    .max(3)
-    .optional(),
+  /** What may be done without its provider; all that the configuration allows when absent. */
+  fallbacks: z.array(z.enum(FALLBACKS)).max(FALLBACKS.length).optional(),
+  /** Whether a fallback's result is replaced by its provider's later; true when absent. */
   upgrade: z.boolean().optional(),
 })
 
@@ -99,7 +99,12 @@ const Step = z.looseObject({
   activity: z.looseObject({ atMs: z.number(), what: z.string() }).optional(),
   /** How often a sweep has given it to another attempt, and since when nobody had looked after it. */
   redriven: z.looseObject({ count: z.number().int(), sinceMs: z.number(), atMs: z.number() }).optional(),
+  /** In words for its owner: the result is not its provider's, and what it is instead. */
   degraded: z.string().optional(),
+  /** The result is a fallback's; how often its provider has been asked for a better one since, and when it is next. */
+  fallback: z.looseObject({ atMs: z.number(), tries: z.number().int(), nextTryAtMs: z.number().optional() }).optional(),
+  /** Why there is no fallback for this recording; it is not tried again. */
+  noFallback: z.string().optional(),
   error: EpisodeFault.optional(),
 })
 export type Step = z.infer<typeof Step>
@@ -117,6 +122,19 @@ const HistoryEntry = z.looseObject({
   sign: z.string().optional(),
 })
 export type HistoryEntry = z.infer<typeof HistoryEntry>
+
+const Steps = z.object(Object.fromEntries(STEPS.map((name) => [name, Step])) as Record<StepName, typeof Step>)
+const AllResults = z.looseObject({
+  transcribe: z
+    .looseObject({ transcriptKey: z.string(), durationSeconds: z.number(), wordCount: z.number() })
+    .optional(),
+  write: z.looseObject({ notesKey: z.string(), notes: Notes }).optional(),
+  voice: z.looseObject({ audioKey: z.string(), characters: z.number() }).optional(),
+  master: z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() }).optional(),
+  finish: z
+    .looseObject({ audioKey: z.string(), transcriptKey: z.string(), vttKey: z.string(), srtKey: z.string() })
+    .optional(),
+})
 
 export const Episode = z.looseObject({
   schemaVersion: z.number().int(),
@@ -137,18 +155,20 @@ export const Episode = z.looseObject({
       declaredBytes: z.number().optional(),
     })
     .optional(),
-  steps: z.object(Object.fromEntries(STEPS.map((name) => [name, Step])) as Record<StepName, typeof Step>),
-  results: z.looseObject({
-    transcribe: z
-      .looseObject({ transcriptKey: z.string(), durationSeconds: z.number(), wordCount: z.number() })
-      .optional(),
-    write: z.looseObject({ notesKey: z.string(), notes: Notes }).optional(),
-    voice: z.looseObject({ audioKey: z.string(), characters: z.number() }).optional(),
-    master: z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() }).optional(),
-    finish: z
-      .looseObject({ audioKey: z.string(), transcriptKey: z.string(), vttKey: z.string(), srtKey: z.string() })
-      .optional(),
-  }),
+  steps: Steps,
+  results: AllResults,
+  /** What its owner has said is said in it; stays, and is used in place of a transcription. */
+  handTranscript: z.looseObject({ key: z.string(), timed: z.boolean() }).optional(),
+  /** One step of a ready episode that is done again by its provider, with what builds on it, beside what there is. */
+  upgrade: z
+    .looseObject({
+      step: z.enum(STEPS),
+      generation: z.number().int(),
+      startedAtMs: z.number(),
+      steps: Steps,
+      results: AllResults,
+    })
+    .optional(),
   error: EpisodeFault.optional(),
   /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
   recentOperations: z.array(z.string()).optional(),

@@ -1,4 +1,4 @@
-import type { ProviderName } from '../config.ts'
+import type { Fallback, ProviderName } from '../config.ts'
 
 /** The steps of the pipeline, in the order a person reads them. */
 export const STEPS = ['transcribe', 'write', 'voice', 'master', 'finish'] as const
@@ -10,7 +10,7 @@ export const STARTS_AFTER: Readonly<Record<StepName, readonly StepName[]>> = {
   write: ['transcribe'],
   voice: ['transcribe'],
   master: ['write', 'voice'],
-  finish: ['master'],
+  finish: ['write', 'master'],
 }
 
 /** Steps whose work is a job at the provider, started once and asked for again until it ends. */
@@ -18,6 +18,9 @@ export const JOB_STEPS: ReadonlySet<StepName> = new Set(['transcribe', 'master']
 
 /** Steps whose provider charges each call and cannot tell us later whether one went through. */
 export const PAID_CALL_STEPS: ReadonlySet<StepName> = new Set(['write', 'voice'])
+
+/** What a step can do without its provider; a transcript by hand is its owner's to give. */
+export const FALLBACK_OF: Partial<Record<StepName, Fallback>> = { write: 'notes', voice: 'voice', master: 'master' }
 
 /** Share of the episode's progress that each step stands for; they add up to 1. */
 export const PROGRESS_SHARE: Readonly<Record<StepName, number>> = {

@@ -5,6 +5,8 @@ export const Transcript = z.looseObject({
   language: z.string(),
   durationSeconds: z.number().positive(),
   text: z.string(),
+  /** Times are not what was heard, but what the lengths of words suggest. */
+  estimated: z.boolean().optional(),
   words: z.array(
     z.looseObject({
       text: z.string(),
@@ -58,6 +60,26 @@ export function cues(words: readonly Word[]): Cue[] {
   }
   close()
   return result
+}
+
+export type Sentence = { startMs: number; endMs: number; text: string }
+
+const SENTENCE_WORDS_MAX = 60
+
+/** Words gathered into sentences: up to a full stop, a long silence, or, where nobody punctuates, a length to be read. */
+export function sentencesOf(words: readonly Word[]): Sentence[] {
+  const sentences: Sentence[] = []
+  let open: Word[] = []
+  for (const [index, word] of words.entries()) {
+    open.push(word)
+    const next = words[index + 1]
+    const silence = next !== undefined && next.startMs - word.endMs >= 2 * SILENCE_MS_MIN
+    const [first] = open
+    if (next !== undefined && !silence && !endsSentence(word) && open.length < SENTENCE_WORDS_MAX) continue
+    sentences.push({ startMs: first?.startMs ?? 0, endMs: word.endMs, text: open.map(({ text }) => text).join(' ') })
+    open = []
+  }
+  return sentences
 }
 
 function endsSentence({ text }: Word): boolean {

@@ -1,3 +1,4 @@
+/** The W3C's own parser; a script of its own kind, whose names Node sees on its default export only. */
 declare module 'webvtt-parser' {
   export class WebVTTParser {
     parse(text: string): {
@@ -5,4 +6,6 @@ declare module 'webvtt-parser' {
       errors: { message: string; line: number }[]
     }
   }
+  const exported: { WebVTTParser: typeof WebVTTParser }
+  export default exported
 }

@@ -5,7 +5,7 @@ import { Firestore } from '@google-cloud/firestore'
 import { Faults } from '../../infra/local/faults.ts'
 import { findOfficialFirestore, startOfficialFirestore } from '../../infra/local/firestore/official.ts'
 import { firestoreService } from '../../infra/local/firestore/service.ts'
-import { start } from '../../shared/episodes/machine.ts'
+import { start } from '../../shared/episodes/lifecycle.ts'
 import type { Episode } from '../../shared/episodes/schema.ts'
 import { sweepAtMs } from '../../shared/episodes/sweep/due.ts'
 import { draft } from '../shared/episodes/episode-fixtures.ts'
@@ -31,7 +31,7 @@ export async function benchSweep(): Promise<void> {
   await measure('embedded', embedded)
   const official = await findOfficialFirestore()
   if ('missing' in official) title(`sweep: Google's emulator is not here: ${official.missing}`)
-  else await measure("Google's emulator", startOfficialFirestore)
+  else await measure("Google's emulator", () => startOfficialFirestore({ heapMiB: 6144 }))
 }
 
 async function measure(name: string, begin: () => Promise<Server>): Promise<void> {
@@ -68,13 +68,15 @@ async function seed(address: string, count: number, make: (id: string) => Episod
   })
   const writer = db.bulkWriter({ throttling: false })
   writer.onWriteError(({ failedAttempts }) => failedAttempts < SEED_ATTEMPTS_MAX)
-  for (let i = 0; i < count; i++) {
+  const failures: unknown[] = []
+  for (let i = 0; i < count && failures.length === 0; i++) {
     const id = `${make.name}-${i}`
-    void writer.set(db.doc(`episodes/${id}`), make(id))
+    writer.set(db.doc(`episodes/${id}`), make(id)).catch((error: unknown) => failures.push(error))
     if (i % 500 === 499) await writer.flush()
   }
   await writer.close()
   await db.terminate()
+  if (failures.length > 0) throw new Error('seeding failed', { cause: failures[0] })
 }
 
 /** Finished, tidied and never due again: what most episodes are. */

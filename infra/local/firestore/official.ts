@@ -22,12 +22,12 @@ export async function findOfficialFirestore(): Promise<{ jar: string } | { missi
   return { jar }
 }
 
-/** Starts it on a free loopback port. @throws Error with the reason when it cannot run here */
-export async function startOfficialFirestore(): Promise<OfficialFirestore> {
+/** Starts it on a free loopback port; it keeps everything in its heap. @throws Error with the reason when it cannot run here */
+export async function startOfficialFirestore({ heapMiB = 512 } = {}): Promise<OfficialFirestore> {
   const found = await findOfficialFirestore()
   if ('missing' in found) throw new Error(`Google's Firestore emulator cannot run here: ${found.missing}`)
   const port = await freePort()
-  const jvm = ['-Duser.language=en', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx512m']
+  const jvm = ['-Duser.language=en', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Xmx${heapMiB}m`]
   const child = spawn('java', [...jvm, '-cp', found.jar, MAIN_CLASS, '--host=127.0.0.1', `--port=${port}`], {
     stdio: 'ignore',
   })

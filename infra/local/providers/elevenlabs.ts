@@ -22,7 +22,7 @@ export function elevenLabsStandIn(options: StandInOptions, work: WorkLog): HttpS
   let charactersUsed = 0
   let speaking = 0
 
-  const speak = async (request: LocalRequest): Promise<Reply> => {
+  const textToSpeech = async (request: LocalRequest): Promise<Reply> => {
     requireKey(request, options.apiKey)
     const [voiceId = ''] = request.params
     const parsed = Speak.safeParse(await request.json())
@@ -93,7 +93,7 @@ export function elevenLabsStandIn(options: StandInOptions, work: WorkLog): HttpS
   })
 
   const routes: Route[] = [
-    { method: 'POST', path: /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps))?$/, handle: speak },
+    { method: 'POST', path: /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps))?$/, handle: textToSpeech },
     get(/^\/v1\/user\/subscription$/, subscription),
     get(/^\/v2\/voices$/, () => ({ voices: [voice()], has_more: false, total_count: 1, next_page_token: null })),
     get(/^\/v1\/models$/, () => MODEL_IDS.map(modelOf)),

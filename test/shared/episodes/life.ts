@@ -1,4 +1,5 @@
-import { cancel, claim, hurry, note, outstandingOrders, settle, start } from '../../../shared/episodes/machine.ts'
+import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
+import { claim, hurry, note, outstandingOrders, settle } from '../../../shared/episodes/machine.ts'
 import type { Fence, Outcome } from '../../../shared/episodes/machine.ts'
 import type { Moved } from '../../../shared/episodes/moves.ts'
 import type { Episode, Results } from '../../../shared/episodes/schema.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { cancel, claim, held, hurry, note, outstandingOrders, settle, start } from '../../../shared/episodes/machine.ts'
+import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
+import { claim, held, hurry, note, outstandingOrders, settle } from '../../../shared/episodes/machine.ts'
 import type { Claimed, Fence, Outcome } from '../../../shared/episodes/machine.ts'
 import type { Moved } from '../../../shared/episodes/moves.ts'
 import type { Episode, Results } from '../../../shared/episodes/schema.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { cancel, claim, note, settle, start } from '../../../shared/episodes/machine.ts'
+import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
+import { claim, note, settle } from '../../../shared/episodes/machine.ts'
 import type { Fence } from '../../../shared/episodes/machine.ts'
 import type { Moved } from '../../../shared/episodes/moves.ts'
 import type { Episode, EpisodeFault, Results } from '../../../shared/episodes/schema.ts'

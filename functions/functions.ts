@@ -15,7 +15,7 @@ type QueueRow = {
 /** One deployed function: what the edge must know (EndpointRow) and what deploying it takes. */
 export type FunctionRow = EndpointRow & {
   readonly purpose: string
-  readonly memoryMiB: 256 | 512 | 1024
+  readonly memoryMiB: 256 | 512 | 2048
   readonly cpu: 1
   readonly concurrency: number
   readonly instancesMax: number
@@ -26,6 +26,7 @@ export type FunctionRow = EndpointRow & {
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024
 const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
+const TRANSCRIPT_BYTES_MAX = 5 * 1024 * 1024
 const HOOK_BODY_BYTES_MAX = 64 * 1024
 
 const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30 } as const
@@ -83,6 +84,17 @@ export const FUNCTIONS = table({
     caller: 'user',
     purpose: 'Signs a link for uploading a recording of any size',
   },
+  'episodes-transcript': {
+    method: 'POST',
+    input: 'stream',
+    caller: 'user',
+    bodyBytesMax: TRANSCRIPT_BYTES_MAX,
+    timeoutSeconds: 60,
+    ...light,
+    memoryMiB: 512,
+    concurrency: 8,
+    purpose: 'Takes a transcript by hand; the pipeline goes on from it at once',
+  },
   'episodes-process': { ...write, ...light, caller: 'user', purpose: 'Starts the pipeline' },
   'episodes-get': { ...read, ...light, caller: 'user', purpose: 'One episode, with signed download links when ready' },
   'episodes-list': { ...read, ...light, caller: 'user', purpose: 'Your episodes, newest first, in pages' },
@@ -111,6 +123,9 @@ export const FUNCTIONS = table({
   },
   'work-master': {
     ...work,
+    // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
+    memoryMiB: 2048,
+    concurrency: 2,
     purpose: 'Recording and intro to a mastered mp3 (Auphonic)',
     queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   },

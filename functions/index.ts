@@ -11,6 +11,7 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'episodes-create': () => import('./episodes/create.ts'),
   'episodes-upload': () => import('./episodes/upload.ts'),
   'episodes-upload-url': () => import('./episodes/upload-url.ts'),
+  'episodes-transcript': () => import('./episodes/transcript.ts'),
   'episodes-process': () => import('./episodes/process.ts'),
   'episodes-get': () => import('./episodes/get.ts'),
   'episodes-list': () => import('./episodes/list.ts'),

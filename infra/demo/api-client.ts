@@ -45,6 +45,12 @@ export class ApiClient {
     await this.call('POST', 'episodes-delete', { episodeId })
   }
 
+  async giveTranscript(episodeId: string, transcript: string, contentType: string): Promise<EpisodeView> {
+    const path = `episodes-transcript?episodeId=${episodeId}`
+    const response = await this.#send('POST', path, { 'Content-Type': contentType }, transcript)
+    return ((await response.json()) as { episode: EpisodeView }).episode
+  }
+
   /** Small recordings through the function, larger ones straight to storage. */
   async upload(episodeId: string, audio: Buffer<ArrayBuffer>, contentType: string): Promise<void> {
     if (audio.length > UPLOAD_BYTES_MAX) return this.uploadDirectly(episodeId, audio, contentType)

@@ -3,14 +3,10 @@ import { join } from 'node:path'
 
 import { runFfmpeg } from './ffmpeg.ts'
 import type { FfmpegOptions, FfmpegRun } from './ffmpeg.ts'
+import { NotAudioError } from './not-audio.ts'
 
 /** Loudness of a recording by EBU R128 (ITU-R BS.1770). */
 export type Loudness = { integratedLufs: number; truePeakDb: number; rangeLu: number; thresholdLufs: number }
-
-/** What ffmpeg could not read as audio. */
-export class NotAudioError extends Error {
-  override readonly name = 'NotAudioError'
-}
 
 /** Highest true peak, dBTP, that is aimed at: encoding adds up to half a decibel, and -1 must hold. */
 const TRUE_PEAK_DB = -2

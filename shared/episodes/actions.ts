@@ -4,8 +4,9 @@ import type { Readable } from 'node:stream'
 import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
-import { episodePrefix, sourceKey } from './artefacts.ts'
-import { cancel, start } from './lifecycle.ts'
+import { episodePrefix, handTranscriptKey, sourceKey } from './artefacts.ts'
+import type { HandTranscript } from './hand-transcript.ts'
+import { cancel, start, takeTranscript } from './lifecycle.ts'
 import { outstandingOrders } from './machine.ts'
 import { freshSteps } from './moves.ts'
 import type { Moved } from './moves.ts'
@@ -120,6 +121,24 @@ export async function processEpisode(
     if (current.audio?.key !== audio.key)
       throw new AppError('conflict', { technical: 'Another recording was uploaded meanwhile' })
     return start({ ...current, audio: pinned }, needs.now())
+  })
+}
+
+/** Takes the words of the recording from its owner, at any moment before it is ready. */
+export async function giveTranscript(
+  needs: Needs,
+  userId: string,
+  episodeId: string,
+  transcript: HandTranscript,
+): Promise<Episode> {
+  const allowed = ['draft', 'processing', 'error'] as const
+  requireStatus(await readOwned(needs, userId, episodeId), allowed)
+  const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
+  await needs.objects.create(key, JSON.stringify(transcript), 'application/json')
+  return changeAndEnqueue(needs, userId, episodeId, undefined, allowed, (episode) => {
+    if (episode.status !== 'draft' && episode.audio?.objectGeneration === undefined)
+      throw new AppError('conflict', { technical: 'The episode was never processed' })
+    return takeTranscript(episode, { key, timed: transcript.timed }, needs.now())
   })
 }
 

@@ -8,6 +8,11 @@ export function sourceKey(episodeId: string, uploadId: string): string {
   return `${episodePrefix(episodeId)}source/${uploadId}`
 }
 
+/** A transcript by hand; a corrected one has a name of its own. */
+export function handTranscriptKey(episodeId: string, uploadId: string): string {
+  return `${episodePrefix(episodeId)}by-hand/${uploadId}.json`
+}
+
 /** The one name of each artefact that a generation makes. */
 export function artefactKey(episodeId: string, generation: number, artefact: Artefact): string {
   return `${episodePrefix(episodeId)}g${generation}/${artefact}`
@@ -16,8 +21,10 @@ export function artefactKey(episodeId: string, generation: number, artefact: Art
 export type Artefact =
   | 'transcript.json'
   | 'notes.json'
+  | 'extractive-notes.json'
   | 'intro.mp3'
   | 'mastered.mp3'
+  | 'mastered-here.mp3'
   | 'episode.mp3'
   | 'episode.json'
   | 'episode.vtt'

@@ -11,7 +11,7 @@ const Passage = z.looseObject({
   endMs: z.number().int().min(0).optional(),
   speaker: z.string().optional(),
 })
-export type Passage = z.infer<typeof Passage>
+type Passage = z.infer<typeof Passage>
 
 /** A transcript by hand as it is stored until the recording's length is known. */
 export const HandTranscript = z.looseObject({
@@ -52,7 +52,7 @@ const Ours = z.union([
  * Reads and checks a transcript by hand.
  * @throws AppError unsupported_media_type for a type we do not read; validation_error with the places that are wrong
  */
-export async function readHandTranscript(contentType: string, text: string): Promise<HandTranscript> {
+export async function readHandTranscript(contentType: string, body: Buffer): Promise<HandTranscript> {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
   if (reader === undefined)
@@ -60,6 +60,7 @@ export async function readHandTranscript(contentType: string, text: string): Pro
       message: 'Please send the transcript as plain text, WebVTT, SubRip or JSON.',
       technical: `Content-Type must be one of ${Object.keys(READERS).join(', ')}`,
     })
+  const text = decoded(body)
   const passages = (await reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n')))
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
@@ -67,6 +68,14 @@ export async function readHandTranscript(contentType: string, text: string): Pro
   if (passages.length > PASSAGES_MAX) throw invalid(`It has more than ${PASSAGES_MAX} passages`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
+}
+
+function decoded(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+  } catch {
+    throw invalid('It is not text in UTF-8')
+  }
 }
 
 function plain(text: string): Passage[] {

@@ -1,4 +1,4 @@
-import { isOpen, jobLeftOpen, orderStep, PENDING, released, startReady } from './moves.ts'
+import { isOpen, jobLeftOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, Step } from './schema.ts'
 import { STARTS_AFTER, STEPS } from './steps.ts'
@@ -24,7 +24,13 @@ export function takeTranscript(
   nowMs: number,
 ): Moved {
   const given = { ...episode, handTranscript, updatedAtMs: nowMs }
-  return episode.status === 'draft' ? { episode: given, orders: [] } : startAgain(given, nowMs, OF_TRANSCRIPT)
+  if (episode.status === 'draft') return { episode: given, orders: [] }
+  const { job } = episode.steps.transcribe
+  const moved = startAgain(given, nowMs, OF_TRANSCRIPT)
+  if (job === undefined) return moved
+  // Nobody waits for the transcription any more; it is remembered, so that deleting the episode reaches it.
+  const transcribe = { ...moved.episode.steps.transcribe, job }
+  return { ...moved, episode: withStep(moved.episode, 'transcribe', transcribe, nowMs) }
 }
 
 function startAgain(episode: Episode, nowMs: number, again: ReadonlySet<StepName>): Moved {

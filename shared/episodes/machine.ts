@@ -25,6 +25,8 @@ export type Outcome =
       degraded?: string
       fallsBack?: boolean
       upgradeAtMs?: number
+      /** How the provider's last call ended, where there was one before the fallback. */
+      call?: { sent: boolean; ambiguous: boolean }
     }
   /** `doing`: what the provider says it is at. */
   | { kind: 'polling'; nextCheckAtMs: number; doing?: string }
@@ -51,7 +53,6 @@ export type Outcome =
       ambiguous: boolean
       newJob: boolean
       giveUp: EpisodeFault
-      mayFallBack?: boolean
     }
   | { kind: 'failed'; fault: EpisodeFault }
 
@@ -101,7 +102,7 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
     lease: { token, untilMs: leaseUntilMs },
     // Asking for a job again is no progress.
     ...(!(step.state === 'waiting' && asksForJob && !step.unavailable) && { progressAtMs: nowMs }),
-    ...(JOB_STEPS.has(order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
+    ...(makesJob(episode, order.step) && step.job === undefined && { job: { ...newJob, polls: 0 } }),
     ...(paid && !spent && { paid }),
   }
   return {
@@ -111,6 +112,11 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
     resumesIntent: step.job !== undefined || step.paid?.open === true,
     ...(spent && { onlyFallback: giveUp }),
   }
+}
+
+/** Words that were brought need no transcription. */
+function makesJob({ handTranscript }: Episode, name: StepName): boolean {
+  return JOB_STEPS.has(name) && !(name === 'transcribe' && handTranscript !== undefined)
 }
 
 function nextPaidCall({ paid }: Step): NonNullable<Step['paid']> {
@@ -178,8 +184,10 @@ export function settle(
   const step = held(episode, fence)
   if (step === undefined) return undefined
   switch (outcome.kind) {
-    case 'done':
-      return finishStep(episode, fence.step, outcome, nowMs)
+    case 'done': {
+      const ended = outcome.call === undefined ? step : afterCall(step, outcome.call)
+      return finishStep(withStep(episode, fence.step, ended, nowMs), fence.step, outcome, nowMs)
+    }
     case 'failed':
       return fail(episode, fence.step, outcome.fault, nowMs)
     case 'polling': {
@@ -201,7 +209,7 @@ export function settle(
       const untilMs = fallbackAtMs > nowMs ? Math.min(outcome.untilMs, fallbackAtMs) : outcome.untilMs
       if (nowMs - sinceMs > deadlineMs) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const waiting: Step = {
-        ...released(outcome.sent ? callEnded(step, outcome.ambiguous) : callUnsent(step), 'waiting'),
+        ...released(afterCall(step, outcome), 'waiting'),
         error: outcome.fault,
         unavailable: {
           provider: outcome.provider,
@@ -214,7 +222,7 @@ export function settle(
       return orderStep(episode, fence.step, waiting, nowMs, untilMs)
     }
     case 'tryAgain': {
-      if (step.attempt >= ATTEMPTS_MAX && !outcome.mayFallBack) return fail(episode, fence.step, outcome.giveUp, nowMs)
+      if (step.attempt >= ATTEMPTS_MAX) return fail(episode, fence.step, outcome.giveUp, nowMs)
       const { job, ...free } = released(callEnded(step, outcome.ambiguous), 'pending')
       const again: Step = { ...free, ...(job && !outcome.newJob && { job }) }
       return orderStep(episode, fence.step, again, nowMs, outcome.notBeforeMs)
@@ -241,6 +249,10 @@ export function outstandingOrders(episode: Episode, generation: number): StepOrd
     if (dispatch === 0 || (state !== 'pending' && state !== 'waiting')) return []
     return [{ step: name, generation, dispatch, ...(nextCheckAtMs !== undefined && { notBeforeMs: nextCheckAtMs }) }]
   })
+}
+
+function afterCall(step: Step, { sent, ambiguous }: { sent: boolean; ambiguous: boolean }): Step {
+  return sent ? callEnded(step, ambiguous) : callUnsent(step)
 }
 
 /** A paid call stays open when it may have been carried out although its result is not here. */

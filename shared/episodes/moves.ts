@@ -19,8 +19,10 @@ export function finishStep(
 ): Moved {
   const step = released(episode.steps[name], 'done')
   const { unavailable: _over, error: _cured, ...kept } = step
-  const paid = kept.paid && (outcome.adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: false })
-  const { degraded, fallsBack, upgradeAtMs } = outcome
+  const { degraded, fallsBack, upgradeAtMs, adopted } = outcome
+  // What became of the provider's last call is not told by a fallback.
+  const paid =
+    kept.paid && (adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: fallsBack === true && kept.paid.open })
   const fallback = { atMs: nowMs, tries: 0, ...(upgradeAtMs !== undefined && { nextTryAtMs: upgradeAtMs }) }
   const done: Step = {
     ...kept,

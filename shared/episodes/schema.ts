@@ -13,6 +13,8 @@ import { cleanLine } from './text.ts'
 export const SCHEMA_VERSION = 1
 
 const TITLE_CHARS_MAX = 200
+/** What an episode is called whose owner gave it no title. */
+export const TITLE_DEFAULT = 'Untitled episode'
 const INTRO_CHARS_MAX = 1000
 
 export const Title = z

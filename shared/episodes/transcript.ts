@@ -83,7 +83,7 @@ export function sentencesOf(words: readonly Word[]): Sentence[] {
 }
 
 function endsSentence({ text }: Word): boolean {
-  return /[.!?…]["')\]]?$/.test(text)
+  return /[.!?…。！？]["'”’)\]」』]?$/.test(text)
 }
 
 /** WebVTT (W3C). Text cannot end a cue or open a tag: its markup characters are escaped. */

@@ -117,7 +117,8 @@ function classified(call: GuardedCall<unknown>, thrown: unknown): ProviderError 
     })
   }
   const code = codeOf(thrown)
-  if (code === undefined && !(thrown instanceof TypeError)) throw thrown
+  // What is wrong with us must not look like a network's.
+  if (thrown instanceof RangeError || (code === undefined && !(thrown instanceof TypeError))) throw thrown
   return new ProviderError(call.guard.provider, call.operation, {
     kind: 'network',
     message: `connection failed (${code ?? 'unknown'})`,

@@ -39,9 +39,10 @@ export async function withRetries<T>(
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted()
     if (failures === 0) budget.requested()
-    const leftMs = endsAtMs - performance.now()
+    // Whole milliseconds, as timers want them.
+    const leftMs = Math.max(1, Math.ceil(endsAtMs - performance.now()))
     try {
-      return await attempt(Math.min(policy.attemptTimeoutMs, Math.max(1, leftMs)))
+      return await attempt(Math.min(policy.attemptTimeoutMs, leftMs))
     } catch (error) {
       signal.throwIfAborted()
       const waitMs = fullJitterMs(policy.backoff, failures, random)

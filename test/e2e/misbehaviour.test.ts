@@ -82,10 +82,18 @@ describe('a provider that cannot be used', () => {
 
   test('ends a paid step after one repeat of a call whose end nobody saw', async () => {
     await cloud.faults.set('gemini', { mode: 'reset' })
-    const draft = await uploaded(alice, 'ambiguous')
+    const draft = await uploaded(alice, 'ambiguous', { fallbacks: [] })
     await alice.act('process', draft.id)
     const episode = await settled(alice, draft.id)
     expect(episode).toMatchObject({ status: 'error', error: { code: 'attempts_exhausted', retryable: true } })
+    expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(2)
+  })
+
+  test('takes the fallback after one repeat, where it may', async () => {
+    await cloud.faults.set('gemini', { mode: 'reset' })
+    const draft = await uploaded(alice, 'ambiguous, and done without')
+    await alice.act('process', draft.id)
+    expect(await settled(alice, draft.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(2)
   })
 })

@@ -7,6 +7,7 @@ import { parseBuffer } from 'music-metadata'
 import { ffmpegProgram } from '../../../shared/audio/ffmpeg.ts'
 import type { FfmpegOptions } from '../../../shared/audio/ffmpeg.ts'
 import * as loudness from '../../../shared/audio/loudness.ts'
+import { NotAudioError } from '../../../shared/audio/not-audio.ts'
 import type { Loudness } from '../../../shared/audio/loudness.ts'
 import { remembered } from './remembered.ts'
 
@@ -15,10 +16,10 @@ const RUN_TIMEOUT_MS = 600_000
 /** Duration in seconds, of any file that is audio. @throws NotAudioError */
 export async function durationSeconds(audio: Uint8Array): Promise<number> {
   const metadata = await parseBuffer(audio, undefined, { duration: true }).catch((cause: unknown) => {
-    throw new loudness.NotAudioError('not an audio file', { cause })
+    throw new NotAudioError('not an audio file', { cause })
   })
   const { duration } = metadata.format
-  if (duration === undefined || !(duration > 0)) throw new loudness.NotAudioError('an audio file without duration')
+  if (duration === undefined || !(duration > 0)) throw new NotAudioError('an audio file without duration')
   return duration
 }
 

@@ -35,11 +35,11 @@ export async function tidyEpisode(needs: SweepDependencies, episodeId: string, s
 }
 
 /** Every object that an episode says it consists of. */
-function referredTo({ audio, results }: Episode): ReadonlySet<string> {
+function referredTo({ audio, handTranscript, results }: Episode): ReadonlySet<string> {
   const ofResults = Object.values(results).flatMap((result) =>
     typeof result === 'object' && result !== null ? Object.values(result) : [],
   )
-  return new Set([audio?.key, ...ofResults].filter((value) => typeof value === 'string'))
+  return new Set([audio?.key, handTranscript?.key, ...ofResults].filter((value) => typeof value === 'string'))
 }
 
 function callFor(needs: SweepDependencies, episodeId: string, signal: AbortSignal) {

@@ -7,10 +7,12 @@ import type { Outcome } from '../machine.ts'
 import { shiftChapters } from '../notes.ts'
 import { shiftTranscript, toSrt, toVtt } from '../transcript.ts'
 import { transcriptOf } from './transcript-of.ts'
-import type { Work } from './work.ts'
+import type { StepWork, Work } from './work.ts'
 
 /** The durable outputs: the mastered audio with its tags, the transcript and captions on the episode's own clock. */
-export async function finish(work: Work): Promise<Outcome> {
+export const finish: StepWork = { run: outputs }
+
+async function outputs(work: Work): Promise<Outcome> {
   const { objects } = work.needs
   const { id, generation, results, language } = work.episode
   const { master, write } = results

@@ -3,18 +3,19 @@ import { Readable } from 'node:stream'
 import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import { notAudio, rejected } from './faults.ts'
-import { hookUrl, JobEnded, jobOf, nextPollMs } from './work.ts'
-import type { Work } from './work.ts'
+import { masterHere } from './master-here.ts'
+import { hookUrl, JobEnded, jobOf, loudnessTargetOf, nextPollMs } from './work.ts'
+import type { StepWork, Work } from './work.ts'
 
 const SOURCE_URL_SECONDS = 24 * 3600
-/** LUFS, the level podcast platforms ask for (Apple Podcasts: -16 dB LKFS +-1). */
-const LOUDNESS_TARGET_DEFAULT = -16
 
 /**
  * Recording and intro to one mastered mp3. Creating a production is free and starting it is charged: it is created
  * under a name of ours, recorded, and started only when the provider says that it has not been.
  */
-export async function master(work: Work): Promise<Outcome> {
+export const master: StepWork = { run: production, fallBack: masterHere }
+
+async function production(work: Work): Promise<Outcome> {
   const { config, auphonic, now } = work.needs
   const safetyPollMs = config.providers.auphonic.canReachHooks ? config.safetyPollMs : undefined
   const job = jobOf(work.step)
@@ -25,29 +26,29 @@ export async function master(work: Work): Promise<Outcome> {
     uuid = (known ?? (await create(work))).uuid
     await work.noteJob({ providerJobId: uuid })
   }
-  const production = await auphonic.read(uuid, work.call)
-  switch (production.state) {
+  const made = await auphonic.read(uuid, work.call)
+  switch (made.state) {
     case 'new':
       await sendBytes(work, uuid)
       await auphonic.start(uuid, work.call)
       return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(0, safetyPollMs) }
     case 'running':
-      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs), doing: production.doing }
+      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs), doing: made.doing }
     case 'failed':
       // Before the rest: a recording that could not be fetched is described as one that could not be read.
-      if (/download|transfer|internal|server error/i.test(production.message)) throw new JobEnded(production.message)
+      if (/download|transfer|internal|server error/i.test(made.message)) throw new JobEnded(made.message)
       return {
         kind: 'failed',
-        fault: /audio|format|codec/i.test(production.message) ? notAudio() : rejected(production.message),
+        fault: /audio|format|codec/i.test(made.message) ? notAudio() : rejected(made.message),
       }
     case 'done':
-      return store(work, production)
+      return store(work, made)
   }
 }
 
 async function create(work: Work): Promise<{ uuid: string }> {
   const { config, auphonic, objects } = work.needs
-  const { audio, options, title, results } = work.episode
+  const { audio, title, results } = work.episode
   const { canReachStorage, canReachHooks } = config.providers.auphonic
   const job = jobOf(work.step)
   const link = (key: string, generation?: string) =>
@@ -56,7 +57,7 @@ async function create(work: Work): Promise<{ uuid: string }> {
     {
       name: job.key,
       title: results.write?.notes.title ?? title,
-      loudnessTarget: options.loudnessTarget ?? LOUDNESS_TARGET_DEFAULT,
+      loudnessTarget: loudnessTargetOf(work.episode),
       ...(canReachHooks && { webhookUrl: hookUrl(work, 'hooks-auphonic', job.hookToken) }),
       ...(canReachStorage && audio && { inputUrl: await link(audio.key, audio.objectGeneration) }),
       ...(canReachStorage && results.voice && { introUrl: await link(results.voice.audioKey) }),
@@ -78,14 +79,14 @@ async function sendBytes(work: Work, uuid: string): Promise<void> {
   }
 }
 
-async function store(work: Work, production: { downloadUrl: string; durationSeconds: number }): Promise<Outcome> {
+async function store(work: Work, made: { downloadUrl: string; durationSeconds: number }): Promise<Outcome> {
   const { objects, auphonic } = work.needs
   const { id, generation, results } = work.episode
   const audioKey = artefactKey(id, generation, 'mastered.mp3')
   work.at('fetching the mastered audio')
-  const audio = await auphonic.download(production.downloadUrl, work.call)
+  const audio = await auphonic.download(made.downloadUrl, work.call)
   await objects.create(audioKey, audio, 'audio/mpeg', work.signal)
-  const { durationSeconds } = production
+  const { durationSeconds } = made
   const recordingSeconds = results.transcribe?.durationSeconds ?? durationSeconds
   const introSeconds = results.voice ? Math.max(0, durationSeconds - recordingSeconds) : 0
   return { kind: 'done', results: { master: { audioKey, durationSeconds, introSeconds } } }

@@ -4,8 +4,9 @@ import type { Outcome } from '../machine.ts'
 import type { EpisodeFault } from '../schema.ts'
 import type { Transcript } from '../transcript.ts'
 import { noSpeech, notAudio, rejected } from './faults.ts'
+import { transcriptByHand } from './transcript-by-hand.ts'
 import { hookUrl, JobEnded, jobOf, nextPollMs } from './work.ts'
-import type { Work } from './work.ts'
+import type { StepWork, Work } from './work.ts'
 
 /** The header in which AssemblyAI hands our per-attempt token back to us. */
 export const HOOK_TOKEN_HEADER = 'X-Steadycast-Hook-Token'
@@ -13,8 +14,15 @@ const SOURCE_URL_SECONDS = 24 * 3600
 /** Names the job inside the URL the provider fetches, so that it can be found again in the provider's own list. */
 const JOB_PARAMETER = 'job'
 
-/** Recording to words with times. The job is charged, so it is created once and looked for before it is created again. */
-export async function transcribe(work: Work): Promise<Outcome> {
+/**
+ * Recording to words with times: those its owner brought, else a transcription's. The job is charged, so it is created
+ * once and looked for before it is created again.
+ */
+export const transcribe: StepWork = {
+  run: (work) => (work.episode.handTranscript === undefined ? transcription(work) : transcriptByHand(work)),
+}
+
+async function transcription(work: Work): Promise<Outcome> {
   const { config, assemblyAi, now } = work.needs
   const provider = config.providers.assemblyai
   const job = jobOf(work.step)

@@ -50,6 +50,7 @@ describe('retries', () => {
     await expect(withRetries(attempt, policy, terms(new RetryBudget(0)))).rejects.toThrow('slow')
     expect(given.length).toBeLessThanOrEqual(4)
     expect(Math.max(...given)).toBeLessThanOrEqual(100)
+    expect(given.filter((timeoutMs) => !Number.isInteger(timeoutMs))).toEqual([])
   })
 
   test('are not made of what cannot succeed', async () => {

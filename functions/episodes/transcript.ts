@@ -1,0 +1,16 @@
+import { buffer } from 'node:stream/consumers'
+
+import { giveTranscript } from '../../shared/episodes/actions.ts'
+import { readHandTranscript } from '../../shared/episodes/hand-transcript.ts'
+import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { viewOf } from '../../shared/episodes/view.ts'
+import { serve } from '../serve.ts'
+
+export default serve('episodes-transcript', ['episodes', 'objects', 'queue'], {
+  input: EpisodeReference,
+  async handle({ userId, input, header, body }, needs) {
+    const transcript = await readHandTranscript(header('content-type') ?? '', await buffer(body()))
+    const episode = await giveTranscript(needs, userId, input.episodeId, transcript)
+    return { status: 200, json: { episode: viewOf(episode) } }
+  },
+})

@@ -1,0 +1,103 @@
+import type { WorkDependencies } from '../../dependencies/work.ts'
+import { AppError } from '../../errors/app-error.ts'
+import { errorFields, log } from '../../telemetry/log.ts'
+import { byAttempt } from '../history.ts'
+import { letGo, note } from '../machine.ts'
+import type { Claimed, Fence, Outcome } from '../machine.ts'
+import type { EpisodeFault, Step } from '../schema.ts'
+import { ENTITLED_SHARE, HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
+import { orFallBack, withoutProvider } from './fall-back.ts'
+import { outcomeOfFailure } from './failures.ts'
+import { LeaseLost } from './work.ts'
+import type { StepWork, Work } from './work.ts'
+
+/** Works on a claimed step under its lease, which is renewed meanwhile. @returns undefined when it was lost on the way */
+export async function attempt(
+  needs: WorkDependencies,
+  claimed: Extract<Claimed, { kind: 'claimed' }> & { askedAtMs: number },
+  step: StepWork,
+  requestSignal: AbortSignal,
+  fields: Record<string, unknown>,
+): Promise<Outcome | undefined> {
+  const { fence, resumesIntent } = claimed
+  const { episode } = claimed.moved
+  const lost = new AbortController()
+  let charged = false
+  let doing: string | undefined
+  let renewedAtMs = claimed.askedAtMs
+  const signal = AbortSignal.any([requestSignal, lost.signal])
+  const record = async (job: Partial<NonNullable<Step['job']>>) => {
+    const askedAtMs = performance.now()
+    const decision = await needs.episodes.move(episode.id, (current) => {
+      const nowMs = needs.now()
+      const moved = note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs, doing)
+      return { episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
+    })
+    if (decision?.episode === undefined) {
+      lost.abort(new LeaseLost('the step is held by another attempt'))
+      throw lost.signal.reason
+    }
+    renewedAtMs = askedAtMs
+  }
+  // An instance that was frozen, or could not renew its lease, must not send what another may be sending.
+  const stillEntitled = () => {
+    if (performance.now() - renewedAtMs > needs.config.stepLeaseMs * ENTITLED_SHARE)
+      throw new AppError('internal_error', { technical: 'The lease could not be renewed in time' })
+  }
+  const heartbeat = setInterval(() => {
+    record({}).catch((error: unknown) => {
+      if (!(error instanceof LeaseLost))
+        log('WARNING', 'step.heartbeat_failed', { ...fields, error: errorFields(error) })
+    })
+  }, needs.config.stepLeaseMs * HEARTBEAT_SHARE)
+  log('INFO', 'step.started', { ...fields, attempt: episode.steps[fence.step].attempt, resumesIntent })
+  const work: Work = {
+    needs,
+    episode,
+    name: fence.step,
+    step: episode.steps[fence.step],
+    signal,
+    call: { signal, correlationId: episode.id, random: needs.random, stillEntitled },
+    resumesIntent,
+    startedAtMs: needs.now(),
+    noteJob: record,
+    charged: () => void (charged = true),
+    wasCharged: () => charged,
+    at: (what) => void (doing = what),
+  }
+  try {
+    return await worked(work, step, claimed.onlyFallback)
+  } catch (error) {
+    if (lost.signal.aborted || error instanceof LeaseLost) return undefined
+    if (requestSignal.aborted) {
+      await release(needs, episode.id, fence, charged)
+      throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
+    }
+    return outcomeOfFailure(work, error)
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+/** The result: what an earlier attempt left, else the provider's, else what can be had without it. */
+async function worked(work: Work, step: StepWork, onlyFallback: EpisodeFault | undefined): Promise<Outcome> {
+  const found = work.resumesIntent ? await step.adopt?.(work) : undefined
+  if (found !== undefined) return found
+  if (onlyFallback !== undefined) return withoutProvider(work, step, onlyFallback)
+  try {
+    return await step.run(work)
+  } catch (error) {
+    if (work.signal.aborted) throw error
+    return orFallBack(work, step, outcomeOfFailure(work, error))
+  }
+}
+
+/** Lets the next delivery go on at once, unless a paid call may have gone through: that one waits for the lease. */
+async function release(needs: WorkDependencies, episodeId: string, fence: Fence, charged: boolean): Promise<void> {
+  if (charged || PAID_CALL_STEPS.has(fence.step)) return
+  const given = needs.episodes.move(episodeId, (episode) => ({
+    episode: letGo(episode, fence, needs.now())?.episode,
+    cause: { by: byAttempt(fence.token), why: 'its instance is ending' },
+  }))
+  await given.catch(() => undefined)
+}

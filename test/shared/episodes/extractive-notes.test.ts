@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+
+import { extractiveNotes } from '../../../shared/episodes/extractive-notes.ts'
+import { Notes } from '../../../shared/episodes/notes.ts'
+import { topicStarts } from '../../../shared/episodes/topics.ts'
+import type { Transcript } from '../../../shared/episodes/transcript.ts'
+
+/** Two subjects of equal length, a sentence every five seconds, a pause between them when asked. */
+const GARDEN = [
+  'The garden needs water every morning in summer.',
+  'Tomatoes in the garden want sun and water.',
+  'Good soil makes tomatoes sweet.',
+  'Water the soil and not the tomatoes.',
+  'A garden without soil is a floor.',
+]
+const SHIPS = [
+  'The harbour was full of ships that winter.',
+  'Captains of ships feared the harbour ice.',
+  'Ice closed the harbour for the captains.',
+  'Every ship waited while the ice grew.',
+  'Captains told stories of ice and ships.',
+]
+
+function spoken(sentences: readonly string[], language = 'en', pauseAt?: number): Transcript {
+  const words = sentences.flatMap((sentence, index) => {
+    const fromMs = index * 5000 + (pauseAt !== undefined && index >= pauseAt ? 8000 : 0)
+    const parts = sentence.split(' ')
+    return parts.map((text, at) => ({
+      text,
+      startMs: Math.round(fromMs + (at * 4500) / parts.length),
+      endMs: Math.round(fromMs + ((at + 1) * 4500) / parts.length),
+    }))
+  })
+  const durationSeconds = (words.at(-1)?.endMs ?? 0) / 1000
+  return { language, durationSeconds, text: sentences.join(' '), words }
+}
+
+const repeated = (sentences: readonly string[], times: number) => Array.from({ length: times }, () => sentences).flat()
+
+describe('notes taken from a transcript', () => {
+  test('are its own sentences and words, with chapters where the subject changes', async () => {
+    const sentences = [...repeated(GARDEN, 5), ...repeated(SHIPS, 5)]
+    const notes = Notes.parse(await extractiveNotes(spoken(sentences), undefined))
+    for (const sentence of notes.description.split(/(?<=\.) /)) expect(sentences).toContain(sentence)
+    expect(sentences.some((sentence) => sentence.startsWith(notes.title.replace('…', '')))).toBe(true)
+    expect(notes.tags.map((tag) => tag.toLowerCase())).toEqual(expect.arrayContaining(['water', 'harbour', 'ice']))
+    expect(notes.chapters).toHaveLength(2)
+    expect(notes.chapters[0]?.startSeconds).toBe(0)
+    expect(notes.chapters[1]?.startSeconds).toBeGreaterThan(110)
+    expect(notes.chapters[1]?.startSeconds).toBeLessThan(140)
+    expect(notes.chapters[1]?.title).toMatch(/harbour|ice|ship|captain/i)
+  })
+
+  test('keep the title the owner gave', async () => {
+    expect((await extractiveNotes(spoken(GARDEN), 'My garden')).title).toBe('My garden')
+  })
+
+  test.each([
+    ['de', ['Der Garten braucht im Sommer Wasser.', 'Der Garten und die Tomaten brauchen Sonne.'], 'Garten'],
+    ['ja', ['庭には水が必要です。', '夏の庭にはトマトがあり、トマトは赤い。'], 'トマト'],
+    ['xx', ['Zorb gleem zorb.', 'Zorb fnord zorb.'], 'Zorb'],
+  ])('are taken in %s', async (language, sentences, tag) => {
+    const notes = Notes.parse(await extractiveNotes(spoken(sentences, language), undefined))
+    expect(notes.tags).toContain(tag)
+    expect(notes.tags.map((one) => one.toLowerCase())).not.toContain('der')
+  })
+
+  test('come of a single word, and of ten thousand sentences in bounded time', async () => {
+    expect(Notes.parse(await extractiveNotes(spoken(['Hm.']), undefined))).toMatchObject({ title: 'Hm' })
+    const many = Array.from(
+      { length: 10_000 },
+      (_, index) => `Sentence ${index} speaks of topic${index % 97} and topic${index % 89}.`,
+    )
+    const notes = Notes.parse(await extractiveNotes(spoken(many), undefined))
+    expect(notes.chapters.length).toBeLessThanOrEqual(12)
+  })
+})
+
+describe('a chapter', () => {
+  const plain = (count: number, pauseAt?: number) =>
+    Array.from({ length: count }, (_, index) => {
+      const startMs = index * 5000 + (pauseAt !== undefined && index >= pauseAt ? 8000 : 0)
+      return { startMs, endMs: startMs + 4500, terms: ['same', 'words'] }
+    })
+
+  test('begins at a long pause, even where the words stay the same', () => {
+    expect(topicStarts(plain(60, 30), 310)).toEqual([0, 30])
+  })
+
+  test('does not begin where nothing changes, nor near the start or the end', () => {
+    expect(topicStarts(plain(60), 300)).toEqual([0])
+    expect(topicStarts(plain(60, 3), 310)).toEqual([0])
+    expect(topicStarts(plain(60, 57), 310)).toEqual([0])
+    expect(topicStarts([], 10)).toEqual([])
+  })
+})

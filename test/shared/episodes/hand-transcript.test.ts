@@ -1,0 +1,102 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import { HandTranscript, readHandTranscript, transcriptFrom } from '../../../shared/episodes/hand-transcript.ts'
+import { toSrt, toVtt, Transcript } from '../../../shared/episodes/transcript.ts'
+
+const read = (contentType: string, text: string) => readHandTranscript(contentType, Buffer.from(text))
+
+describe('a transcript by hand', () => {
+  test('may be plain text, whose times are estimated from the lengths of its words', async () => {
+    const hand = await read('text/plain; charset=utf-8', '\uFEFFHello there.\r\n\r\nSecond   paragraph,\nof two lines.')
+    expect(hand).toEqual({
+      schemaVersion: 1,
+      timed: false,
+      passages: [{ text: 'Hello there.' }, { text: 'Second paragraph, of two lines.' }],
+    })
+    const { words, estimated, text } = transcriptFrom(hand, 10, 'en')
+    expect([estimated, text]).toEqual([true, 'Hello there. Second paragraph, of two lines.'])
+    expect(words[0]).toEqual({ text: 'Hello', startMs: 0, endMs: expect.any(Number) as number })
+    expect(words.at(-1)?.endMs).toBe(10_000)
+  })
+
+  test('may be WebVTT, with voices, tags, escapes, notes and settings', async () => {
+    const vtt = `WEBVTT - a title\n\nNOTE not spoken\n\nSTYLE\n::cue{}\n\nintro\n00:01.000 --> 00:02.500 align:start\n<v.loud Ann>Hi &amp; <i>welcome</i>\n\n01:00:00.000 --> 01:00:01.000\nbye\n`
+    expect((await read('text/vtt', vtt)).passages).toEqual([
+      { text: 'Hi & welcome', startMs: 1000, endMs: 2500, speaker: 'Ann' },
+      { text: 'bye', startMs: 3_600_000, endMs: 3_601_000 },
+    ])
+  })
+
+  test('may be SubRip, as programs really write it', async () => {
+    const srt = '1\n0:00:01,5 --> 00:00:02,75\nHello\nthere\n\n2\n00:00:03,000 --> 00:00:04,000\n<b>bold</b>\n'
+    expect((await read('application/x-subrip', srt)).passages).toEqual([
+      { text: 'Hello there', startMs: 1500, endMs: 2750 },
+      { text: 'bold', startMs: 3000, endMs: 4000 },
+    ])
+  })
+
+  test('may be our own JSON, as it was or corrected, or only its text', async () => {
+    const ours = { language: 'en', words: [{ text: 'Hi', startMs: 0, endMs: 500, speaker: 'A' }] }
+    expect(await read('application/json', JSON.stringify(ours))).toMatchObject({ timed: true, passages: ours.words })
+    expect(await read('application/json', '{"text":"Only words"}')).toMatchObject({
+      timed: false,
+      passages: [{ text: 'Only words' }],
+    })
+  })
+
+  test.each([
+    ['text/vtt', 'no signature', /signature/i],
+    ['text/vtt', 'WEBVTT\n\n00:99.000 --> 00:02.000\nx', /Line 3/],
+    ['text/vtt', 'WEBVTT\n\n00:05.000 --> 00:02.000\nx', /Line 3/],
+    ['application/x-subrip', '1\n00:00:01 -> 00:00:02\nx', /Line/],
+    ['application/json', '{"words":[{"text":"x"}]}', /neither words with times nor a text/],
+    ['application/json', '[', /not valid JSON/],
+    ['text/plain', '\u0000\u0001\u0002', /not plain text/],
+    ['text/plain', ' \n\u200B\n ', /no words/],
+  ])('of type %s is refused when it is wrong: %j', async (type, text, words) => {
+    await expect(read(type, text)).rejects.toMatchObject({
+      code: 'validation_error',
+      technical: expect.stringMatching(words) as string,
+    })
+  })
+
+  test('is refused when it is no text, or of a type nobody reads', async () => {
+    await expect(readHandTranscript('text/plain', Buffer.from([0xff, 0xfe, 0x41]))).rejects.toMatchObject({
+      technical: 'It is not text in UTF-8',
+    })
+    for (const type of ['', 'application/pdf', 'constructor'])
+      await expect(read(type, 'x')).rejects.toMatchObject({ code: 'unsupported_media_type' })
+  })
+
+  test('whatever its times, lies inside the recording, in order, word by word', () => {
+    const passage = fc.record({
+      text: fc.stringMatching(/^[a-z]{1,8}( [a-z]{1,8}){0,5}$/),
+      startMs: fc.nat(20_000),
+      lengthMs: fc.nat(5000),
+    })
+    fc.assert(
+      fc.property(
+        fc.array(passage, { minLength: 1 }),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 15 }),
+        (some, timed, seconds) => {
+          const passages = some
+            .toSorted((a, b) => a.startMs - b.startMs)
+            .map(({ text, startMs, lengthMs }) => (timed ? { text, startMs, endMs: startMs + lengthMs } : { text }))
+          const hand = HandTranscript.parse({ schemaVersion: 1, timed, passages })
+          const transcript = Transcript.parse(transcriptFrom(hand, seconds, 'en'))
+          expect(transcript.words.map(({ text }) => text)).toEqual(
+            some.toSorted((a, b) => a.startMs - b.startMs).flatMap(({ text }) => text.split(' ')),
+          )
+          for (const { startMs, endMs } of transcript.words) {
+            expect(startMs).toBeLessThanOrEqual(endMs)
+            expect(endMs).toBeLessThanOrEqual(seconds * 1000)
+          }
+          expect(toVtt(transcript.words)).not.toContain('NaN')
+          expect(toSrt(transcript.words)).not.toContain('NaN')
+        },
+      ),
+    )
+  })
+})

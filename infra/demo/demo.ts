@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
+import { PROVIDERS } from '../../shared/config.ts'
+import type { ProviderName } from '../../shared/config.ts'
+import { STEPS } from '../../shared/episodes/steps.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
@@ -15,7 +18,7 @@ import { ApiClient, ApiError } from './api-client.ts'
 import { overheadOf } from './overhead.ts'
 import { Progress } from './progress.ts'
 
-/** `npm run demo [-- FILE]`: one recording through the whole pipeline, over HTTP, on the local cloud. */
+/** `npm run demo [-- FILE] [--outage all]`: one recording through the whole pipeline, over HTTP, on the local cloud. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const FIXTURE = `${root}test/fixtures/speech.flac`
 const OUTPUT = `${root}.steadycast/demo/`
@@ -26,28 +29,41 @@ const CONTENT_TYPES: Record<string, string> = {
   '.flac': 'audio/flac',
   '.ogg': 'audio/ogg',
 }
+/** What is said in the fixture, as its owner would type it. */
+const FIXTURE_WORDS =
+  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
+/** An outage that somebody watches need not last two minutes before it is done without. */
+const OUTAGE_ENVIRONMENT = { FALLBACK_AFTER_SECONDS: '5' }
 const WATCH_EVERY_MS = 400
 const GIVE_UP_MS = 30 * 60_000
+
+type Asked = { path: string; firestore: string; outage: readonly ProviderName[] }
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   const asked = readArguments()
-  return typeof asked === 'string' ? complain(asked) : run(asked.path, asked.firestore)
+  return typeof asked === 'string' ? complain(asked) : run(asked)
 }
 
 /** What was asked for, or why it cannot be understood. */
-function readArguments(): { path: string; firestore: string } | string {
+function readArguments(): Asked | string {
+  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDERS, 'all'].join('|')}] [--firestore=official]`
   try {
-    const { positionals, values } = parseArgs({ allowPositionals: true, options: { firestore: { type: 'string' } } })
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { firestore: { type: 'string' }, outage: { type: 'string' } },
+    })
     const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-    return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore }
+    const outage = PROVIDERS.filter((name) => values.outage === 'all' || values.outage?.split(',').includes(name))
+    if (values.outage !== undefined && outage.length === 0) return `No such provider: ${values.outage}\n${usage}`
+    return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore, outage }
   } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\nUsage: npm run demo [-- FILE] [--firestore=official]`
+    return `${error instanceof Error ? error.message : String(error)}\n${usage}`
   }
 }
 
-async function run(path: string, firestore: string): Promise<number> {
+async function run({ path, firestore, outage }: Asked): Promise<number> {
   if (!existsSync(path)) return complain(`There is no file ${basename(path)}.`)
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
   const startedAtMs = Date.now()
@@ -59,7 +75,7 @@ async function run(path: string, firestore: string): Promise<number> {
     port: 0,
     source: root,
     firestore,
-    environment: process.env,
+    environment: { ...(outage.length > 0 && OUTAGE_ENVIRONMENT), ...process.env },
     onLine: (line) => log.write(`${line}\n`),
   })
   stopOnSignals(async () => (await starting).stop())
@@ -70,7 +86,7 @@ async function run(path: string, firestore: string): Promise<number> {
     say(
       `Up after ${seconds(Date.now() - startedAtMs)}, with every function started${cloud.free ? ' and rehearsed once' : ''}`,
     )
-    return await produce(cloud, path)
+    return await produce(cloud, path, outage)
   } catch (error) {
     if (error instanceof ApiError)
       return complain(`${error.envelope.message} (${error.envelope.code}, error id ${error.envelope.error_id})`)
@@ -117,7 +133,7 @@ async function rehearse(cloud: LocalCloud): Promise<void> {
   pace.factor = factor
 }
 
-async function produce(cloud: LocalCloud, path: string): Promise<number> {
+async function produce(cloud: LocalCloud, path: string, outage: readonly ProviderName[]): Promise<number> {
   const audio = await readFile(path)
   const client = new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken('demo'))
   const title = basename(path, extname(path)).replace(/[-_]+/g, ' ').trim() || 'Untitled'
@@ -128,9 +144,12 @@ async function produce(cloud: LocalCloud, path: string): Promise<number> {
   )
   await client.upload(draft.id, audio, CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream')
 
+  for (const provider of outage) await cloud.faults.set(provider, { mode: 'down' })
+  if (outage.length > 0) say(`Down for all of it: ${outage.join(', ')}`)
   await client.act('process', draft.id)
   const startedAtMs = Date.now()
   const progress = new Progress()
+  if (outage.includes('assemblyai')) await handIn(client, draft.id, path, progress)
   const episode = await watch(client, draft.id, progress)
   if (episode.status !== 'ready') {
     const { error } = episode
@@ -143,12 +162,28 @@ async function produce(cloud: LocalCloud, path: string): Promise<number> {
   return 0
 }
 
-async function watch(client: ApiClient, episodeId: string, progress?: Progress): Promise<EpisodeView> {
+/** Without transcription somebody has to type: the fixture's words, or what lies beside the recording as .txt. */
+async function handIn(client: ApiClient, episodeId: string, path: string, progress: Progress): Promise<void> {
+  await watch(client, episodeId, progress, ({ waitingFor }) => waitingFor?.provider === 'assemblyai')
+  const beside = path.replace(/\.[^.]*$/, '.txt')
+  if (path !== FIXTURE && !existsSync(beside))
+    throw new Error(`There is no ${basename(beside)} beside the recording to hand in as its transcript`)
+  const words = path === FIXTURE ? FIXTURE_WORDS : await readFile(beside, 'utf8')
+  say('  nobody transcribes it: its transcript is handed in by hand')
+  await client.giveTranscript(episodeId, words, 'text/plain; charset=utf-8')
+}
+
+async function watch(
+  client: ApiClient,
+  episodeId: string,
+  progress?: Progress,
+  enough: (episode: EpisodeView) => boolean = () => false,
+): Promise<EpisodeView> {
   const startedAtMs = Date.now()
   while (Date.now() - startedAtMs < GIVE_UP_MS) {
     const episode = await client.get(episodeId)
     progress?.show(episode)
-    if (episode.status !== 'processing') return episode
+    if (episode.status !== 'processing' || enough(episode)) return episode
     await new Promise((done) => setTimeout(done, WATCH_EVERY_MS))
   }
   throw new Error('the episode took longer than half an hour')
@@ -197,6 +232,10 @@ async function summarise(
     (notes?.chapters ?? []).map(({ startSeconds, title }) => `${startSeconds.toFixed(1)} s ${title}`).join(' · '),
   )
   line('tags', (notes?.tags ?? []).join(', '))
+  for (const name of STEPS) {
+    const { degraded } = episode.steps[name]
+    if (degraded !== undefined) line(`(${name})`, degraded)
+  }
   if (standInMs > 0)
     line(
       'time',

@@ -53,8 +53,9 @@ function bar(share: number): string {
   return FULL.repeat(cells) + EMPTY.repeat(BAR_CELLS - cells)
 }
 
-function word({ state }: StepView): string {
-  return state === 'waiting' ? 'at work' : state
+function word({ state, error, degraded }: StepView): string {
+  if (state === 'waiting') return error === undefined ? 'at work' : 'waits for its provider'
+  return degraded === undefined ? state : `${state} (degraded)`
 }
 
 function note(step: StepView): string {

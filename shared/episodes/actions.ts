@@ -200,8 +200,9 @@ export async function deleteEpisode(
 }
 
 /** Whether a provider keeps a job of it, or may. */
-function knownToProviders({ jobs = [], steps }: Episode): boolean {
-  return jobs.length > 0 || Object.values(steps).some(({ job }) => job !== undefined)
+function knownToProviders({ jobs = [], steps, upgrade }: Episode): boolean {
+  const all = [...Object.values(steps), ...Object.values(upgrade?.steps ?? {})]
+  return jobs.length > 0 || all.some(({ job }) => job !== undefined)
 }
 
 /** Signed links to what a ready episode consists of. */

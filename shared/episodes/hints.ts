@@ -5,6 +5,7 @@ import { AppError } from '../errors/app-error.ts'
 import { enqueueAll } from './actions.ts'
 import { hurry } from './machine.ts'
 import type { StepName } from './steps.ts'
+import { currentRun, inRun } from './upgrade.ts'
 
 /**
  * A provider's webhook about a step's job. It is a hint and nothing else: it makes us ask the provider sooner. Twice,
@@ -18,9 +19,10 @@ export async function takeHint(
 ): Promise<void> {
   if (episodeId === undefined) throw unauthenticated()
   const decision = await needs.episodes.move(episodeId, (episode) => {
-    const expected = episode.deletedAtMs === undefined ? episode.steps[step].job?.hookToken : undefined
+    const run = currentRun(episode)
+    const expected = run.deletedAtMs === undefined ? run.steps[step].job?.hookToken : undefined
     if (token === undefined || expected === undefined || !equal(token, expected)) throw unauthenticated()
-    const moved = hurry(episode, step, needs.now())
+    const moved = inRun(episode, run.generation, (current) => hurry(current, step, needs.now()))
     return { episode: moved?.episode, orders: moved?.orders ?? [], cause: { by: 'webhook' } }
   })
   if (decision === undefined) throw unauthenticated()

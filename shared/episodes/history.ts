@@ -35,9 +35,20 @@ function changesOfEpisode(before: Episode | undefined, after: Episode): Change[]
   if (before === undefined) return [{ what: 'episode', to: after.status }]
   if (after.deletedAtMs !== undefined && before.deletedAtMs === undefined)
     return [{ what: 'episode', from: before.status, to: 'deleted' }]
+  const upgraded = changeOfUpgrade(before, after)
+  if (upgraded !== undefined) return [upgraded]
   const again = after.status === before.status && after.generation !== before.generation
   if (after.status === before.status && !again) return []
   return [{ what: 'episode', from: before.status, to: after.status, ...(after.error && { why: after.error.code }) }]
+}
+
+/** An upgrade begins, takes the place of what there was, or is given up. */
+function changeOfUpgrade(before: Episode, after: Episode): Change | undefined {
+  if (before.upgrade === undefined && after.upgrade !== undefined)
+    return { what: 'upgrade', to: 'running', why: `a better ${after.upgrade.step} is asked for` }
+  if (before.upgrade === undefined || after.upgrade !== undefined) return undefined
+  const taken = after.generation === before.upgrade.generation
+  return { what: 'upgrade', from: 'running', to: taken ? 'done' : 'given up' }
 }
 
 function changesOfStep(before: Episode | undefined, after: Episode, name: StepName): Change[] {

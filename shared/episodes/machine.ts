@@ -3,6 +3,7 @@ import type { StepName, StepOrder } from './steps.ts'
 import { fail, finishStep, isOpen, orderStep, released, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
+import type { Run } from './upgrade.ts'
 
 /*
  * The life of an episode as pure functions: (episode, event, now) -> episode and the orders that must be enqueued once
@@ -15,7 +16,7 @@ export type Fence = { generation: number; step: StepName; token: string }
 /** How an attempt ended. */
 export type Outcome =
   /**
-   * `degraded`: in words, what the result lacks. `fallsBack`: it is a fallback's, and `upgradeAtMs` is when the provider
+   * `degraded`: in words, what the result lacks. `fallsBack`: it is a fallback's, and after `upgradeAfterMs` the provider
    * is asked for a better one.
    */
   | {
@@ -24,7 +25,7 @@ export type Outcome =
       adopted?: boolean
       degraded?: string
       fallsBack?: boolean
-      upgradeAtMs?: number
+      upgradeAfterMs?: number
       /** How the provider's last call ended, where there was one before the fallback. */
       call?: { sent: boolean; ambiguous: boolean }
     }
@@ -54,7 +55,7 @@ export type Outcome =
       newJob: boolean
       giveUp: EpisodeFault
     }
-  | { kind: 'failed'; fault: EpisodeFault }
+  | { kind: 'failed'; fault: EpisodeFault; call?: { sent: boolean; ambiguous: boolean } }
 
 export type Claimed =
   /** `onlyFallback`: the provider has had all its attempts; what is left to end with should there be no fallback. */
@@ -77,7 +78,7 @@ export type ClaimTerms = {
 }
 
 /** A worker asks for the step its order names. */
-export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, nowMs: number): Claimed {
+export function claim(episode: Run, order: StepOrder, terms: ClaimTerms, nowMs: number): Claimed {
   const { token, newJob, leaseUntilMs, giveUp, mayFallBack } = terms
   const stale = staleness(episode, order)
   if (stale !== undefined)
@@ -114,9 +115,10 @@ export function claim(episode: Episode, order: StepOrder, terms: ClaimTerms, now
   }
 }
 
-/** Words that were brought need no transcription. */
-function makesJob({ handTranscript }: Episode, name: StepName): boolean {
-  return JOB_STEPS.has(name) && !(name === 'transcribe' && handTranscript !== undefined)
+/** Words that were brought need no transcription, and a sound that is mastered already no mastering. */
+function makesJob({ handTranscript, replaces }: Run, name: StepName): boolean {
+  if (name === 'transcribe' && handTranscript !== undefined) return false
+  return JOB_STEPS.has(name) && !(name === 'master' && replaces?.step === 'voice')
 }
 
 function nextPaidCall({ paid }: Step): NonNullable<Step['paid']> {
@@ -184,12 +186,10 @@ export function settle(
   const step = held(episode, fence)
   if (step === undefined) return undefined
   switch (outcome.kind) {
-    case 'done': {
-      const ended = outcome.call === undefined ? step : afterCall(step, outcome.call)
-      return finishStep(withStep(episode, fence.step, ended, nowMs), fence.step, outcome, nowMs)
-    }
+    case 'done':
+      return finishStep(afterCallOf(episode, fence.step, outcome.call, nowMs), fence.step, outcome, nowMs)
     case 'failed':
-      return fail(episode, fence.step, outcome.fault, nowMs)
+      return fail(afterCallOf(episode, fence.step, outcome.call, nowMs), fence.step, outcome.fault, nowMs)
     case 'polling': {
       const { unavailable: _over, error: _cured, ...free } = released(step, 'waiting')
       const { hinted, ...job } = step.job ?? { key: '', hookToken: '', polls: 0 }
@@ -249,6 +249,15 @@ export function outstandingOrders(episode: Episode, generation: number): StepOrd
     if (dispatch === 0 || (state !== 'pending' && state !== 'waiting')) return []
     return [{ step: name, generation, dispatch, ...(nextCheckAtMs !== undefined && { notBeforeMs: nextCheckAtMs }) }]
   })
+}
+
+function afterCallOf(
+  episode: Episode,
+  name: StepName,
+  call: { sent: boolean; ambiguous: boolean } | undefined,
+  nowMs: number,
+): Episode {
+  return call === undefined ? episode : withStep(episode, name, afterCall(episode.steps[name], call), nowMs)
 }
 
 function afterCall(step: Step, { sent, ambiguous }: { sent: boolean; ambiguous: boolean }): Step {

@@ -14,16 +14,16 @@ export function freshSteps(): Episode['steps'] {
 export function finishStep(
   episode: Episode,
   name: StepName,
-  outcome: { results: Results; adopted?: boolean; degraded?: string; fallsBack?: boolean; upgradeAtMs?: number },
+  outcome: { results: Results; adopted?: boolean; degraded?: string; fallsBack?: boolean; upgradeAfterMs?: number },
   nowMs: number,
 ): Moved {
   const step = released(episode.steps[name], 'done')
   const { unavailable: _over, error: _cured, ...kept } = step
-  const { degraded, fallsBack, upgradeAtMs, adopted } = outcome
+  const { degraded, fallsBack, upgradeAfterMs: pauseMs, adopted } = outcome
   // What became of the provider's last call is not told by a fallback.
   const paid =
     kept.paid && (adopted ? adoptedCall(kept.paid) : { ...kept.paid, open: fallsBack === true && kept.paid.open })
-  const fallback = { atMs: nowMs, tries: 0, ...(upgradeAtMs !== undefined && { nextTryAtMs: upgradeAtMs }) }
+  const fallback = { atMs: nowMs, tries: 0, ...(pauseMs !== undefined && { pauseMs, nextTryAtMs: nowMs + pauseMs }) }
   const done: Step = {
     ...kept,
     finishedAtMs: nowMs,

@@ -103,8 +103,18 @@ const Step = z.looseObject({
   redriven: z.looseObject({ count: z.number().int(), sinceMs: z.number(), atMs: z.number() }).optional(),
   /** In words for its owner: the result is not its provider's, and what it is instead. */
   degraded: z.string().optional(),
-  /** The result is a fallback's; how often its provider has been asked for a better one since, and when it is next. */
-  fallback: z.looseObject({ atMs: z.number(), tries: z.number().int(), nextTryAtMs: z.number().optional() }).optional(),
+  /**
+   * The result is a fallback's; how often its provider has been asked for a better one since, how long it was waited for
+   * the first time, and when it is asked next.
+   */
+  fallback: z
+    .looseObject({
+      atMs: z.number(),
+      tries: z.number().int(),
+      pauseMs: z.number().optional(),
+      nextTryAtMs: z.number().optional(),
+    })
+    .optional(),
   /** Why there is no fallback for this recording; it is not tried again. */
   noFallback: z.string().optional(),
   error: EpisodeFault.optional(),
@@ -171,6 +181,8 @@ export const Episode = z.looseObject({
       results: AllResults,
     })
     .optional(),
+  /** The highest generation an upgrade has had. */
+  lastGeneration: z.number().int().optional(),
   error: EpisodeFault.optional(),
   /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
   recentOperations: z.array(z.string()).optional(),

@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 
 import { ApiClient } from '../../infra/demo/api-client.ts'
+import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
+import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -63,6 +65,19 @@ export function until(
     },
     { timeout: FINISH_TIMEOUT_MS, interval: 100 },
   )
+}
+
+/** What the schedule calls every minute. */
+export async function callSweep(
+  cloud: LocalCloud,
+  body: object = {},
+  token?: string,
+): Promise<{ status: number; json: SweepReport }> {
+  const url = `${cloud.functionsBaseUrl}/ops-sweep`
+  const bearer = token ?? (await cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, url))
+  const headers = { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' }
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return { status: response.status, json: (await response.json()) as SweepReport }
 }
 
 /** Requests that reached a stand-in for one episode. */

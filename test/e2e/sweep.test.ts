@@ -3,11 +3,11 @@ import { Storage } from '@google-cloud/storage'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
-import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from '../../infra/local/identity.ts'
+import { LOCAL_TASKS_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
 import type { HistoryView } from '../../shared/episodes/view.ts'
-import { clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { callSweep, clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -52,16 +52,8 @@ function resumeAll(): void {
   cloud.dispatcher.wake()
 }
 
-async function callSweep(body: object = {}, token?: string): Promise<{ status: number; json: SweepReport }> {
-  const url = `${cloud.functionsBaseUrl}/ops-sweep`
-  const bearer = token ?? (await cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, url))
-  const headers = { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' }
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-  return { status: response.status, json: (await response.json()) as SweepReport }
-}
-
 async function sweep(body?: object): Promise<SweepReport> {
-  const { status, json } = await callSweep(body)
+  const { status, json } = await callSweep(cloud, body)
   expect(status).toBe(200)
   return json
 }
@@ -101,7 +93,7 @@ describe('the sweep', () => {
       [await identity.serviceToken(LOCAL_TASKS_ACCOUNT, url), 403],
       ['a.b.c', 401],
     ] as const
-    for (const [token, status] of tokens) expect((await callSweep({ dryRun: true }, token)).status).toBe(status)
+    for (const [token, status] of tokens) expect((await callSweep(cloud, { dryRun: true }, token)).status).toBe(status)
     expect(await sweep()).toMatchObject({ dryRun: false, stuck: 0, failed: 0, more: false })
   })
 

@@ -35,10 +35,10 @@ export async function tidyEpisode(needs: SweepDependencies, episodeId: string, s
 }
 
 /** Every object that an episode says it consists of. */
-function referredTo({ audio, handTranscript, results }: Episode): ReadonlySet<string> {
-  const ofResults = Object.values(results).flatMap((result) =>
-    typeof result === 'object' && result !== null ? Object.values(result) : [],
-  )
+function referredTo({ audio, handTranscript, results, upgrade }: Episode): ReadonlySet<string> {
+  const ofResults = [results, upgrade?.results ?? {}]
+    .flatMap((some) => Object.values(some))
+    .flatMap((result) => (typeof result === 'object' && result !== null ? Object.values(result) : []))
   return new Set([audio?.key, handTranscript?.key, ...ofResults].filter((value) => typeof value === 'string'))
 }
 

@@ -4,6 +4,8 @@ import type { Episode, EpisodeFault, Results } from '../schema.ts'
 import type { StepName } from '../steps.ts'
 import { jobToStop, openSteps, progressAtMs, stalledAtMs, stuckAtMs, sweepAtMs } from './due.ts'
 import type { SweepLimits } from './due.ts'
+import { beginUpgrade, currentRun, folded, upgradeAtMs } from '../upgrade.ts'
+import type { Run } from '../upgrade.ts'
 
 /** What was found out about an episode beside its document. */
 export type Evidence = {
@@ -14,7 +16,7 @@ export type Evidence = {
 /** What a sweep does about one step, and why in words a person can follow. */
 type Ruling = {
   readonly step: StepName
-  readonly action: 'requeue' | 'finish' | 'error'
+  readonly action: 'requeue' | 'finish' | 'error' | 'upgrade'
   readonly reason: string
   /** How long it has been due, in ms: the time to detection. */
   readonly lateMs: number
@@ -43,24 +45,57 @@ export function decideSweep(
   const dueMs = sweepAtMs(episode, limits)
   if (dueMs === undefined || dueMs > nowMs) return { kind: 'none', reason: notDue(episode, dueMs, nowMs) }
   if (episode.deletedAtMs !== undefined) return { kind: 'remove', reason: 'its deletion was begun and not ended' }
-  if (episode.status !== 'processing')
-    return {
-      kind: 'tidy',
-      reason:
-        jobToStop(episode) === undefined
-          ? `it is ${episode.status}, and what it does not refer to is old enough to go`
-          : 'it is cancelled, and its mastering still runs',
-    }
-  const outputs = evidence.outputs
-  if (outputs !== undefined) return finishing(episode, outputs, nowMs, dueMs)
-  if (stuckAtMs(episode, limits) <= nowMs) return stuck(episode, nowMs, limits, faultOf)
-  return requeueing(episode, nowMs, limits)
+  if (episode.status === 'processing') return decideOnRun(episode, evidence, nowMs, limits, faultOf)
+  const run = currentRun(episode)
+  if (episode.upgrade !== undefined && (sweepAtMs(run, limits) ?? Infinity) <= nowMs)
+    return besides(episode, decideOnRun(run, evidence, nowMs, limits, faultOf))
+  const upgradeMs = upgradeAtMs(episode)
+  if (upgradeMs !== undefined && upgradeMs <= nowMs) return upgrading(episode, upgradeMs, nowMs)
+  return {
+    kind: 'tidy',
+    reason:
+      jobToStop(episode) === undefined
+        ? `it is ${episode.status}, and what it does not refer to is old enough to go`
+        : 'it is cancelled, and its mastering still runs',
+  }
+}
+
+function decideOnRun(
+  run: Run,
+  evidence: Evidence,
+  nowMs: number,
+  limits: SweepLimits,
+  faultOf: (reason: string) => EpisodeFault,
+): SweepDecision {
+  const { outputs } = evidence
+  if (outputs !== undefined) return finishing(run, outputs, nowMs, sweepAtMs(run, limits) ?? nowMs)
+  if (stuckAtMs(run, limits) <= nowMs) return stuck(run, nowMs, limits, faultOf)
+  return requeueing(run, nowMs, limits)
+}
+
+/** The same for the run of an upgrade: what comes of it is folded into the episode, which stays ready. */
+function besides(episode: Episode, decision: SweepDecision): SweepDecision {
+  if (decision.kind !== 'move') return decision
+  const rulings = decision.rulings.map((ruling) => ({
+    ...ruling,
+    ...(ruling.action === 'error' && { action: 'upgrade' as const }),
+    reason: `upgrade: ${ruling.reason}`,
+  }))
+  return { ...decision, rulings, moved: { ...decision.moved, episode: folded(episode, decision.moved.episode) } }
+}
+
+function upgrading(episode: Episode, dueMs: number, nowMs: number): SweepDecision {
+  const moved = beginUpgrade(episode, nowMs)
+  const step = moved.episode.upgrade?.step ?? 'finish'
+  const reason = `${step} was done without its provider, which is asked for a better result`
+  return { kind: 'move', rulings: [{ step, action: 'upgrade', reason, lateMs: nowMs - dueMs }], moved }
 }
 
 /** Whether storage must be asked for the outputs before deciding: only where their step has been left alone. */
 export function needsEvidence(episode: Episode, nowMs: number, limits: SweepLimits): boolean {
-  if (episode.status !== 'processing' || episode.deletedAtMs !== undefined) return false
-  return openSteps(episode).includes('finish') && (sweepAtMs(episode, limits) ?? Infinity) <= nowMs
+  const run = currentRun(episode)
+  if (run.status !== 'processing' || run.deletedAtMs !== undefined) return false
+  return openSteps(run).includes('finish') && (sweepAtMs(run, limits) ?? Infinity) <= nowMs
 }
 
 function finishing(episode: Episode, outputs: NonNullable<Results['finish']>, nowMs: number, dueMs: number) {

@@ -2,6 +2,7 @@ import { isOpen } from '../moves.ts'
 import type { Episode, Step } from '../schema.ts'
 import { STEPS } from '../steps.ts'
 import type { StepName } from '../steps.ts'
+import { currentRun, upgradeAtMs } from '../upgrade.ts'
 
 /** When an episode is nobody's any more; all in ms. */
 export type SweepLimits = {
@@ -25,7 +26,13 @@ export function sweepAtMs(episode: Episode, limits: SweepLimits): number | undef
   if (episode.status === 'processing')
     return Math.min(stuckAtMs(episode, limits), ...openSteps(episode).map((name) => stalledAtMs(episode, name, limits)))
   if (jobToStop(episode) !== undefined) return episode.updatedAtMs
-  return untidy(episode) ? episode.updatedAtMs + limits.orphanAgeMs : undefined
+  const times = [
+    untidy(episode) ? episode.updatedAtMs + limits.orphanAgeMs : Infinity,
+    upgradeAtMs(episode) ?? Infinity,
+    episode.upgrade === undefined ? Infinity : (sweepAtMs(currentRun(episode), limits) ?? Infinity),
+  ]
+  const first = Math.min(...times)
+  return Number.isFinite(first) ? first : undefined
 }
 
 /** When a step counts as stalled: nothing has happened to it for too long after something should have. */

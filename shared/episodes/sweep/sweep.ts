@@ -6,6 +6,7 @@ import { enqueueAll } from '../actions.ts'
 import { artefactKey, outputKeys } from '../artefacts.ts'
 import type { Episode } from '../schema.ts'
 import type { StepName } from '../steps.ts'
+import { currentRun } from '../upgrade.ts'
 import { stuck } from '../workers/faults.ts'
 import { removeEpisode, tidyEpisode } from './clean-up.ts'
 import { decideSweep, needsEvidence } from './decide.ts'
@@ -27,6 +28,7 @@ type Entry = {
   step: StepName | null
   action: 'none' | 'requeue' | 'finish' | 'error'
   reason: string
+  upgrade?: true
   /** How long it had been due when it was found, in seconds. */
   detectedAfterSeconds?: number
 }
@@ -38,6 +40,8 @@ export type SweepReport = {
   requeued: number
   finished: number
   markedError: number
+  /** Fallbacks' results whose provider is asked for better ones, or not any more. */
+  upgraded: number
   /** Deleted episodes removed for good, and ended ones rid of what they do not refer to. */
   cleaned: number
   failed: number
@@ -65,6 +69,7 @@ export async function sweep(
     requeued: 0,
     finished: 0,
     markedError: 0,
+    upgraded: 0,
     cleaned: 0,
     failed: 0,
     dryRun,
@@ -137,7 +142,8 @@ async function carryOut(
 /** The outputs of this generation, if every one of them is in storage. */
 async function evidence(needs: SweepDependencies, episode: Episode): Promise<Evidence> {
   if (!needsEvidence(episode, needs.now(), needs.config)) return {}
-  const outputs = outputKeys((artefact) => artefactKey(episode.id, episode.generation, artefact))
+  const { generation } = currentRun(episode)
+  const outputs = outputKeys((artefact) => artefactKey(episode.id, generation, artefact))
   for (const key of [outputs.audioKey, outputs.transcriptKey, outputs.vttKey, outputs.srtKey])
     if ((await needs.objects.stat(key)) === undefined) return {}
   return { outputs }
@@ -145,16 +151,19 @@ async function evidence(needs: SweepDependencies, episode: Episode): Promise<Evi
 
 function entriesOf(episodeId: string, decision: SweepDecision): Entry[] {
   if (decision.kind !== 'move') return [{ episodeId, step: null, action: 'none', reason: decision.reason }]
-  return decision.rulings.map(({ lateMs, ...ruling }) => ({
+  return decision.rulings.map(({ lateMs, action, ...ruling }) => ({
     episodeId,
     ...ruling,
+    // Nothing is wrong with an episode that is upgraded.
+    ...(action === 'upgrade' ? { action: 'none' as const, upgrade: true } : { action }),
     detectedAfterSeconds: Math.round(lateMs / 100) / 10,
   }))
 }
 
 const COUNTED = { requeue: 'requeued', finish: 'finished', error: 'markedError' } as const
 
-function tell(report: SweepReport, entry: Entry): void {
+function tell(report: SweepReport, { upgrade, ...entry }: Entry): void {
+  if (upgrade) report.upgraded++
   if (entry.action !== 'none') {
     report[COUNTED[entry.action]]++
     if (!report.episodes.some((told) => told.episodeId === entry.episodeId && told.action !== 'none')) report.stuck++

@@ -6,6 +6,7 @@ import { letGo, note } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
 import type { EpisodeFault, Step } from '../schema.ts'
 import { ENTITLED_SHARE, HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
+import { inRun } from '../upgrade.ts'
 import { orFallBack, withoutProvider } from './fall-back.ts'
 import { outcomeOfFailure } from './failures.ts'
 import { LeaseLost } from './work.ts'
@@ -30,7 +31,8 @@ export async function attempt(
     const askedAtMs = performance.now()
     const decision = await needs.episodes.move(episode.id, (current) => {
       const nowMs = needs.now()
-      const moved = note(current, fence, job, nowMs + needs.config.stepLeaseMs, nowMs, doing)
+      const untilMs = nowMs + needs.config.stepLeaseMs
+      const moved = inRun(current, fence.generation, (run) => note(run, fence, job, untilMs, nowMs, doing))
       return { episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
     })
     if (decision?.episode === undefined) {
@@ -96,7 +98,7 @@ async function worked(work: Work, step: StepWork, onlyFallback: EpisodeFault | u
 async function release(needs: WorkDependencies, episodeId: string, fence: Fence, charged: boolean): Promise<void> {
   if (charged || PAID_CALL_STEPS.has(fence.step)) return
   const given = needs.episodes.move(episodeId, (episode) => ({
-    episode: letGo(episode, fence, needs.now())?.episode,
+    episode: inRun(episode, fence.generation, (run) => letGo(run, fence, needs.now()))?.episode,
     cause: { by: byAttempt(fence.token), why: 'its instance is ending' },
   }))
   await given.catch(() => undefined)

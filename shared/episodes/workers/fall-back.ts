@@ -2,9 +2,10 @@ import type { Config } from '../../config.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import type { Outcome } from '../machine.ts'
-import type { Episode, EpisodeFault } from '../schema.ts'
+import type { EpisodeFault } from '../schema.ts'
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, FALLBACK_OF, PROVIDER_OF } from '../steps.ts'
 import type { StepName } from '../steps.ts'
+import type { Run } from '../upgrade.ts'
 import { outcomeOfFailure, unavailableService } from './failures.ts'
 import { FallbackBusy, NoFallback } from './work.ts'
 import type { StepWork, Work } from './work.ts'
@@ -13,15 +14,17 @@ type Unavailable = Extract<Outcome, { kind: 'unavailable' }>
 type TryAgain = Extract<Outcome, { kind: 'tryAgain' }>
 
 /** Whether a step may do without its provider: the owner, the configuration and the recording all have a say. */
-export function mayFallBack(episode: Episode, name: StepName, config: Pick<Config, 'fallbacks'>): boolean {
+export function mayFallBack(episode: Run, name: StepName, config: Pick<Config, 'fallbacks'>): boolean {
   const fallback = FALLBACK_OF[name]
-  if (fallback === undefined || episode.steps[name].noFallback !== undefined) return false
+  if (fallback === undefined || episode.replaces !== undefined || episode.steps[name].noFallback !== undefined)
+    return false
   return config.fallbacks.includes(fallback) && (episode.options.fallbacks ?? config.fallbacks).includes(fallback)
 }
 
 /** The outcome of an attempt that failed, or the fallback's where the provider has had its time or all its attempts. */
 export async function orFallBack(work: Work, step: StepWork, outcome: Outcome): Promise<Outcome> {
   const { needs, episode, name } = work
+  if (episode.replaces !== undefined) return orLeaveIt(name, outcome)
   if (step.fallBack === undefined || !mayFallBack(episode, name, needs.config)) return outcome
   if (outcome.kind === 'tryAgain') return work.step.attempt < ATTEMPTS_MAX ? outcome : fallenBack(work, step, outcome)
   if (outcome.kind !== 'unavailable' || outcome.provider !== PROVIDER_OF[name]) return outcome
@@ -30,6 +33,13 @@ export async function orFallBack(work: Work, step: StepWork, outcome: Outcome): 
   const fallbackAtMs = sinceMs + needs.config.fallbackAfterMs
   const waiting = { ...outcome, sinceMs, fallbackAtMs }
   return needs.now() < fallbackAtMs ? waiting : fallenBack(work, step, waiting)
+}
+
+/** What there is stays as it is when its provider is still away: nobody waits for an upgrade. */
+function orLeaveIt(name: StepName, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'unavailable' || outcome.provider !== PROVIDER_OF[name]) return outcome
+  const { fault, sent, ambiguous } = outcome
+  return { kind: 'failed', fault, call: { sent, ambiguous } }
 }
 
 /** The provider has had all its attempts. */
@@ -72,6 +82,6 @@ async function taken(work: Work, step: StepWork, call?: { sent: boolean; ambiguo
     degraded,
     fallsBack: true,
     ...(call && { call }),
-    ...(upgrades && { upgradeAtMs: needs.now() + needs.config.upgradeAfterMs }),
+    ...(upgrades && { upgradeAfterMs: needs.config.upgradeAfterMs }),
   }
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import { notAudio, rejected } from './faults.ts'
-import { masterHere } from './master-here.ts'
+import { addIntro, masterHere } from './master-here.ts'
 import { hookUrl, JobEnded, jobOf, loudnessTargetOf, nextPollMs } from './work.ts'
 import type { StepWork, Work } from './work.ts'
 
@@ -13,7 +13,10 @@ const SOURCE_URL_SECONDS = 24 * 3600
  * Recording and intro to one mastered mp3. Creating a production is free and starting it is charged: it is created
  * under a name of ours, recorded, and started only when the provider says that it has not been.
  */
-export const master: StepWork = { run: production, fallBack: masterHere }
+export const master: StepWork = {
+  run: (work) => (work.episode.replaces?.step === 'voice' ? addIntro(work) : production(work)),
+  fallBack: masterHere,
+}
 
 async function production(work: Work): Promise<Outcome> {
   const { config, auphonic, now } = work.needs

@@ -10,6 +10,7 @@ import { claim, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
 import { HEARTBEAT_SHARE } from '../steps.ts'
 import type { StepOrder } from '../steps.ts'
+import { folded, inRun, runOf } from '../upgrade.ts'
 import { attempt } from './attempt.ts'
 import { mayFallBack } from './fall-back.ts'
 import { exhausted } from './faults.ts'
@@ -66,10 +67,11 @@ async function claimStep(needs: WorkDependencies, episodeId: string, order: Step
   const decision = await needs.episodes.move(episodeId, (episode) => {
     const nowMs = needs.now()
     const leaseUntilMs = nowMs + needs.config.stepLeaseMs
-    const fallsBack = mayFallBack(episode, order.step, needs.config)
-    const result = claim(episode, order, { ...terms, leaseUntilMs, mayFallBack: fallsBack }, nowMs)
+    const run = runOf(episode, order.generation)
+    const fallsBack = mayFallBack(run, order.step, needs.config)
+    const result = claim(run, order, { ...terms, leaseUntilMs, mayFallBack: fallsBack }, nowMs)
     const cause = { by: result.kind === 'claimed' ? byAttempt(terms.token) : 'system' }
-    return { result, episode: 'moved' in result ? result.moved.episode : undefined, cause }
+    return { result, episode: 'moved' in result ? folded(episode, result.moved.episode) : undefined, cause }
   })
   return decision?.result
 }
@@ -83,15 +85,23 @@ async function finish(
 ): Promise<StepReport> {
   const decision = await persistently(needs, fields, () =>
     needs.episodes.move(episodeId, (episode) => {
-      const moved = settle(episode, fence, outcome, needs.now(), needs.config.episodeDeadlineMs)
-      return { moved, episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
+      const moved = inRun(episode, fence.generation, (run) =>
+        settle(run, fence, outcome, needs.now(), needs.config.episodeDeadlineMs),
+      )
+      return { moved, before: episode, episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
     }),
   )
-  const moved = decision?.moved
-  if (moved === undefined) return fenced(fields)
+  if (decision?.moved === undefined) return fenced(fields)
+  const { moved, before } = decision
   const { status, steps, error } = moved.episode
   log('INFO', 'step.settled', { ...fields, outcome: outcome.kind, state: steps[fence.step].state, status })
-  if (status === 'ready' || status === 'error') log('NOTICE', `episode.${status}`, { episodeId, error })
+  if (status !== before.status) log('NOTICE', `episode.${status}`, { episodeId, error })
+  if (before.upgrade !== undefined && moved.episode.upgrade === undefined)
+    log(
+      'NOTICE',
+      moved.episode.generation === fence.generation ? 'episode.upgraded' : 'episode.upgrade_given_up',
+      fields,
+    )
   const { redriven, state } = steps[fence.step]
   if (redriven !== undefined && state === 'done')
     log('NOTICE', 'step.cured', { ...fields, redrives: redriven.count, tookMs: needs.now() - redriven.sinceMs })

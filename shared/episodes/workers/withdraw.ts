@@ -20,7 +20,7 @@ export async function stopJob(needs: WorkDependencies, episode: Episode, call: C
 /** Removes everything that providers keep of an episode: jobs whose ids are known, and those only meant to be made. */
 export async function forgetJobs(needs: WorkDependencies, episode: Episode, call: CallContext): Promise<void> {
   const { assemblyAi, auphonic } = needs
-  const { transcribe, master } = episode.steps
+  const { transcribe } = episode.steps
   const ids = (step: 'transcribe' | 'master') =>
     new Set((episode.jobs ?? []).filter((job) => job.step === step).map(({ id }) => id))
   const [transcripts, productions] = [ids('transcribe'), ids('master')]
@@ -29,8 +29,8 @@ export async function forgetJobs(needs: WorkDependencies, episode: Episode, call
     const lost = await assemblyAi.find((url) => url === inputUrl || url.includes(key), call)
     if (lost !== undefined) transcripts.add(lost.id)
   }
-  if (master.job !== undefined && master.job.providerJobId === undefined) {
-    const lost = await auphonic.find(master.job.key, call)
+  for (const { job } of [episode.steps.master, ...(episode.upgrade ? [episode.upgrade.steps.master] : [])]) {
+    const lost = job && job.providerJobId === undefined ? await auphonic.find(job.key, call) : undefined
     if (lost !== undefined) productions.add(lost.uuid)
   }
   for (const id of transcripts) await assemblyAi.remove(id, call)

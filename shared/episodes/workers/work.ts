@@ -3,11 +3,13 @@ import type { CallContext } from '../../providers/guarded-call.ts'
 import type { Outcome } from '../machine.ts'
 import type { Episode, Results, Step } from '../schema.ts'
 import type { StepName } from '../steps.ts'
+import type { Run } from '../upgrade.ts'
 
 /** One attempt of one step, as the code that does the work sees it. */
 export type Work = {
   readonly needs: WorkDependencies
-  readonly episode: Episode
+  /** As its run sees it: an upgrade has results of its own. */
+  readonly episode: Run
   readonly name: StepName
   readonly step: Step
   readonly signal: AbortSignal

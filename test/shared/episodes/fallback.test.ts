@@ -62,7 +62,7 @@ const unavailable = (untilMs: number, more: Partial<Extract<Outcome, { kind: 'un
   ...more,
 })
 const NOTES = { write: { notesKey: 'n', notes: { title: 'T', description: 'D', chapters: [], tags: [] } } }
-const FALLEN: Outcome = { kind: 'done', results: NOTES, degraded: 'without', fallsBack: true, upgradeAtMs: 99_000 }
+const FALLEN = { kind: 'done', results: NOTES, degraded: 'without', fallsBack: true, upgradeAfterMs: 99_000 } as const
 
 describe('a step without its provider', () => {
   const ready = transcribed()
@@ -87,7 +87,7 @@ describe('a step without its provider', () => {
     expect(episode.steps.write).toMatchObject({
       state: 'done',
       degraded: 'without',
-      fallback: { atMs: 20, tries: 0, nextTryAtMs: 99_000 },
+      fallback: { atMs: 20, tries: 0, pauseMs: 99_000, nextTryAtMs: 99_020 },
     })
     expect(episode.results).toMatchObject(NOTES)
   })

@@ -1,4 +1,4 @@
-import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
+import { cancel, start, takeTranscript } from '../../../shared/episodes/lifecycle.ts'
 import { claim, hurry, note, outstandingOrders, settle } from '../../../shared/episodes/machine.ts'
 import type { Fence, Outcome } from '../../../shared/episodes/machine.ts'
 import type { Moved } from '../../../shared/episodes/moves.ts'
@@ -12,6 +12,8 @@ import {
 } from '../../../shared/episodes/steps.ts'
 import type { StepName, StepOrder } from '../../../shared/episodes/steps.ts'
 import { decideSweep } from '../../../shared/episodes/sweep/decide.ts'
+import { currentRun, folded, inRun, runOf, upgradeAtMs } from '../../../shared/episodes/upgrade.ts'
+import type { Run } from '../../../shared/episodes/upgrade.ts'
 import { draft, FAULT } from './episode-fixtures.ts'
 
 /** What one seeded life of an episode went through, and what was wrong with it. */
@@ -25,6 +27,9 @@ export type Life = {
   duplicates: number
   cancels: number
   redrives: number
+  fallbacks: number
+  upgrades: number
+  handTranscripts: number
 }
 
 const LEASE_MS = 20_000
@@ -87,6 +92,9 @@ export function liveOnce(seed: number): Life {
     duplicates: 0,
     cancels: 0,
     redrives: 0,
+    fallbacks: 0,
+    upgrades: 0,
+    handTranscripts: 0,
   }
   const tasks = new Map<string, Task>()
   const known = new Set<string>()
@@ -131,6 +139,9 @@ export function liveOnce(seed: number): Life {
       }
       accepted?.(stored.episode)
       if (moved.episode.status === 'ready' && stored.episode.status !== 'ready') readyTimes++
+      if (stored.episode.status === 'ready' && moved.episode.status !== 'ready') fault('a ready episode was taken back')
+      if (stored.episode.upgrade !== undefined && moved.episode.generation === stored.episode.upgrade.generation)
+        life.upgrades++
       stored = { episode: moved.episode, version: stored.version + 1 }
       if (odds(0.5)) cached = stored
       return moved
@@ -147,8 +158,8 @@ export function liveOnce(seed: number): Life {
       (episode, timeMs) => {
         renewedMs = nowMs
         const terms = { token, newJob: { key, hookToken: 'h' }, leaseUntilMs: timeMs + LEASE_MS, giveUp: FAULT }
-        answer = claim(episode, order, terms, timeMs)
-        return 'moved' in answer ? answer.moved : undefined
+        answer = claim(runOf(episode, order.generation), order, { ...terms, mayFallBack: false }, timeMs)
+        return 'moved' in answer ? { ...answer.moved, episode: folded(episode, answer.moved.episode) } : undefined
       },
       () => void (answer?.kind === 'claimed' && holders.set(order.step, token)),
     )
@@ -165,7 +176,7 @@ export function liveOnce(seed: number): Life {
     const mine = (before: Episode) => {
       if (holders.get(fence.step) !== token)
         fault(`a write of ${fence.step} by an attempt that had lost it was accepted`)
-      if (before.generation !== fence.generation) fault('a write of an old generation was accepted')
+      if (currentRun(before).generation !== fence.generation) fault('a write of an old generation was accepted')
     }
     yield
     const outcome = yield* work(episode, fence, resumesIntent, skewMs, entitled, mine, () => (renewedMs = nowMs))
@@ -175,7 +186,8 @@ export function liveOnce(seed: number): Life {
     }
     const settled = yield* move(
       skewMs,
-      (current, timeMs) => settle(current, fence, outcome, timeMs, LIMITS.episodeDeadlineMs),
+      (current, timeMs) =>
+        inRun(current, fence.generation, (run) => settle(run, fence, outcome, timeMs, LIMITS.episodeDeadlineMs)),
       mine,
     )
     if (settled === undefined) {
@@ -188,7 +200,7 @@ export function liveOnce(seed: number): Life {
   }
 
   function* work(
-    episode: Episode,
+    episode: Run,
     fence: Fence,
     resumesIntent: boolean,
     skewMs: number,
@@ -208,10 +220,19 @@ export function liveOnce(seed: number): Life {
     const artefact = `g${fence.generation}-${step}`
     if (troubled() && odds(0.1)) {
       const untilMs = timeMs() + 1000 + random() * 60_000
+      const call = { ambiguous: odds(0.1), sent: odds(0.5) }
+      if (episode.replaces !== undefined) return { kind: 'failed', fault: FAULT, call }
+      if (step !== 'transcribe' && step !== 'finish' && odds(0.5)) {
+        life.fallbacks++
+        yield
+        const fallback = { degraded: 'without', fallsBack: true, upgradeAfterMs: random() * 600_000 }
+        return { kind: 'done', results: RESULTS[step], ...fallback, call }
+      }
       const wait = { kind: 'unavailable', provider: 'p', untilMs, ambiguous: false, sent: false } as const
       return { ...wait, fault: FAULT, giveUp: FAULT }
     }
-    if (JOB_STEPS.has(step)) {
+    if (JOB_STEPS.has(step) && !(step === 'transcribe' && episode.handTranscript !== undefined)) {
+      if (step === 'master' && episode.replaces?.step === 'voice') return { kind: 'done', results: RESULTS.master }
       const { job } = episode.steps[step]
       if (job === undefined) return overdue
       let id = job.providerJobId
@@ -228,7 +249,8 @@ export function liveOnce(seed: number): Life {
         yield
         const noted = yield* move(
           skewMs,
-          (current, at) => note(current, fence, { providerJobId: found }, at + LEASE_MS, at),
+          (current, at) =>
+            inRun(current, fence.generation, (run) => note(run, fence, { providerJobId: found }, at + LEASE_MS, at)),
           mine,
         )
         if (noted === undefined) return undefined
@@ -266,10 +288,14 @@ export function liveOnce(seed: number): Life {
     return true
   }
 
-  function* owner(wish: 'cancel' | 'retry' | 'process'): Generator<void, boolean> {
+  function* owner(wish: 'cancel' | 'retry' | 'process' | 'transcript'): Generator<void, boolean> {
     const moved = yield* move(0, (episode, timeMs) => {
       const { status } = episode
       if (wish === 'cancel') return status === 'processing' ? cancel(episode, timeMs) : undefined
+      if (wish === 'transcript')
+        return status === 'processing' || status === 'error'
+          ? takeTranscript(episode, { key: 'hand', timed: true }, timeMs)
+          : undefined
       if (wish === 'retry') return status === 'error' || status === 'cancelled' ? start(episode, timeMs) : undefined
       return status === 'draft'
         ? start(episode, timeMs)
@@ -281,7 +307,9 @@ export function liveOnce(seed: number): Life {
   }
 
   function* hint(step: StepName): Generator<void, boolean> {
-    const moved = yield* move(0, (episode, timeMs) => hurry(episode, step, timeMs))
+    const moved = yield* move(0, (episode, timeMs) =>
+      inRun(episode, currentRun(episode).generation, (run) => hurry(run, step, timeMs)),
+    )
     yield
     enqueue(moved?.orders ?? [], 0)
     return true
@@ -294,8 +322,10 @@ export function liveOnce(seed: number): Life {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const ended = stored.episode.status !== 'processing'
     if (ended && !troubled() && actors.size === 0) {
-      if (stored.episode.status === 'ready') break
-      begin(owner(stored.episode.status === 'draft' ? 'process' : 'retry'))
+      const { episode } = stored
+      const upgrades = episode.upgrade !== undefined || upgradeAtMs(episode) !== undefined
+      if (episode.status === 'ready' && !upgrades) break
+      if (!upgrades) begin(owner(stored.episode.status === 'draft' ? 'process' : 'retry'))
     }
     // Time passes to whatever is next, sometimes by leaps.
     const due = [...tasks.entries()].filter(([, { dueMs }]) => dueMs <= nowMs)
@@ -316,6 +346,10 @@ export function liveOnce(seed: number): Life {
     if (troubled() && odds(0.004)) {
       begin(owner('cancel'))
       life.cancels++
+    }
+    if (troubled() && odds(0.002)) {
+      begin(owner('transcript'))
+      life.handTranscripts++
     }
     if (troubled() && odds(0.03)) begin(owner(odds(0.5) ? 'retry' : 'process'))
     if (odds(0.02)) begin(hint(odds(0.5) ? 'transcribe' : 'master'))
@@ -351,6 +385,7 @@ export function liveOnce(seed: number): Life {
   life.status = episode.status
   if (episode.status !== 'ready')
     fault(`it ended ${episode.status}: ${JSON.stringify(STEPS.map((name) => episode.steps[name].state))}`)
+  if (episode.upgrade !== undefined) fault('an upgrade was left behind')
   if (readyTimes !== 1) fault(`it became ready ${readyTimes} times`)
   if (jobsMade.transcribe > 1 + lostJobs(episode, 'transcribe'))
     fault(`${jobsMade.transcribe} transcriptions were made`)

@@ -8,7 +8,20 @@ const FIRST_SEED = Number(process.env['EPISODE_SEED'] ?? Math.floor(Math.random(
 
 test(`in ${LIVES} seeded lives every episode becomes ready, once, and nobody writes who has lost a step`, () => {
   process.stdout.write(`seeds from ${FIRST_SEED} (EPISODE_SEED=${FIRST_SEED} EPISODE_LIVES=${LIVES} repeats them)\n`)
-  const sums = { claims: 0, fenced: 0, crashes: 0, lostWrites: 0, duplicates: 0, cancels: 0, redrives: 0 }
+  const [claims, fenced, crashes, lostWrites, duplicates, cancels, redrives] = [0, 0, 0, 0, 0, 0, 0]
+  const [fallbacks, upgrades, handTranscripts] = [0, 0, 0]
+  const sums = {
+    claims,
+    fenced,
+    crashes,
+    lostWrites,
+    duplicates,
+    cancels,
+    redrives,
+    fallbacks,
+    upgrades,
+    handTranscripts,
+  }
   const faulty: string[] = []
   let eventful = 0
   for (let seed = FIRST_SEED; seed < FIRST_SEED + LIVES && faulty.length < 5; seed++) {

@@ -280,7 +280,7 @@ test('a sweep decides exactly when an episode is due, whatever happened before, 
     }),
     { minLength: 1, maxLength: 40 },
   )
-  const seen = { none: 0, requeue: 0, error: 0, tidy: 0, finish: 0 }
+  const seen = { none: 0, requeue: 0, error: 0, tidy: 0, finish: 0, upgrade: 0 }
   fc.assert(
     fc.property(acts, (sequence) => {
       let nowMs = 0

@@ -25,7 +25,7 @@ export type FunctionRow = EndpointRow & {
 }
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024
-const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
+export const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 const TRANSCRIPT_BYTES_MAX = 5 * 1024 * 1024
 const HOOK_BODY_BYTES_MAX = 64 * 1024
 
@@ -106,6 +106,7 @@ export const FUNCTIONS = table({
   },
   'episodes-cancel': { ...write, ...light, caller: 'user', purpose: 'Stops processing' },
   'episodes-delete': { ...write, ...light, caller: 'user', purpose: 'Removes an episode and all its files' },
+  'usage-get': { ...read, ...light, caller: 'user', purpose: 'What you use, what it cost, and what your plan allows' },
   'work-transcribe': {
     ...work,
     purpose: 'Recording to words with times (AssemblyAI)',

@@ -18,6 +18,7 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'episodes-retry': () => import('./episodes/retry.ts'),
   'episodes-cancel': () => import('./episodes/cancel.ts'),
   'episodes-delete': () => import('./episodes/delete.ts'),
+  'usage-get': () => import('./usage/get.ts'),
   'work-transcribe': () => import('./work/transcribe.ts'),
   'work-write': () => import('./work/write.ts'),
   'work-voice': () => import('./work/voice.ts'),
@@ -54,6 +55,7 @@ const served = { [folder]: { [name]: refuseUnguarded } }
  * refuses: requests are served in front of the framework, before it would call anything.
  */
 export const episodes = served['episodes']
+export const usage = served['usage']
 export const work = served['work']
 export const hooks = served['hooks']
 export const ops = served['ops']

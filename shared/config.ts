@@ -8,6 +8,10 @@ export type ProviderName = (typeof PROVIDERS)[number]
 export const FALLBACKS = ['notes', 'voice', 'master'] as const
 export type Fallback = (typeof FALLBACKS)[number]
 
+/** What people may use comes in these sizes; shared/quotas/plans.ts has the figures. */
+export const PLAN_NAMES = ['starter', 'standard', 'unlimited'] as const
+export type PlanName = (typeof PLAN_NAMES)[number]
+
 /** A signer whose ID tokens we accept, and where its public keys are published. */
 type TokenIssuer = { issuer: string; jwksUrl: string }
 
@@ -53,6 +57,8 @@ export type Config = {
   slowRequestMs: number
   verySlowRequestMs: number
   episodeDeadlineMs: number
+  /** The plan of a person whose token names none. */
+  defaultPlan: PlanName
   /** A step whose provider cannot be used takes its fallback after so long. */
   fallbackAfterMs: number
   /** Which fallbacks may be taken at all. */
@@ -163,6 +169,7 @@ const Environment = z.object({
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
   VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
   EPISODE_DEADLINE_HOURS: number(0).default(24),
+  DEFAULT_PLAN: z.string().trim().pipe(z.enum(PLAN_NAMES)).default('standard'),
   FALLBACK_AFTER_SECONDS: number(0).default(120),
   FALLBACKS: names(FALLBACKS).default([...FALLBACKS]),
   UPGRADE_AFTER_SECONDS: number(0).default(300),
@@ -227,6 +234,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     slowRequestMs: env.SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     verySlowRequestMs: env.VERY_SLOW_REQUEST_THRESHOLD_SECONDS * 1000,
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
+    defaultPlan: env.DEFAULT_PLAN,
     fallbackAfterMs: env.FALLBACK_AFTER_SECONDS * 1000,
     fallbacks: env.FALLBACKS,
     upgradeAfterMs: env.UPGRADE_AFTER_SECONDS * 1000,

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
-import { outputLinks, readOwned } from '../../shared/episodes/actions.ts'
+import { outputLinks } from '../../shared/episodes/actions.ts'
+import { readOwned } from '../../shared/episodes/change.ts'
 import { EpisodeId } from '../../shared/episodes/inputs.ts'
 import { historyOf, viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'

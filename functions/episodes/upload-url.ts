@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-import { prepareUpload } from '../../shared/episodes/actions.ts'
+import { prepareUpload } from '../../shared/episodes/uploads.ts'
 import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { serve } from '../serve.ts'
 
@@ -12,7 +12,7 @@ export default serve('episodes-upload-url', ['episodes', 'objects'], {
     contentType: AudioContentType,
     sizeBytes: z.int().min(1).max(RECORDING_BYTES_MAX),
   }),
-  async handle({ userId, input }, needs) {
-    return { status: 200, json: await prepareUpload(needs, userId, input) }
+  async handle({ userId, limits, input }, needs) {
+    return { status: 200, json: await prepareUpload(needs, { userId, limits }, input) }
   },
 })

@@ -1,14 +1,16 @@
-import { uploadAudio } from '../../shared/episodes/actions.ts'
+import { uploadAudio } from '../../shared/episodes/uploads.ts'
 import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { viewOf } from '../../shared/episodes/view.ts'
 import { serve } from '../serve.ts'
+import { UPLOAD_BYTES_MAX } from '../functions.ts'
 
 export default serve('episodes-upload', ['episodes', 'objects'], {
   input: EpisodeReference,
-  async handle({ userId, input, signal, header, body }, needs) {
+  async handle({ userId, limits, input, signal, header, body }, needs) {
     const contentType = AudioContentType.catch('application/octet-stream').parse(header('content-type'))
-    const audio = { stream: body, contentType }
-    const episode = await uploadAudio(needs, userId, input.episodeId, audio, signal)
+    const declared = Number(header('content-length') ?? Infinity)
+    const audio = { stream: body, contentType, bytesMax: Math.min(declared, UPLOAD_BYTES_MAX) }
+    const episode = await uploadAudio(needs, { userId, limits }, input.episodeId, audio, signal)
     return { status: 200, json: { episode: viewOf(episode) } }
   },
 })

@@ -2,6 +2,8 @@ import type { ErrorEnvelope } from '../../shared/errors/envelope.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 
 const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
+/** How often a client that was asked to wait does so. */
+const WAITS_MAX = 5
 
 /** An answer of 400 or above. */
 export class ApiError extends Error {
@@ -93,12 +95,16 @@ export class ApiClient {
     headers: Record<string, string>,
     body?: RequestInit['body'],
   ): Promise<Response> {
-    const response = await fetch(`${this.#base}/${path}`, {
-      method,
-      headers: { ...headers, Authorization: `Bearer ${this.#token}` },
-      ...(body !== undefined && { body }),
-    })
-    if (response.ok) return response
-    throw new ApiError(response.status, ((await response.json()) as ErrorEnvelope).error)
+    for (let waits = 0; ; waits++) {
+      const response = await fetch(`${this.#base}/${path}`, {
+        method,
+        headers: { ...headers, Authorization: `Bearer ${this.#token}` },
+        ...(body !== undefined && { body }),
+      })
+      if (response.ok) return response
+      const { error } = (await response.json()) as ErrorEnvelope
+      if (error.code !== 'rate_limit_exceeded' || waits === WAITS_MAX) throw new ApiError(response.status, error)
+      await new Promise((done) => setTimeout(done, Number(response.headers.get('retry-after')) * 1000))
+    }
   }
 }

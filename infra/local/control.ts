@@ -13,6 +13,7 @@ import type { Dispatcher } from './tasks/dispatcher.ts'
 const TokenQuery = z.object({
   user: z.string().min(1).max(128).default('alice'),
   role: z.string().max(64).optional(),
+  plan: z.string().max(64).optional(),
   as: z.enum(['user', 'tasks', 'scheduler']).default('user'),
   audience: z.url().optional(),
 })
@@ -54,8 +55,8 @@ export function controlRoutes(parts: {
     }
   }
 
-  async function token({ user, role, as, audience }: z.infer<typeof TokenQuery>): Promise<string> {
-    if (as === 'user') return identity.userToken(user, role)
+  async function token({ user, role, plan, as, audience }: z.infer<typeof TokenQuery>): Promise<string> {
+    if (as === 'user') return identity.userToken(user, role, undefined, plan)
     const account = as === 'tasks' ? LOCAL_TASKS_ACCOUNT : LOCAL_SCHEDULER_ACCOUNT
     const fallback = `${parts.functionsBaseUrl}/${Object.keys(FUNCTIONS)[0]}`
     return identity.serviceToken(account, audience ?? fallback)

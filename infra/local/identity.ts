@@ -33,8 +33,9 @@ export class Identity {
   }
 
   /** An ID token as Firebase Auth makes them. */
-  async userToken(user: string, role?: string, seconds = TOKEN_SECONDS): Promise<string> {
-    const claims = { user_id: user, auth_time: Math.floor(Date.now() / 1000), ...(role && { role }) }
+  async userToken(user: string, role?: string, seconds = TOKEN_SECONDS, plan?: string): Promise<string> {
+    const authTime = Math.floor(Date.now() / 1000)
+    const claims = { user_id: user, auth_time: authTime, ...(role && { role }), ...(plan && { plan }) }
     return this.#sign(this.userIssuer, this.#projectId, user, claims, seconds)
   }
 

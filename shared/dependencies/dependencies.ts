@@ -1,5 +1,9 @@
 import { episodeStore } from '../store/episodes.ts'
 import type { EpisodeStore } from '../store/episodes.ts'
+import { notesCache } from '../store/notes-cache.ts'
+import type { NotesCache } from '../store/notes-cache.ts'
+import { usageStore } from '../store/usage.ts'
+import type { UsageStore } from '../store/usage.ts'
 import { objectStore } from '../store/objects.ts'
 import type { ObjectStore } from '../store/objects.ts'
 import { stepQueue } from '../tasks/step-queue.ts'
@@ -15,6 +19,8 @@ export type Dependencies = EdgeDependencies & {
   episodes: EpisodeStore
   objects: ObjectStore
   queue: StepQueue
+  usage: UsageStore
+  notesCache: NotesCache
   breakers: SharedBreakers
 }
 
@@ -24,5 +30,13 @@ export const dependencies = once((): Dependencies => {
   const { config, firestore } = edge
   const breakers = sharedBreakers(config, firestore)
   const objects = objectStore(config, breakers.gcs)
-  return { ...edge, breakers, episodes: episodeStore(firestore, config), objects, queue: stepQueue(config) }
+  return {
+    ...edge,
+    breakers,
+    episodes: episodeStore(firestore, config),
+    objects,
+    queue: stepQueue(config),
+    usage: usageStore(firestore, edge.now),
+    notesCache: notesCache(firestore, edge.now),
+  }
 })

@@ -7,6 +7,9 @@ import { failureOfFirestore, firestoreAccess } from '../store/firestore.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
 import { logBreakerEvent } from '../telemetry/breaker-events.ts'
 import { idempotencyRecords } from '../store/idempotency.ts'
+import { RateLimiter } from '../quotas/rate-limiter.ts'
+import { sharedRates } from '../store/rates.ts'
+import { errorFields, log } from '../telemetry/log.ts'
 import { once } from '../resilience/once.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
@@ -28,8 +31,14 @@ export const edgeDependencies = once((): EdgeDependencies => {
     }),
   )
   const idempotency = idempotencyRecords(firestore, Date.now)
-  return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency }
+  const rates = new RateLimiter(sharedRates(firestore), () => performance.now(), logRateTrouble)
+  return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency, rates }
 })
+
+/** Calls are let through all the same. */
+function logRateTrouble(error: unknown): void {
+  log('WARNING', 'rate.counted_alone', { error: errorFields(error) })
+}
 
 /** A function that asks nobody who they are does not load what checks tokens. */
 function lazyVerifier(config: Config): TokenVerifier {

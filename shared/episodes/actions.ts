@@ -1,29 +1,27 @@
 import { randomBytes } from 'node:crypto'
-import type { Readable } from 'node:stream'
 
-import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
-import { episodePrefix, handTranscriptKey, sourceKey } from './artefacts.ts'
+import { recordedSeconds } from '../quotas/usage.ts'
+import { handTranscriptKey } from './artefacts.ts'
+import { changeAndEnqueue, enqueueAll, hasHad, OWNER, readOwned, requireStatus } from './change.ts'
+import type { Needs, Owner } from './change.ts'
 import type { HandTranscript } from './hand-transcript.ts'
 import { cancel, start, takeTranscript } from './lifecycle.ts'
 import { outstandingOrders } from './machine.ts'
 import { freshSteps } from './moves.ts'
 import type { Moved } from './moves.ts'
+import { removeFiles } from './removal.ts'
 import { SCHEMA_VERSION } from './schema.ts'
-import type { Episode, EpisodeStatus, Options } from './schema.ts'
-import type { StepName, StepOrder } from './steps.ts'
+import type { Episode, Options } from './schema.ts'
+import type { StepName } from './steps.ts'
 import { fileNameOf } from './text.ts'
 import type { Outputs } from './view.ts'
 
 const DOWNLOAD_SECONDS = 3600
-const UPLOAD_SECONDS = 3600
 
-const OWNER = { by: 'owner' }
-/** How many operations an episode remembers. */
-const REMEMBERED_OPERATIONS = 16
-
-type Needs = Pick<Dependencies, 'episodes' | 'objects' | 'queue' | 'now'>
+/** A reservation for an episode at work outlives the write that begins it, and no more. */
+const BEGINNING_MS = 60_000
 
 /** Creates a draft whose id is the operation's. */
 export async function createEpisode(
@@ -50,50 +48,10 @@ export async function createEpisode(
   return readOwned(needs, userId, episode.id)
 }
 
-/** @throws AppError not_found for an episode that is not there, is being deleted, or is somebody else's */
-export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, episodeId: string): Promise<Episode> {
-  return owned(await needs.episodes.read(episodeId), userId)
-}
-
-/** Streams audio into storage and makes it the episode's recording. */
-export async function uploadAudio(
-  needs: Needs,
-  userId: string,
-  episodeId: string,
-  audio: { stream: () => Readable; contentType: string },
-  signal: AbortSignal,
-): Promise<Episode> {
-  requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
-  const key = sourceKey(episodeId, randomBytes(9).toString('hex'))
-  const stored = await needs.objects.create(key, audio.stream(), audio.contentType, signal)
-  if (stored.sizeBytes === 0) throw new AppError('validation_error', { message: 'The recording is empty.' })
-  return change(needs, userId, episodeId, ['draft'], (episode) => ({
-    ...episode,
-    audio: { key, contentType: audio.contentType, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation },
-  }))
-}
-
-/** A link through which a recording of any size goes straight to storage, once. */
-export async function prepareUpload(
-  needs: Needs,
-  userId: string,
-  wish: { episodeId: string; contentType: string; sizeBytes: number },
-) {
-  const { episodeId, contentType, sizeBytes } = wish
-  requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
-  const key = sourceKey(episodeId, randomBytes(9).toString('hex'))
-  const upload = await needs.objects.signedUpload(key, contentType, sizeBytes, UPLOAD_SECONDS)
-  await change(needs, userId, episodeId, ['draft'], (episode) => ({
-    ...episode,
-    audio: { key, contentType, declaredBytes: sizeBytes },
-  }))
-  return upload
-}
-
 /** Starts the pipeline. Again while it runs: nothing new, but an order that was never enqueued is. */
 export async function processEpisode(
   needs: Needs,
-  userId: string,
+  { userId, limits }: Owner,
   episodeId: string,
   operation: Operation,
 ): Promise<Episode> {
@@ -114,46 +72,86 @@ export async function processEpisode(
     throw new AppError('validation_error', {
       technical: `The upload is larger than the ${audio.declaredBytes} bytes announced`,
     })
-  const pinned = { ...audio, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation }
-  return changeAndEnqueue(needs, userId, episodeId, operation, ['draft', 'processing'], (current) => {
+  const { reservation, ...known } = audio
+  const pinned = { ...known, sizeBytes: stored.sizeBytes, objectGeneration: stored.generation }
+  const begin = (current: Episode): Moved => {
     if (current.status === 'processing')
       return { episode: current, orders: outstandingOrders(current, current.generation) }
     if (current.audio?.key !== audio.key)
       throw new AppError('conflict', { technical: 'Another recording was uploaded meanwhile' })
     return start({ ...current, audio: pinned }, needs.now())
-  })
+  }
+  const seconds = recordedSeconds({ audio: pinned, results: {} })
+  return atWork(needs, { userId, limits }, episodeId, seconds, (ids) =>
+    changeAndEnqueue(needs, userId, episodeId, operation, ['draft', 'processing'], begin, [reservation, ...ids]),
+  )
+}
+
+/** Reserves one more episode at work while what makes it one is written. */
+async function atWork(
+  needs: Needs,
+  { userId, limits }: Owner,
+  episodeId: string,
+  seconds: number,
+  begin: (reservations: string[]) => Promise<Episode>,
+): Promise<Episode> {
+  const id = `begin-${episodeId}`
+  await needs.usage.reserve(userId, { id, episodes: 1, seconds, untilMs: needs.now() + BEGINNING_MS }, limits)
+  try {
+    return await begin([id])
+  } catch (error) {
+    await needs.usage.release(userId, id).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Takes the words of the recording from its owner, at any moment before it is ready. */
 export async function giveTranscript(
   needs: Needs,
-  userId: string,
+  { userId, limits }: Owner,
   episodeId: string,
   transcript: HandTranscript,
 ): Promise<Episode> {
   const allowed = ['draft', 'processing', 'error'] as const
-  requireStatus(await readOwned(needs, userId, episodeId), allowed)
+  const episode = requireStatus(await readOwned(needs, userId, episodeId), allowed)
   const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
   await needs.objects.create(key, JSON.stringify(transcript), 'application/json')
-  return changeAndEnqueue(needs, userId, episodeId, undefined, allowed, (episode) => {
-    if (episode.status !== 'draft' && episode.audio?.objectGeneration === undefined)
-      throw new AppError('conflict', { technical: 'The episode was never processed' })
-    return takeTranscript(episode, { key, timed: transcript.timed }, needs.now())
-  })
+  const give = (reservations: string[]) =>
+    changeAndEnqueue(
+      needs,
+      userId,
+      episodeId,
+      undefined,
+      allowed,
+      (current) => {
+        if (current.status !== 'draft' && current.audio?.objectGeneration === undefined)
+          throw new AppError('conflict', { technical: 'The episode was never processed' })
+        return takeTranscript(current, { key, timed: transcript.timed }, needs.now())
+      },
+      reservations,
+    )
+  if (episode.status !== 'error') return give([])
+  return atWork(needs, { userId, limits }, episodeId, recordedSeconds(episode), give)
 }
 
 export async function retryEpisode(
   needs: Needs,
-  userId: string,
+  { userId, limits }: Owner,
   episodeId: string,
   operation: Operation,
   from?: StepName,
 ): Promise<Episode> {
-  return changeAndEnqueue(needs, userId, episodeId, operation, ['error', 'cancelled'], (episode) => {
-    if (episode.audio?.objectGeneration === undefined)
+  const episode = await readOwned(needs, userId, episodeId)
+  const again = (current: Episode): Moved => {
+    if (current.audio?.objectGeneration === undefined)
       throw new AppError('conflict', { technical: 'The episode was never processed' })
-    return start(episode, needs.now(), from)
-  })
+    return start(current, needs.now(), from)
+  }
+  const retry = (reservations: string[]) =>
+    changeAndEnqueue(needs, userId, episodeId, operation, ['error', 'cancelled'], again, reservations)
+  // What is not to be done, or is done already, needs no room.
+  if (hasHad(episode, operation) || episode.status === 'processing') return retry([])
+  return atWork(needs, { userId, limits }, episodeId, recordedSeconds(episode), retry)
 }
 
 export async function cancelEpisode(
@@ -179,18 +177,18 @@ export async function deleteEpisode(
   operation: Operation,
 ): Promise<void> {
   const marked = await needs.episodes.move(episodeId, (episode) => {
-    if (episode.userId !== userId) return { gone: true, known: false }
+    if (episode.userId !== userId) return { gone: true, known: false, files: undefined }
     if (episode.deletedAtMs !== undefined)
-      return { gone: episode.filesRemovedAtMs !== undefined, known: knownToProviders(episode) }
+      return { gone: episode.filesRemovedAtMs !== undefined, known: knownToProviders(episode), files: episode }
     const nowMs = needs.now()
     const deleted = { ...episode, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: episode.generation + 1 }
-    return { gone: false, known: knownToProviders(episode), episode: deleted, cause: OWNER }
+    return { gone: false, known: knownToProviders(episode), files: episode, episode: deleted, cause: OWNER }
   })
   if (marked === undefined || marked.gone) {
     if (operation.resumed) return
     throw new AppError('not_found', { message: 'We could not find this episode.' })
   }
-  await needs.objects.removeAll(episodePrefix(episodeId))
+  if (marked.files !== undefined) await removeFiles(needs, marked.files)
   // What providers keep of it is removed by the sweep, which removes the episode after that.
   if (marked?.known) {
     await needs.episodes.move(episodeId, (episode) => ({ episode: { ...episode, filesRemovedAtMs: needs.now() } }))
@@ -218,82 +216,4 @@ export async function outputLinks(needs: Pick<Needs, 'objects'>, episode: Episod
     link(files.srtKey, 'srt'),
   ])
   return { audioUrl, transcriptUrl, vttUrl, srtUrl }
-}
-
-/** Stored first, enqueued second: whatever falls between is outstanding, and enqueuing it again changes nothing. */
-export async function enqueueAll(
-  needs: Pick<Needs, 'queue'>,
-  episodeId: string,
-  orders: readonly StepOrder[],
-): Promise<void> {
-  await Promise.all(orders.map((order) => needs.queue.enqueue(episodeId, order)))
-}
-
-async function change(
-  needs: Needs,
-  userId: string,
-  episodeId: string,
-  allowed: readonly EpisodeStatus[],
-  transition: (episode: Episode) => Episode,
-): Promise<Episode> {
-  return changeAndEnqueue(needs, userId, episodeId, undefined, allowed, (episode) => ({
-    episode: transition(episode),
-    orders: [],
-  }))
-}
-
-async function changeAndEnqueue(
-  needs: Needs,
-  userId: string,
-  episodeId: string,
-  operation: Operation | undefined,
-  allowed: readonly EpisodeStatus[],
-  transition: (episode: Episode) => Moved,
-): Promise<Episode> {
-  const moved = await needs.episodes.move(episodeId, (stored) => {
-    const episode = owned(stored, userId)
-    if (hasHad(episode, operation))
-      return { result: { episode, orders: outstandingOrders(episode, episode.generation) } }
-    const after = transition(requireStatus(episode, allowed))
-    return after.episode === episode
-      ? { result: after }
-      : { episode: { ...remembering(after.episode, operation), updatedAtMs: needs.now() }, cause: OWNER, result: after }
-  })
-  if (moved === undefined) throw new AppError('not_found')
-  await enqueueAll(needs, episodeId, moved.result.orders)
-  return moved.episode ?? moved.result.episode
-}
-
-/** Whether the operation has had its effect on this episode. */
-function hasHad({ recentOperations }: Episode, operation: Operation | undefined): boolean {
-  return operation?.keyed === true && recentOperations?.includes(operation.id) === true
-}
-
-function remembering(episode: Episode, operation: Operation | undefined): Episode {
-  if (operation?.keyed !== true) return episode
-  const recentOperations = [...(episode.recentOperations ?? []), operation.id].slice(-REMEMBERED_OPERATIONS)
-  return { ...episode, recentOperations }
-}
-
-function owned(episode: Episode | undefined, userId: string): Episode {
-  if (episode === undefined || episode.userId !== userId || episode.deletedAtMs !== undefined)
-    throw new AppError('not_found', { message: 'We could not find this episode.' })
-  return episode
-}
-
-function requireStatus(episode: Episode, allowed: readonly EpisodeStatus[]): Episode {
-  if (allowed.includes(episode.status)) return episode
-  throw new AppError('conflict', {
-    message: `This is not possible while the episode is ${SPOKEN[episode.status]}.`,
-    technical: `The episode is ${episode.status}; expected ${allowed.join(' or ')}`,
-    details: { status: episode.status },
-  })
-}
-
-const SPOKEN: Record<EpisodeStatus, string> = {
-  draft: 'a draft',
-  processing: 'being processed',
-  ready: 'ready',
-  error: 'stopped by an error',
-  cancelled: 'cancelled',
 }

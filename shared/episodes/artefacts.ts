@@ -13,6 +13,11 @@ export function handTranscriptKey(episodeId: string, uploadId: string): string {
   return `${episodePrefix(episodeId)}by-hand/${uploadId}.json`
 }
 
+/** What was spoken for a person, for all their episodes; removed with any of them, or with age. */
+export function cachedVoiceKey(hash: string): string {
+  return `cache/voice/${hash}.mp3`
+}
+
 /** The one name of each artefact that a generation makes. */
 export function artefactKey(episodeId: string, generation: number, artefact: Artefact): string {
   return `${episodePrefix(episodeId)}g${generation}/${artefact}`

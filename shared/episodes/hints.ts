@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 
 import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
-import { enqueueAll } from './actions.ts'
+import { enqueueAll } from './change.ts'
 import { hurry } from './machine.ts'
 import type { StepName } from './steps.ts'
 import { currentRun, inRun } from './upgrade.ts'

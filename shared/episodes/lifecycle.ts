@@ -11,7 +11,10 @@ import type { StepName } from './steps.ts'
  * are to be done again `from` one on.
  */
 export function start(episode: Episode, nowMs: number, from?: StepName): Moved {
-  return startAgain(episode, nowMs, from === undefined ? new Set<StepName>() : withFollowers(from))
+  if (from === undefined) return startAgain(episode, nowMs, new Set<StepName>())
+  const moved = startAgain(episode, nowMs, withFollowers(from))
+  const { steps } = moved.episode
+  return { ...moved, episode: { ...moved.episode, steps: { ...steps, [from]: { ...steps[from], anew: true } } } }
 }
 
 /** What depends on the words of the recording. */

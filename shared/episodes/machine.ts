@@ -1,4 +1,4 @@
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STEPS } from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, PROVIDER_OF, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
 import { fail, finishStep, isOpen, orderStep, released, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
@@ -13,8 +13,13 @@ import type { Run } from './upgrade.ts'
 /** What names one attempt of a step; a write that carries an older one changes nothing. */
 export type Fence = { generation: number; step: StepName; token: string }
 
-/** How an attempt ended. */
-export type Outcome =
+/** What an attempt has cost at its provider: unit to amount. */
+export type Cost = Readonly<Record<string, number>>
+
+/** How an attempt ended, and what it cost. */
+export type Outcome = Ending & { cost?: Cost | undefined }
+
+type Ending =
   /**
    * `degraded`: in words, what the result lacks. `fallsBack`: it is a fallback's, and after `upgradeAfterMs` the provider
    * is asked for a better one.
@@ -180,6 +185,23 @@ export function settle(
   episode: Episode,
   fence: Fence,
   outcome: Outcome,
+  nowMs: number,
+  deadlineMs: number,
+): Moved | undefined {
+  return settleEnding(withCost(episode, PROVIDER_OF[fence.step], outcome.cost), fence, outcome, nowMs, deadlineMs)
+}
+
+function withCost(episode: Episode, provider: string | undefined, cost: Cost | undefined): Episode {
+  if (cost === undefined || provider === undefined) return episode
+  const before = episode.costs?.[provider] ?? {}
+  const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])
+  return { ...episode, costs: { ...episode.costs, [provider]: { ...before, ...Object.fromEntries(sums) } } }
+}
+
+function settleEnding(
+  episode: Episode,
+  fence: Fence,
+  outcome: Ending,
   nowMs: number,
   deadlineMs: number,
 ): Moved | undefined {

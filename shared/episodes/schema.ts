@@ -115,6 +115,8 @@ const Step = z.looseObject({
       nextTryAtMs: z.number().optional(),
     })
     .optional(),
+  /** Its owner wants another result than there was. */
+  anew: z.boolean().optional(),
   /** Why there is no fallback for this recording; it is not tried again. */
   noFallback: z.string().optional(),
   error: EpisodeFault.optional(),
@@ -140,8 +142,9 @@ const AllResults = z.looseObject({
   transcribe: z
     .looseObject({ transcriptKey: z.string(), durationSeconds: z.number(), wordCount: z.number() })
     .optional(),
-  write: z.looseObject({ notesKey: z.string(), notes: Notes }).optional(),
-  voice: z.looseObject({ audioKey: z.string(), characters: z.number() }).optional(),
+  /** `cacheKey`: under what the same is kept for its owner's other episodes. */
+  write: z.looseObject({ notesKey: z.string(), notes: Notes, cacheKey: z.string().optional() }).optional(),
+  voice: z.looseObject({ audioKey: z.string(), characters: z.number(), cacheKey: z.string().optional() }).optional(),
   master: z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() }).optional(),
   finish: z
     .looseObject({ audioKey: z.string(), transcriptKey: z.string(), vttKey: z.string(), srtKey: z.string() })
@@ -165,6 +168,8 @@ export const Episode = z.looseObject({
       sizeBytes: z.number().optional(),
       objectGeneration: z.string().optional(),
       declaredBytes: z.number().optional(),
+      /** Its owner's reservation of room, until it is known what has arrived. */
+      reservation: z.string().optional(),
     })
     .optional(),
   steps: Steps,
@@ -188,6 +193,8 @@ export const Episode = z.looseObject({
   recentOperations: z.array(z.string()).optional(),
   /** The latest changes, oldest first. */
   history: z.array(HistoryEntry).optional(),
+  /** What it has cost: provider to unit to amount, as providers measure it. */
+  costs: z.record(z.string(), z.record(z.string(), z.number())).optional(),
   /** Jobs at providers that were ever made for it. */
   jobs: z.array(z.looseObject({ step: z.enum(STEPS), id: z.string() })).optional(),
   /** When the sweep must look at it should nothing else happen; absent: never. Derived, and kept to be queried. */

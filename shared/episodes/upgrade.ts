@@ -52,13 +52,13 @@ export function currentRun(episode: Episode): Run {
 export function folded(episode: Episode, run: Run): Episode {
   const { upgrade } = episode
   if (upgrade === undefined || run.generation !== upgrade.generation) return run
-  const { replaces: _over, jobs, ...rest } = run
-  const known = { ...episode, ...(jobs && { jobs }), updatedAtMs: run.updatedAtMs }
+  const { replaces: _over, ...rest } = run
+  const { jobs, costs } = run
+  const known = { ...episode, ...(jobs && { jobs }), ...(costs && { costs }), updatedAtMs: run.updatedAtMs }
   if (run.status === 'processing') return { ...known, upgrade: { ...upgrade, steps: run.steps, results: run.results } }
   if (run.status !== 'ready') return givenUp(known, upgrade, run)
   return {
     ...rest,
-    ...(jobs && { jobs }),
     ...('processingSinceMs' in episode && { processingSinceMs: episode.processingSinceMs }),
   }
 }

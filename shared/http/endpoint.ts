@@ -3,6 +3,8 @@ import type * as z from 'zod'
 
 import { AppError } from '../errors/app-error.ts'
 import { asAppError } from '../errors/envelope.ts'
+import { limitsOf } from '../quotas/plans.ts'
+import type { Limits } from '../quotas/plans.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { send } from './answer.ts'
@@ -14,6 +16,7 @@ import { compose, openExchange } from './exchange.ts'
 import type { Answer, EdgeNeeds, Exchange, Wrapper } from './exchange.ts'
 import { idempotency } from './idempotency.ts'
 import { inputParsing } from './input.ts'
+import { rateLimit } from './rate-limit.ts'
 import type { Operation } from './operation.ts'
 import { plainAnswer } from './plain-answer.ts'
 import { enter } from './process-end.ts'
@@ -31,6 +34,8 @@ type Call<Input> = {
   readonly requestId: string
   /** The signed-in person. @throws AppError unauthenticated when the function's caller is not `user` */
   readonly userId: string
+  /** What their plan lets them use. */
+  readonly limits: Limits
   /** What makes an effect happen once: the same in every try with one Idempotency-Key. */
   readonly operation: Operation
   /** One request header, at most once. */
@@ -45,8 +50,7 @@ export type EndpointSpec<Schema extends z.ZodType, Needs> = {
 }
 
 /**
- * The chain around every handler, outermost first. The place after the caller belongs to the rate limit, the one after
- * idempotency to quotas.
+ * The chain around every handler, outermost first. Quotas are reserved by what handlers do, which knows how much it is.
  */
 const CHAIN: readonly Wrapper[] = [
   timing,
@@ -56,6 +60,7 @@ const CHAIN: readonly Wrapper[] = [
   routeCheck,
   timeLimit,
   callerCheck,
+  rateLimit,
   inputParsing,
   idempotency,
 ]
@@ -97,6 +102,10 @@ export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds
 
 function callOf<Input>(exchange: Exchange): Call<Input> {
   const { request } = exchange
+  const user = () => {
+    if (exchange.identity.kind !== 'user') throw new AppError('unauthenticated')
+    return exchange.identity
+  }
   return {
     signal: exchange.signal,
     requestId: exchange.requestId,
@@ -106,8 +115,10 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
       return exchange.input as Input
     },
     get userId() {
-      if (exchange.identity.kind !== 'user') throw new AppError('unauthenticated')
-      return exchange.identity.userId
+      return user().userId
+    },
+    get limits() {
+      return limitsOf(user().plan, exchange.needs.config.defaultPlan)
     },
     header(name) {
       const value = request.headers[name.toLowerCase()]

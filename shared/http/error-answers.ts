@@ -8,10 +8,14 @@ import type { Answer, Exchange, Wrapper } from './exchange.ts'
 /** Whatever is thrown further in becomes the envelope; its error_id finds the request's log line. */
 export const errorAnswers: Wrapper = async (exchange, next) => {
   try {
-    return rendered(await next())
+    return withHeaders(exchange, rendered(await next()))
   } catch (thrown) {
-    return rendered(errorAnswer(exchange, asAppError(thrown)))
+    return withHeaders(exchange, rendered(errorAnswer(exchange, asAppError(thrown))))
   }
+}
+
+function withHeaders({ answerHeaders }: Exchange, answer: Answer): Answer {
+  return { ...answer, headers: { ...answerHeaders, ...answer.headers } }
 }
 
 /** The envelope for an error of this exchange, which is remembered as the reason of its answer. */

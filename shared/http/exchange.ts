@@ -4,6 +4,7 @@ import type * as z from 'zod'
 
 import type { Config } from '../config.ts'
 import type { AppError } from '../errors/app-error.ts'
+import type { RateLimiter } from '../quotas/rate-limiter.ts'
 import { Parts } from '../telemetry/scope.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { traceFields } from '../telemetry/trace.ts'
@@ -30,6 +31,7 @@ export type EdgeConfig = Pick<
   | 'logEveryRequest'
   | 'slowRequestMs'
   | 'verySlowRequestMs'
+  | 'defaultPlan'
 >
 
 /** What the edge itself needs of the world. */
@@ -37,6 +39,7 @@ export type EdgeNeeds = {
   config: EdgeConfig
   tokens: TokenVerifier
   idempotency: IdempotencyRecords
+  rates: Pick<RateLimiter, 'admit'>
   now: () => number
 }
 
@@ -62,6 +65,8 @@ export type Exchange = {
   /** The input as it came, and as the function's schema let it through. */
   rawInput: unknown
   input: unknown
+  /** Headers of whatever the answer will be. */
+  readonly answerHeaders: Record<string, string>
   /** Why the answer is what it is, for the log. */
   failure?: { error: AppError; errorId: string }
   /** The work that was begun; it may outlive its answer. */
@@ -115,6 +120,7 @@ export function openExchange(
     identity: { kind: 'anonymous' },
     rawInput: undefined,
     input: undefined,
+    answerHeaders: {},
   }
 }
 

@@ -5,7 +5,9 @@ import { AppError } from '../errors/app-error.ts'
 import { once } from '../resilience/once.ts'
 
 export type Identity =
-  { kind: 'anonymous' } | { kind: 'user'; userId: string; admin: boolean } | { kind: 'service'; email: string }
+  | { kind: 'anonymous' }
+  | { kind: 'user'; userId: string; admin: boolean; plan?: string }
+  | { kind: 'service'; email: string }
 
 export type TokenVerifier = {
   /** Begins to fetch the keys that the tokens of people, or of services, are signed with. */
@@ -39,7 +41,8 @@ export function tokenVerifier(config: Config): TokenVerifier {
     })
     if (payload.sub === undefined || payload.sub === '' || payload.sub.length > 128)
       throw new errors.JWTClaimValidationFailed('sub is empty or too long', payload, 'sub', 'check_failed')
-    return { kind: 'user', userId: payload.sub, admin: payload['role'] === 'admin' }
+    const { role, plan } = payload
+    return { kind: 'user', userId: payload.sub, admin: role === 'admin', ...(typeof plan === 'string' && { plan }) }
   }
 
   const service = async (token: string, functionUrl: string): Promise<Identity> => {

@@ -26,6 +26,7 @@ const Production = z.object({
   error_message: z.string().nullish(),
   output_basename: z.string().nullish(),
   length: z.number().nullish(),
+  used_credits: z.looseObject({ combined: z.number().nullish() }).nullish(),
   output_files: z.array(z.object({ download_url: z.string().nullish(), format: z.string().nullish() })).nullish(),
 })
 const Envelope = z.object({
@@ -39,7 +40,8 @@ export type ProductionState =
   | { state: 'new' }
   | { state: 'running'; doing: string }
   | { state: 'failed'; message: string }
-  | { state: 'done'; downloadUrl: string; durationSeconds: number }
+  /** `creditHours`: what the provider says it charged. */
+  | { state: 'done'; downloadUrl: string; durationSeconds: number; creditHours?: number }
 
 export type Auphonic = ReturnType<typeof auphonic>
 
@@ -178,7 +180,13 @@ function stateOf(request: ProviderRequest, production: z.infer<typeof Production
   const downloadUrl = production.output_files?.find(({ format }) => format === 'mp3')?.download_url
   if (downloadUrl == null || production.length == null)
     throw badResponse(request, 'a finished production without its file')
-  return { state: 'done', downloadUrl, durationSeconds: production.length }
+  const creditHours = production.used_credits?.combined ?? undefined
+  return {
+    state: 'done',
+    downloadUrl,
+    durationSeconds: production.length,
+    ...(creditHours !== undefined && { creditHours }),
+  }
 }
 
 /** The envelope can say no inside an HTTP 200: both must be looked at. */

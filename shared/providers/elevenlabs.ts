@@ -24,6 +24,11 @@ const ErrorBody = z.object({
   ]),
 })
 
+/** What a spoken text depends on beside its words: the voice, and how it is spoken. */
+export function voiceOf({ voiceId }: { voiceId?: string | undefined }): string {
+  return [voiceId ?? VOICE_ID_DEFAULT, MODEL, OUTPUT_FORMAT].join('/')
+}
+
 export type Spoken = { audio: Buffer; contentType: string; characters: number }
 export type ElevenLabs = ReturnType<typeof elevenLabs>
 

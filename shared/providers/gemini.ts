@@ -28,6 +28,14 @@ const Generated = z.object({
     )
     .optional(),
   promptFeedback: z.object({ blockReason: z.string().optional() }).optional(),
+  usageMetadata: z
+    .object({
+      promptTokenCount: z.number().optional(),
+      cachedContentTokenCount: z.number().optional(),
+      candidatesTokenCount: z.number().optional(),
+      thoughtsTokenCount: z.number().optional(),
+    })
+    .optional(),
 })
 const ErrorBody = z.object({
   error: z.object({
@@ -71,6 +79,15 @@ export type NotesRequest = {
   passages: { startSeconds: number; text: string }[]
 }
 
+/** Notes, and what the call is charged for. */
+export type Written = {
+  notes: Notes
+  tokens: { inputTokens: number; cachedInputTokens: number; outputTokens: number }
+}
+
+/** What the notes of one transcript depend on beside it: another model or instruction makes other notes. */
+export const NOTES_VERSION = `${MODEL}.1`
+
 export type Gemini = ReturnType<typeof gemini>
 
 /** Show notes by generateContent: https://ai.google.dev/api/generate-content */
@@ -78,7 +95,7 @@ export function gemini({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const requestTo = requestsOf('gemini', baseUrl, { 'x-goog-api-key': apiKey }, explain)
   return {
     /** Sent once: an answer that never arrived is charged all the same. */
-    async writeNotes(material: NotesRequest, context: CallContext): Promise<Notes> {
+    async writeNotes(material: NotesRequest, context: CallContext): Promise<Written> {
       const body = JSON.stringify({
         systemInstruction: { parts: [{ text: INSTRUCTION }] },
         contents: [{ role: 'user', parts: [{ text: JSON.stringify(material) }] }],
@@ -89,8 +106,10 @@ export function gemini({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
         },
       })
       const request = requestTo('generateContent', 'POST', `/v1/models/${MODEL}:generateContent`, body)
-      const attempt = async (signal: AbortSignal) =>
-        notesOf(request, await sendForJson(request, Generated, ANSWER_BYTES_MAX, context, signal))
+      const attempt = async (signal: AbortSignal) => {
+        const generated = await sendForJson(request, Generated, ANSWER_BYTES_MAX, context, signal)
+        return { notes: notesOf(request, generated), tokens: tokensOf(generated) }
+      }
       const limits = { attemptTimeoutMs: GENERATE_TIMEOUT_MS, attemptsMax: 1 }
       return guardedCall({ guard, operation: 'generateContent', ...limits, attempt }, context)
     },
@@ -107,6 +126,17 @@ function notesOf(request: ProviderRequest, { candidates, promptFeedback }: z.inf
   const parsed = jsonOf(Notes, text)
   if (parsed === undefined) throw badResponse(request, `no notes in the answer (finish ${finish || 'unknown'})`)
   return parsed
+}
+
+/** Thinking is charged as output. */
+function tokensOf({ usageMetadata = {} }: z.infer<typeof Generated>): Written['tokens'] {
+  const { promptTokenCount = 0, cachedContentTokenCount = 0, candidatesTokenCount = 0 } = usageMetadata
+  const { thoughtsTokenCount = 0 } = usageMetadata
+  return {
+    inputTokens: promptTokenCount,
+    cachedInputTokens: cachedContentTokenCount,
+    outputTokens: candidatesTokenCount + thoughtsTokenCount,
+  }
 }
 
 function explain(status: number, body: string): Partial<ProviderErrorFields> {

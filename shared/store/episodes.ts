@@ -12,6 +12,9 @@ import type { SweepLimits } from '../episodes/sweep/due.ts'
 import { equalJitterMs } from '../resilience/backoff.ts'
 import { GRPC, grpcCode, lostPrecondition } from '../errors/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
+import { usageChange } from '../quotas/usage.ts'
+import type { UsageChange } from '../quotas/usage.ts'
+import { countUsage } from './usage.ts'
 import { changedFields } from './changed-fields.ts'
 import type { FieldChange } from './changed-fields.ts'
 import type { FirestoreAccess } from './firestore.ts'
@@ -32,15 +35,23 @@ export type PageQuery = {
 }
 export type EpisodeStore = ReturnType<typeof episodeStore>
 
-/** What a change is to be: `episode` absent leaves it alone; `cause` goes into its history. */
-type Change = { episode?: Episode | undefined; cause?: Cause | undefined }
+/**
+ * What a change is to be: `episode` absent leaves it alone; `cause` goes into its history; `reservations` of its
+ * owner's usage are over with it.
+ */
+type Change = {
+  episode?: Episode | undefined
+  cause?: Cause | undefined
+  reservations?: readonly (string | undefined)[]
+}
 
 /** An episode as it was at one update time, with the ids of the writes that led there. */
 export type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
 
 /**
  * Episodes in Firestore: one document each, moved by compare-and-set on its update time. With every write go the
- * episode's history and, as `sweepAtMs`, when the sweep must look at it.
+ * episode's history and, as `sweepAtMs`, when the sweep must look at it; in the same commit, what it changes in its
+ * owner's usage.
  */
 export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
   const lastWritten = new Map<string, Version>()
@@ -143,26 +154,35 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
     const writes = [...version.writes, writeId].slice(-REMEMBERED_WRITES)
     const after = stamped(version.episode, decision.episode, decision.cause ?? { by: 'system' })
     const changes = [...changedFields(version.episode, after), { path: ['recentWrites'], value: writes }]
-    const updateTime = await update(id, changes, version.updateTime)
+    const reservations = (decision.reservations ?? []).filter((one) => one !== undefined)
+    const usage = { change: usageChange(version.episode, after), reservations }
+    const updateTime = await update(id, changes, version.updateTime, after.userId, usage)
     if (updateTime !== undefined) remember(id, { episode: after, writes, updateTime })
     return { landed: updateTime !== undefined, decision }
   }
 
   /** @returns the new update time, or undefined when the document has changed, or gone, since it was read */
-  async function update(id: string, changes: FieldChange[], readAt: Timestamp): Promise<Timestamp | undefined> {
+  async function update(
+    id: string,
+    changes: FieldChange[],
+    readAt: Timestamp,
+    userId: string,
+    usage: { change: UsageChange | undefined; reservations: readonly string[] },
+  ): Promise<Timestamp | undefined> {
     const { FieldPath, FieldValue } = await import('@google-cloud/firestore')
     const [first, ...rest] = changes.map(({ path, value }) => [
       new FieldPath(...path),
       value === undefined ? FieldValue.delete() : value,
     ])
     try {
-      const { writeTime } = await firestore.call('update episode', (db) =>
-        db
-          .collection(EPISODES)
-          .doc(id)
-          .update(first?.[0] as FirebaseFirestore.FieldPath, first?.[1], ...rest.flat(), { lastUpdateTime: readAt }),
-      )
-      return writeTime
+      const [written] = await firestore.call('update episode', (db) => {
+        const batch = db.batch()
+        const fields = [first?.[0] as FirebaseFirestore.FieldPath, first?.[1], ...rest.flat()] as const
+        batch.update(db.collection(EPISODES).doc(id), ...fields, { lastUpdateTime: readAt })
+        countUsage(batch, userId, usage, { db, FieldValue })
+        return batch.commit()
+      })
+      return written?.writeTime
     } catch (error) {
       if (lostPrecondition(error)) return undefined
       throw error

@@ -22,7 +22,12 @@ export async function benchChaos(): Promise<void> {
   const cures: number[] = []
   const cloud = await startTestCloud({
     instancesPerFunction: 2,
-    environment: { STEP_LEASE_SECONDS: '4', SAFETY_POLL_SECONDS: '2', STALLED_STEP_THRESHOLD_SECONDS: '6' },
+    environment: {
+      DEFAULT_PLAN: 'unlimited',
+      STEP_LEASE_SECONDS: '4',
+      SAFETY_POLL_SECONDS: '2',
+      STALLED_STEP_THRESHOLD_SECONDS: '6',
+    },
     onLine(line) {
       appendFileSync('.steadycast/chaos.log', `${line}\n`)
       const cured = /"event":"step\.cured".*"tookMs":(\d+)/.exec(line)?.[1]

@@ -1,6 +1,8 @@
 import { Firestore } from '@google-cloud/firestore'
 import { Storage } from '@google-cloud/storage'
 
+import { Usage } from '../../shared/quotas/usage.ts'
+import { SPEECH } from '../e2e/cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView, HistoryView } from '../../shared/episodes/view.ts'
 import type { paidRequests } from '../e2e/cloud.ts'
@@ -34,9 +36,41 @@ export function faultsOf(
   return faults
 }
 
+/** What is wrong with the counters of a person all of whose episodes have become ready once: nothing may be. */
+export async function usageFaultsOf(cloud: LocalCloud, episodes: number): Promise<string[]> {
+  return withStore(cloud, async (db) => {
+    const [document] = (await db.collection('usage').get()).docs
+    const usage = Usage.parse(document?.data() ?? {})
+    const counted = {
+      storageBytes: usage.storageBytes,
+      activeEpisodes: usage.activeEpisodes,
+      activeSeconds: usage.activeSeconds,
+      ready: Object.values(usage.months).reduce((sum, month) => sum + month.episodes, 0),
+    }
+    const real = { storageBytes: episodes * SPEECH.length, activeEpisodes: 0, activeSeconds: 0, ready: episodes }
+    return JSON.stringify(counted) === JSON.stringify(real)
+      ? []
+      : [`counted ${JSON.stringify(counted)}, and it is ${JSON.stringify(real)}`]
+  })
+}
+
 /** What storage holds under an episode's name that the episode does not refer to. */
 export async function orphansOf(cloud: LocalCloud, episodeId: string): Promise<string[]> {
   const { environment } = cloud
+  const storage = new Storage({
+    projectId: 'demo-steadycast',
+    apiEndpoint: String(environment['STORAGE_API_ENDPOINT']),
+  })
+  return withStore(cloud, async (db) => {
+    const document = JSON.stringify((await db.doc(`episodes/${episodeId}`).get()).data())
+    const [files] = await storage
+      .bucket(String(environment['STORAGE_BUCKET']))
+      .getFiles({ prefix: `episodes/${episodeId}/` })
+    return files.map(({ name }) => name).filter((name) => !document.includes(`"${name}"`))
+  })
+}
+
+async function withStore<T>({ environment }: LocalCloud, look: (db: Firestore) => Promise<T>): Promise<T> {
   process.env['GOOGLE_APPLICATION_CREDENTIALS'] = environment['GOOGLE_APPLICATION_CREDENTIALS']
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const [host = '', port = ''] = String(environment['FIRESTORE_EMULATOR_HOST']).split(':')
@@ -46,16 +80,8 @@ export async function orphansOf(cloud: LocalCloud, episodeId: string): Promise<s
     ssl: false,
     customHeaders: { Authorization: 'Bearer owner' },
   })
-  const storage = new Storage({
-    projectId: 'demo-steadycast',
-    apiEndpoint: String(environment['STORAGE_API_ENDPOINT']),
-  })
   try {
-    const document = JSON.stringify((await db.doc(`episodes/${episodeId}`).get()).data())
-    const [files] = await storage
-      .bucket(String(environment['STORAGE_BUCKET']))
-      .getFiles({ prefix: `episodes/${episodeId}/` })
-    return files.map(({ name }) => name).filter((name) => !document.includes(`"${name}"`))
+    return await look(db)
   } finally {
     await db.terminate()
   }

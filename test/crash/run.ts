@@ -9,7 +9,7 @@ import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView, HistoryView } from '../../shared/episodes/view.ts'
 import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
 import type { Plan } from './crash-point.ts'
-import { faultsOf, orphansOf } from './invariants.ts'
+import { faultsOf, orphansOf, usageFaultsOf } from './invariants.ts'
 
 /**
  * `npm run test:crash`: every request of the pipeline that changes something elsewhere is found by watching one episode
@@ -58,13 +58,14 @@ class Lane {
   async record(): Promise<string[]> {
     for (let i = 0; i < 2; i++) await this.run(undefined)
     const reached = readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
-    // The sweeps of a run come by the clock, not by what the episode does.
-    return reached.filter((point) => !point.startsWith('ops.sweep '))
+    // Sweeps and looks at the episode come by the clock, not by what the episode does.
+    return reached.filter((point) => !/^(ops\.sweep|episodes\.get) /.test(point))
   }
 
   async run(crash: Crash | undefined): Promise<Ended> {
-    const { id } = await uploaded(this.client, 'crash', { intro: { text: 'Hello.' } })
     const plan: Plan = { run: ++this.#runs, crash }
+    // Nothing that an earlier run has paid for may be of use to this one.
+    const { id } = await uploaded(this.client, `Crash ${plan.run}`, { intro: { text: `Hello ${plan.run}.` } })
     writeFileSync(this.#planFile, JSON.stringify(plan))
     const struckFile = `${this.#planFile}.struck.${plan.run}`
     const thawed = crash?.signal === 'SIGSTOP' ? this.#thaw(id, struckFile) : Promise.resolve()
@@ -85,6 +86,11 @@ class Lane {
       ...(await this.#unservable(after)),
     ]
     return { crash, struck, faults, episodeId: id }
+  }
+
+  /** What is wrong with what all those episodes are counted as. */
+  usageFaults(): Promise<string[]> {
+    return usageFaultsOf(this.cloud, this.#runs)
   }
 
   async sweep(): Promise<void> {
@@ -177,6 +183,7 @@ try {
   process.stdout.write(`${points.length} points, ${crashes.length} runs\n`)
   const queue = crashes.values()
   const ended: Ended[] = []
+  const usageFaults: string[] = []
   const work = async (lane: Lane) => {
     const mine: Ended[] = []
     for (const crash of queue) {
@@ -192,6 +199,9 @@ try {
     // Whatever attempts that lost left in storage is old enough now.
     await sleep(ORPHAN_AGE_SECONDS * 1000 + 500)
     for (let i = 0; i < 3; i++) await lane.sweep()
+    const miscounted = await lane.usageFaults()
+    if (miscounted.length > 0) process.stdout.write(`usage: ${miscounted.join('; ')}\n`)
+    usageFaults.push(...miscounted)
     for (const result of mine) {
       const orphans = await orphansOf(lane.cloud, result.episodeId)
       if (orphans.length > 0) result.faults.push(`storage holds ${orphans.join(', ')}`)
@@ -206,7 +216,7 @@ try {
   const idle = struck < ended.length * REACHED_LEAST
   if (idle) process.stdout.write('too few runs reached their point to say anything\n')
   process.stdout.write(`${ended.length - faulty} passed, ${faulty} failed\n`)
-  process.exitCode = faulty > 0 || idle ? 1 : 0
+  process.exitCode = faulty > 0 || idle || usageFaults.length > 0 ? 1 : 0
 } finally {
   await Promise.all(lanes.map(({ cloud }) => cloud.stop()))
   rmSync(folder, { recursive: true, force: true })

@@ -19,11 +19,13 @@ beforeAll(async () => {
 afterAll(() => cloud.stop())
 afterEach(() => cloud.faults.clear())
 
-const INTRO = { intro: { text: 'Welcome to the show.' } }
 const SPOKEN =
   'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
 
-async function processed(title: string, options: Record<string, unknown> = INTRO): Promise<EpisodeView> {
+/** An intro that nobody has had spoken before. */
+const intro = (words: string) => ({ intro: { text: `Welcome to the show. ${words}` } })
+
+async function processed(title: string, options: Record<string, unknown> = intro(title)): Promise<EpisodeView> {
   const draft = await uploaded(alice, title, options)
   return alice.act('process', draft.id)
 }

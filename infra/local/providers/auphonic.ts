@@ -233,6 +233,8 @@ function viewOf(production: Production, origin: string): Record<string, unknown>
   const { uuid, request, output } = production
   const [status, statusString] = STATUS[production.status]
   const filename = `${request.output_basename ?? 'result'}.mp3`
+  // Hours, three minutes at least.
+  const creditHours = Math.max(0.05, (production.lengthSeconds ?? 0) / 3600)
   return {
     uuid,
     status,
@@ -248,7 +250,7 @@ function viewOf(production: Production, origin: string): Record<string, unknown>
     metadata: request.metadata ?? {},
     webhook: request.webhook ?? '',
     creation_time: production.created,
-    used_credits: { recurring: Math.max(0.05, (production.lengthSeconds ?? 0) / 3600), onetime: 0, combined: 0 },
+    used_credits: { recurring: creditHours, onetime: 0, combined: creditHours },
     output_files: output
       ? [
           {

@@ -1,5 +1,6 @@
 import type { SweepDependencies } from '../../dependencies/sweep.ts'
 import { episodePrefix } from '../artefacts.ts'
+import { removeFiles } from '../removal.ts'
 import type { Episode } from '../schema.ts'
 import { forgetJobs, stopJob } from '../workers/withdraw.ts'
 
@@ -10,7 +11,7 @@ export async function removeEpisode(needs: SweepDependencies, episodeId: string,
   const episode = await needs.episodes.read(episodeId)
   if (episode?.deletedAtMs === undefined) return
   await forgetJobs(needs, episode, callFor(needs, episodeId, signal))
-  await needs.objects.removeAll(episodePrefix(episodeId))
+  await removeFiles(needs, episode)
   await needs.episodes.remove(episodeId)
 }
 
@@ -29,9 +30,20 @@ export async function tidyEpisode(needs: SweepDependencies, episodeId: string, s
   const objects = await needs.objects.list(episodePrefix(episodeId), OBJECTS_MAX)
   for (const object of objects)
     if (!kept.has(object.key) && object.createdAtMs <= oldestMs) await needs.objects.remove(object)
+  const audio = await arrived(needs, episode)
+  const reservations = [episode.audio?.reservation]
   await needs.episodes.move(episodeId, (current) =>
-    current.updatedAtMs === episode.updatedAtMs ? { episode: { ...current, tidiedAtMs: needs.now() } } : {},
+    current.updatedAtMs === episode.updatedAtMs
+      ? { episode: { ...current, ...(audio && { audio }), tidiedAtMs: needs.now() }, reservations }
+      : {},
   )
+}
+
+/** The recording of a draft that was uploaded straight to storage: from here on it counts as what it is. */
+async function arrived(needs: SweepDependencies, { status, audio }: Episode): Promise<Episode['audio']> {
+  if (status !== 'draft' || audio === undefined || audio.sizeBytes !== undefined) return undefined
+  const stored = await needs.objects.stat(audio.key)
+  return stored && { ...audio, sizeBytes: stored.sizeBytes }
 }
 
 /** Every object that an episode says it consists of. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import type { SweepDependencies } from '../../dependencies/sweep.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
-import { enqueueAll } from '../actions.ts'
+import { enqueueAll } from '../change.ts'
 import { artefactKey, outputKeys } from '../artefacts.ts'
 import type { Episode } from '../schema.ts'
 import type { StepName } from '../steps.ts'

@@ -3,7 +3,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import { byAttempt } from '../history.ts'
 import { letGo, note } from '../machine.ts'
-import type { Claimed, Fence, Outcome } from '../machine.ts'
+import type { Claimed, Cost, Fence, Outcome } from '../machine.ts'
 import type { EpisodeFault, Step } from '../schema.ts'
 import { ENTITLED_SHARE, HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
 import { inRun } from '../upgrade.ts'
@@ -23,7 +23,7 @@ export async function attempt(
   const { fence, resumesIntent } = claimed
   const { episode } = claimed.moved
   const lost = new AbortController()
-  let charged = false
+  let cost: Cost | undefined
   let doing: string | undefined
   let renewedAtMs = claimed.askedAtMs
   const signal = AbortSignal.any([requestSignal, lost.signal])
@@ -63,19 +63,20 @@ export async function attempt(
     resumesIntent,
     startedAtMs: needs.now(),
     noteJob: record,
-    charged: () => void (charged = true),
-    wasCharged: () => charged,
+    charged: (units) => void (cost = units),
+    wasCharged: () => cost !== undefined,
     at: (what) => void (doing = what),
   }
   try {
-    return await worked(work, step, claimed.onlyFallback)
+    const outcome = await worked(work, step, claimed.onlyFallback)
+    return { cost, ...outcome }
   } catch (error) {
     if (lost.signal.aborted || error instanceof LeaseLost) return undefined
     if (requestSignal.aborted) {
-      await release(needs, episode.id, fence, charged)
+      await release(needs, episode.id, fence, cost !== undefined)
       throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
     }
-    return outcomeOfFailure(work, error)
+    return { cost, ...outcomeOfFailure(work, error) }
   } finally {
     clearInterval(heartbeat)
   }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 
+import type { ProductionState } from '../../providers/auphonic.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
 import { notAudio, rejected } from './faults.ts'
@@ -82,15 +83,19 @@ async function sendBytes(work: Work, uuid: string): Promise<void> {
   }
 }
 
-async function store(work: Work, made: { downloadUrl: string; durationSeconds: number }): Promise<Outcome> {
+async function store(work: Work, made: Extract<ProductionState, { state: 'done' }>): Promise<Outcome> {
   const { objects, auphonic } = work.needs
   const { id, generation, results } = work.episode
   const audioKey = artefactKey(id, generation, 'mastered.mp3')
   work.at('fetching the mastered audio')
   const audio = await auphonic.download(made.downloadUrl, work.call)
   await objects.create(audioKey, audio, 'audio/mpeg', work.signal)
-  const { durationSeconds } = made
+  const { durationSeconds, creditHours } = made
   const recordingSeconds = results.transcribe?.durationSeconds ?? durationSeconds
   const introSeconds = results.voice ? Math.max(0, durationSeconds - recordingSeconds) : 0
-  return { kind: 'done', results: { master: { audioKey, durationSeconds, introSeconds } } }
+  return {
+    kind: 'done',
+    results: { master: { audioKey, durationSeconds, introSeconds } },
+    cost: { productions: 1, audioSeconds: durationSeconds, ...(creditHours !== undefined && { creditHours }) },
+  }
 }

@@ -107,6 +107,7 @@ async function store(work: Work, job: Extract<TranscriptJob, { status: 'complete
   return {
     kind: 'done',
     results: { transcribe: { transcriptKey, durationSeconds: job.audio_duration, wordCount: words.length } },
+    cost: { jobs: 1, audioSeconds: job.audio_duration },
   }
 }
 

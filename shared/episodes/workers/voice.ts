@@ -1,21 +1,36 @@
-import { artefactKey } from '../artefacts.ts'
+import { createHash } from 'node:crypto'
+
+import { voiceOf } from '../../providers/elevenlabs.ts'
+import { artefactKey, cachedVoiceKey } from '../artefacts.ts'
 import type { StepWork, Work } from './work.ts'
 
-/** The spoken intro. Charges are irreversible, so the audio is stored before anything else. */
+/**
+ * The spoken intro. Charges are irreversible, so the audio is stored before anything else; the same words in the same
+ * voice are spoken once for a person, and kept for their other episodes.
+ */
 export const voice: StepWork = {
   async adopt(work) {
     const audioKey = introKey(work)
     if ((await work.needs.objects.stat(audioKey)) === undefined) return undefined
-    return { kind: 'done', adopted: true, results: { voice: { audioKey, characters: introOf(work).text.length } } }
+    const { text } = introOf(work)
+    return { kind: 'done', adopted: true, results: { voice: { audioKey, characters: text.length } } }
   },
 
   async run(work) {
     const { objects, elevenLabs } = work.needs
-    const spoken = await elevenLabs.speak(introOf(work), work.call)
-    work.charged()
-    const audioKey = introKey(work)
+    const intro = introOf(work)
+    const [audioKey, cacheKey] = [introKey(work), cacheKeyOf(work)]
+    const cached = work.step.anew ? undefined : await objects.stat(cacheKey)
+    if (cached !== undefined) {
+      await objects.create(audioKey, await objects.readStream(cacheKey), cached.contentType, work.signal)
+      const results = { voice: { audioKey, cacheKey, characters: intro.text.length } }
+      return { kind: 'done', adopted: true, results }
+    }
+    const spoken = await elevenLabs.speak(intro, work.call)
+    work.charged({ calls: 1, characters: spoken.characters })
     await objects.create(audioKey, spoken.audio, spoken.contentType, work.signal)
-    return { kind: 'done', results: { voice: { audioKey, characters: spoken.characters } } }
+    await objects.create(cacheKey, spoken.audio, spoken.contentType, work.signal)
+    return { kind: 'done', results: { voice: { audioKey, cacheKey, characters: spoken.characters } } }
   },
 
   async fallBack() {
@@ -33,4 +48,10 @@ function introOf({ episode }: Work) {
 
 function introKey({ episode }: Work): string {
   return artefactKey(episode.id, episode.generation, 'intro.mp3')
+}
+
+function cacheKeyOf(work: Work): string {
+  const intro = introOf(work)
+  const parts = JSON.stringify([work.episode.userId, voiceOf(intro), intro.text])
+  return cachedVoiceKey(createHash('sha256').update(parts).digest('hex'))
 }

@@ -1,6 +1,6 @@
 import type { WorkDependencies } from '../../dependencies/work.ts'
 import type { CallContext } from '../../providers/guarded-call.ts'
-import type { Outcome } from '../machine.ts'
+import type { Cost, Outcome } from '../machine.ts'
 import type { Episode, Results, Step } from '../schema.ts'
 import type { StepName } from '../steps.ts'
 import type { Run } from '../upgrade.ts'
@@ -17,8 +17,11 @@ export type Work = {
   /** An earlier attempt meant to do the same and was not heard of again: look before doing it again. */
   readonly resumesIntent: boolean
   readonly startedAtMs: number
-  /** Says that a paid call has gone through: should its result be lost from here on, another call would be a repeat. */
-  charged(): void
+  /**
+   * Says that a paid call has gone through, and what it cost: should its result be lost from here on, another call would
+   * be a repeat.
+   */
+  charged(cost: Cost): void
   wasCharged(): boolean
   /** Says what the work is at; its owner sees it from the next heartbeat on. */
   at(what: string): void

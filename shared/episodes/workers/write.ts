@@ -1,14 +1,27 @@
+import { createHash } from 'node:crypto'
+
+import { NOTES_VERSION } from '../../providers/gemini.ts'
+import type { NotesRequest } from '../../providers/gemini.ts'
+import { pause } from '../../resilience/deadline.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
 import { extractiveNotes } from '../extractive-notes.ts'
 import type { Outcome } from '../machine.ts'
 import { Notes, tidyChapters } from '../notes.ts'
 import { TITLE_DEFAULT } from '../schema.ts'
+import type { Results } from '../schema.ts'
 import { cues } from '../transcript.ts'
 import { transcriptOf } from './transcript-of.ts'
 import type { StepWork, Work } from './work.ts'
 
-/** Transcript to show notes. The call is charged each time, so its answer is stored before anything else. */
+/** As long as a call can take, and its answer takes to be kept. */
+const WRITING_MS = 150_000
+const LOOK_AGAIN_MS = 1_000
+
+/**
+ * Transcript to show notes. The call is charged each time, so its answer is stored before anything else, and the same
+ * words of the same person are asked about once.
+ */
 export const write: StepWork = {
   async adopt(work) {
     const notesKey = keyOf(work, 'notes.json')
@@ -18,19 +31,15 @@ export const write: StepWork = {
   },
 
   async run(work): Promise<Outcome> {
-    const transcript = await transcriptOf(work)
-    const answered = await work.needs.gemini.writeNotes(
-      {
-        title: work.episode.title,
-        language: transcript.language,
-        durationSeconds: transcript.durationSeconds,
-        passages: cues(transcript.words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text })),
-      },
-      work.call,
-    )
-    work.charged()
-    const notes = { ...answered, chapters: tidyChapters(answered.chapters, transcript.durationSeconds) }
-    return { kind: 'done', results: await stored(work, 'notes.json', notes) }
+    const material = await materialOf(work)
+    const cacheKey = cacheKeyOf(work, material)
+    const cached = work.step.anew ? undefined : await cachedNotes(work, cacheKey)
+    if (cached !== undefined)
+      return { kind: 'done', adopted: true, results: await stored(work, 'notes.json', cached, cacheKey) }
+    const notes = await asked(work, material, cacheKey)
+    const results = await stored(work, 'notes.json', notes, cacheKey)
+    await work.needs.notesCache.keep(cacheKey, work.episode.id, notes)
+    return { kind: 'done', results }
   },
 
   async fallBack(work) {
@@ -46,6 +55,42 @@ export const write: StepWork = {
   },
 }
 
+async function materialOf(work: Work): Promise<NotesRequest> {
+  const { words, language, durationSeconds } = await transcriptOf(work)
+  const passages = cues(words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text }))
+  return { title: work.episode.title, language, durationSeconds, passages }
+}
+
+/** Whose notes, of what, by which model and instruction. */
+function cacheKeyOf({ episode }: Work, material: NotesRequest): string {
+  const parts = JSON.stringify([episode.userId, NOTES_VERSION, material])
+  return createHash('sha256').update(parts).digest('hex')
+}
+
+/** Notes of the same words: those that are there, or that another episode's worker is getting just now. */
+async function cachedNotes(work: Work, cacheKey: string): Promise<Notes | undefined> {
+  const { notesCache, now } = work.needs
+  for (;;) {
+    const found = await notesCache.claim(cacheKey, work.episode.id, WRITING_MS)
+    if (found.kind === 'found') return found.notes
+    if (found.kind === 'ours') return undefined
+    work.at('waiting for the same notes, which are being written')
+    await pause(Math.min(LOOK_AGAIN_MS, Math.max(1, found.untilMs - now())), work.signal)
+  }
+}
+
+async function asked(work: Work, material: NotesRequest, cacheKey: string): Promise<Notes> {
+  const { gemini, notesCache } = work.needs
+  try {
+    const { notes, tokens } = await gemini.writeNotes(material, work.call)
+    work.charged({ calls: 1, ...tokens })
+    return { ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) }
+  } catch (error) {
+    await notesCache.forget(cacheKey)
+    throw error
+  }
+}
+
 function keyOf({ episode }: Work, artefact: Artefact): string {
   return artefactKey(episode.id, episode.generation, artefact)
 }
@@ -54,8 +99,9 @@ async function stored(
   work: Work,
   artefact: Artefact,
   notes: Notes,
-): Promise<{ write: { notesKey: string; notes: Notes } }> {
+  cacheKey?: string,
+): Promise<Required<Pick<Results, 'write'>>> {
   const notesKey = keyOf(work, artefact)
   await work.needs.objects.create(notesKey, JSON.stringify(notes), 'application/json', work.signal)
-  return { write: { notesKey, notes } }
+  return { write: { notesKey, notes, ...(cacheKey !== undefined && { cacheKey }) } }
 }

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
+import { PLANS } from '../../../shared/quotas/plans.ts'
+import { notesCache } from '../../../shared/store/notes-cache.ts'
+import { usageStore } from '../../../shared/store/usage.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { EpisodeStore } from '../../../shared/store/episodes.ts'
 import { startStore } from '../store-fixture.ts'
@@ -22,11 +25,15 @@ beforeAll(async () => {
       preload: () => undefined,
       enqueue: async (id, { step, generation }) => void orders.push(`${id}-${generation}-${step}`),
     },
+    usage: usageStore(store.access, Date.now),
+    notesCache: notesCache(store.access, Date.now),
+    config: testConfig(),
     now: Date.now,
   }
 })
 afterAll(() => store.stop())
 
+const ALICE = { userId: 'alice', limits: PLANS.standard }
 const wish = { title: 'x', language: 'en', options: {} }
 const first = () => ({ id: newOperationId(), keyed: true, resumed: false })
 
@@ -62,20 +69,20 @@ describe('the tries of one operation', () => {
   test('begin one generation, however far it has come meanwhile', async () => {
     const id = await ended('error')
     const operation = first()
-    expect((await retryEpisode(needs, 'alice', id, operation)).generation).toBe(2)
+    expect((await retryEpisode(needs, ALICE, id, operation)).generation).toBe(2)
     for (const status of ['processing', 'ready', 'error'] as const) {
       await episodes.move(id, (episode) => ({ episode: { ...episode, status } }))
-      const again = await retryEpisode(needs, 'alice', id, { ...operation, resumed: true })
+      const again = await retryEpisode(needs, ALICE, id, { ...operation, resumed: true })
       expect(again).toMatchObject({ generation: 2, status })
     }
-    expect((await retryEpisode(needs, 'alice', id, first())).generation).toBe(3)
+    expect((await retryEpisode(needs, ALICE, id, first())).generation).toBe(3)
   })
 
   test('cancel what they were meant to cancel, and not what was begun since', async () => {
     const id = await ended('processing')
     const operation = first()
     await cancelEpisode(needs, 'alice', id, operation)
-    await retryEpisode(needs, 'alice', id, first())
+    await retryEpisode(needs, ALICE, id, first())
     expect((await cancelEpisode(needs, 'alice', id, { ...operation, resumed: true })).status).toBe('processing')
   })
 

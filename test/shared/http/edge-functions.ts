@@ -7,6 +7,8 @@ import { loadConfig } from '../../../shared/config.ts'
 import { AppError } from '../../../shared/errors/app-error.ts'
 import { createEndpoint } from '../../../shared/http/endpoint.ts'
 import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
+import { RateLimiter } from '../../../shared/quotas/rate-limiter.ts'
+import { sharedRates } from '../../../shared/store/rates.ts'
 import type { EdgeNeeds } from '../../../shared/http/exchange.ts'
 import { refuseUnguarded, serveInFrontOfFramework } from '../../../shared/http/server.ts'
 import type { Serve } from '../../../shared/http/server.ts'
@@ -34,12 +36,15 @@ const tokens: EdgeNeeds['tokens'] = {
       : { kind: 'user', userId: who, admin: false }
   },
 }
+const firestore = firestoreAccess(config, new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore }))
 const needs: EdgeNeeds = {
   config,
   tokens,
-  idempotency: idempotencyRecords(
-    firestoreAccess(config, new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore })),
-    Date.now,
+  idempotency: idempotencyRecords(firestore, Date.now),
+  rates: new RateLimiter(
+    sharedRates(firestore),
+    () => performance.now(),
+    () => undefined,
   ),
   now: Date.now,
 }

@@ -1,0 +1,36 @@
+import { AppError } from '../errors/app-error.ts'
+import { limitsOf } from '../quotas/plans.ts'
+import type { Admission } from '../quotas/rate-limiter.ts'
+import type { Exchange, Wrapper } from './exchange.ts'
+
+const WINDOW_SECONDS = 60
+
+/**
+ * Calls per person and minute, whatever function they are to. Every answer says what is left, by the fields of
+ * draft-ietf-httpapi-ratelimit-headers-10. Checked before any of the body is read.
+ */
+export const rateLimit: Wrapper = async (exchange, next) => {
+  const { identity, needs } = exchange
+  if (identity.kind !== 'user') return next()
+  const { requestsPerMinute } = limitsOf(identity.plan, needs.config.defaultPlan)
+  if (requestsPerMinute === Infinity) return next()
+  const admission = await needs.rates.admit(identity.userId, requestsPerMinute)
+  tell(exchange, admission, requestsPerMinute)
+  if (!admission.allowed) throw refusal(admission, requestsPerMinute)
+  return next()
+}
+
+function tell({ answerHeaders }: Exchange, { remaining, resetSeconds }: Admission, requestsPerMinute: number): void {
+  answerHeaders['RateLimit-Policy'] = `"requests";q=${requestsPerMinute};w=${WINDOW_SECONDS}`
+  answerHeaders['RateLimit'] = `"requests";r=${remaining};t=${resetSeconds}`
+}
+
+function refusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): AppError {
+  const seconds = retryAfterSeconds === 1 ? '1 second' : `${retryAfterSeconds} seconds`
+  return new AppError('rate_limit_exceeded', {
+    message: `That was too much at once. Please wait ${seconds}.`,
+    technical: `More than ${requestsPerMinute} requests per minute`,
+    details: { limit: requestsPerMinute, windowSeconds: WINDOW_SECONDS, retryAfterSeconds },
+    retryAfterSeconds,
+  })
+}

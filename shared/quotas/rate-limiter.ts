@@ -1,0 +1,157 @@
+import { available, perMinute, take, waitMs } from './gcra.ts'
+import type { RatePolicy } from './gcra.ts'
+
+/** The rate that all instances share. Times are the store's own: a clock that is off takes nobody's calls away. */
+export type SharedRate = {
+  /**
+   * Gives back what was not used and takes up to `wanted` calls.
+   * @returns `arrivalMs` and `nowMs` by the store's clock
+   */
+  exchange(
+    userId: string,
+    policy: RatePolicy,
+    unused: number,
+    wanted: number,
+  ): Promise<{ taken: number; arrivalMs: number; nowMs: number }>
+}
+
+/** Whether a call may be made, and what is left: fields of RateLimit and Retry-After. */
+export type Admission = { allowed: boolean; remaining: number; resetSeconds: number; retryAfterSeconds: number }
+
+/** Calls an instance takes ahead serve it for so long, at its pace; then what is left of them goes back. */
+const AHEAD_MS = 5_000
+const ALLOTMENT_MS = 20_000
+const ALLOTMENT_MIN = 4
+/** Of what is left for all, one instance takes at most this share at once. */
+const ALLOTMENT_SHARE = 1 / 4
+const USERS_MAX = 2_000
+/** A store that did not answer is left alone for so long. */
+const STORE_PAUSE_MS = 2_000
+
+type Local = {
+  allotment: number
+  untilMs: number
+  /** The shared rate as it was seen last, on this instance's clock. */
+  seen: { arrivalMs: number; offsetMs: number }
+  admitted: number
+  sinceMs: number
+  waiting: number
+  syncing?: Promise<void> | undefined
+  /** While the store is away: this instance's own count. */
+  alone?: { arrivalMs: number; untilMs: number } | undefined
+}
+
+/**
+ * Calls per person and minute, over all instances. An instance takes a few calls ahead from the shared rate and counts
+ * them down by itself: most checks cost no store call, and no more is ever admitted than was taken. A refusal is
+ * remembered until it is over. Without the store each instance goes by its own count of the whole rate.
+ */
+export class RateLimiter {
+  readonly #shared: SharedRate
+  readonly #nowMs: () => number
+  readonly #onTrouble: (error: unknown) => void
+  readonly #users = new Map<string, Local>()
+
+  /** @param nowMs a clock that only goes forward */
+  constructor(shared: SharedRate, nowMs: () => number, onTrouble: (error: unknown) => void) {
+    this.#shared = shared
+    this.#nowMs = nowMs
+    this.#onTrouble = onTrouble
+  }
+
+  async admit(userId: string, requestsPerMinute: number): Promise<Admission> {
+    const policy = perMinute(requestsPerMinute)
+    const local = this.#localOf(userId)
+    if (local.allotment === 0 || local.untilMs <= this.#nowMs()) await this.#renew(userId, local, policy)
+    const nowMs = this.#nowMs()
+    if (local.alone !== undefined) return this.#admitAlone(local, local.alone, policy, nowMs)
+    if (local.allotment === 0) return refused(local, policy, nowMs)
+    local.allotment--
+    local.admitted++
+    return admitted(local, policy, nowMs)
+  }
+
+  #localOf(userId: string): Local {
+    const known = this.#users.get(userId)
+    this.#users.delete(userId)
+    const nowMs = this.#nowMs()
+    const fresh = {
+      allotment: 0,
+      untilMs: 0,
+      seen: { arrivalMs: 0, offsetMs: 0 },
+      admitted: 0,
+      sinceMs: nowMs,
+      waiting: 0,
+    }
+    const local: Local = known ?? fresh
+    this.#users.set(userId, local)
+    if (this.#users.size > USERS_MAX) this.#users.delete(this.#users.keys().next().value ?? '')
+    return local
+  }
+
+  /** Takes the next calls ahead; who comes meanwhile waits for the same answer. */
+  async #renew(userId: string, local: Local, policy: RatePolicy): Promise<void> {
+    const nowMs = this.#nowMs()
+    if (local.alone !== undefined && nowMs < local.alone.untilMs) return
+    // What was refused is refused until calls have come back, without asking anybody.
+    if (local.allotment === 0 && local.seen.arrivalMs > 0 && storeTime(local, nowMs, policy) > 0) return
+    local.waiting++
+    local.syncing ??= this.#exchange(userId, local, policy).finally(() => (local.syncing = undefined))
+    await local.syncing
+    local.waiting--
+  }
+
+  async #exchange(userId: string, local: Local, policy: RatePolicy): Promise<void> {
+    // Those who come in this very moment are counted in.
+    await Promise.resolve()
+    const askedMs = this.#nowMs()
+    const unused = local.allotment
+    const pace = local.admitted / Math.max(1000, askedMs - local.sinceMs)
+    const left = available(local.seen.arrivalMs, policy, askedMs + local.seen.offsetMs)
+    const most = local.seen.arrivalMs === 0 ? ALLOTMENT_MIN : Math.max(1, left * ALLOTMENT_SHARE)
+    const wanted = Math.ceil(Math.max(local.waiting, Math.min(most, Math.max(ALLOTMENT_MIN, pace * AHEAD_MS))))
+    local.allotment = 0
+    try {
+      const { taken, arrivalMs, nowMs } = await this.#shared.exchange(userId, policy, unused, wanted)
+      local.alone = undefined
+      local.allotment = taken
+      local.untilMs = this.#nowMs() + ALLOTMENT_MS
+      local.seen = { arrivalMs, offsetMs: nowMs - this.#nowMs() }
+      local.admitted = 0
+      local.sinceMs = askedMs
+    } catch (error) {
+      this.#onTrouble(error)
+      local.alone = { arrivalMs: local.alone?.arrivalMs ?? 0, untilMs: this.#nowMs() + STORE_PAUSE_MS }
+    }
+  }
+
+  #admitAlone(local: Local, alone: NonNullable<Local['alone']>, policy: RatePolicy, nowMs: number): Admission {
+    const { arrivalMs, taken } = take(alone.arrivalMs, policy, nowMs, 1)
+    local.alone = { ...alone, arrivalMs }
+    return answer(taken === 1, arrivalMs, 0, policy, nowMs)
+  }
+}
+
+/** How long calls are refused from here on, by what was seen last; 0 when one may be there. */
+function storeTime({ seen }: Local, nowMs: number, policy: RatePolicy): number {
+  return waitMs(seen.arrivalMs, policy, nowMs + seen.offsetMs, 1)
+}
+
+function admitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
+  return answer(true, seen.arrivalMs, allotment, policy, nowMs + seen.offsetMs)
+}
+
+function refused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
+  return answer(false, seen.arrivalMs, 0, policy, nowMs + seen.offsetMs)
+}
+
+function answer(allowed: boolean, arrivalMs: number, ahead: number, policy: RatePolicy, nowMs: number): Admission {
+  const remaining = allowed ? Math.min(policy.burst, available(arrivalMs, policy, nowMs) + ahead) : 0
+  const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000))
+  return {
+    allowed,
+    remaining,
+    resetSeconds: seconds(waitMs(arrivalMs, policy, nowMs, policy.burst)),
+    retryAfterSeconds: seconds(waitMs(arrivalMs, policy, nowMs, 1)),
+  }
+}

@@ -1,0 +1,162 @@
+import * as z from 'zod'
+
+import type { Episode } from '../episodes/schema.ts'
+import type { Limits } from './plans.ts'
+
+/** What a person uses, in one document. Counters change in the very write that changes an episode. */
+const Month = z.looseObject({
+  episodes: z.number().int().default(0),
+  seconds: z.number().default(0),
+  /** Provider to unit to amount. */
+  costs: z.record(z.string(), z.record(z.string(), z.number())).default({}),
+})
+const Pending = z.looseObject({
+  bytes: z.number().default(0),
+  episodes: z.number().int().default(0),
+  seconds: z.number().default(0),
+  untilMs: z.number(),
+})
+export const Usage = z.looseObject({
+  storageBytes: z.number().default(0),
+  activeEpisodes: z.number().int().default(0),
+  activeSeconds: z.number().default(0),
+  months: z.record(z.string(), Month).default({}),
+  /** Granted, and not yet seen in an episode: expires by itself, so that nothing a crash leaves behind is kept. */
+  pending: z.record(z.string(), Pending).default({}),
+})
+export type Usage = z.infer<typeof Usage>
+
+/** Reservations that a document holds; each upload has one for a day. */
+const PENDING_MAX = 2_000
+
+/** What is asked for: room for a recording, or for one more episode at work. */
+export type Wish = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
+
+type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
+export type Refusal = { quota: Quota; used: number; limit: number; asked: number }
+
+/** What is left of a usage at a time: reservations that have expired are gone. */
+export function current(usage: Usage, nowMs: number): Usage {
+  const pending = Object.fromEntries(Object.entries(usage.pending).filter(([, { untilMs }]) => untilMs > nowMs))
+  return { ...usage, pending }
+}
+
+/** Used and reserved, by the names of the limits. */
+export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
+  const pending = Object.values(current(usage, nowMs).pending)
+  const sum = (what: 'bytes' | 'episodes' | 'seconds') => pending.reduce((all, one) => all + one[what], 0)
+  const month = usage.months[monthOf(nowMs)]
+  const activeEpisodes = usage.activeEpisodes + sum('episodes')
+  return {
+    storageBytes: usage.storageBytes + sum('bytes'),
+    activeEpisodes,
+    episodesThisMonth: (month?.episodes ?? 0) + activeEpisodes,
+    minutesThisMonth: ((month?.seconds ?? 0) + usage.activeSeconds + sum('seconds')) / 60,
+  }
+}
+
+/** Grants a wish and notes it, or says which limit is in its way. Asked again under one id it is one reservation. */
+export function reserve(usage: Usage, wish: Wish, limits: Limits, nowMs: number): Usage | Refusal {
+  const { [wish.id]: _former, ...others } = current(usage, nowMs).pending
+  const without = { ...usage, pending: others }
+  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = wish
+  const used = totals(without, nowMs)
+  const asked: Record<Quota, number> = {
+    storageBytes: bytes,
+    activeEpisodes: episodes,
+    episodesThisMonth: episodes,
+    minutesThisMonth: seconds / 60,
+  }
+  for (const quota of Object.keys(asked) as Quota[])
+    if (asked[quota] > 0 && used[quota] + asked[quota] > limits[quota])
+      return { quota, used: used[quota], limit: limits[quota], asked: asked[quota] }
+  const count = Object.keys(others).length
+  if (count >= PENDING_MAX) return { quota: 'storageBytes', used: count, limit: PENDING_MAX, asked: 1 }
+  return { ...without, pending: { ...others, [id]: { bytes, episodes, seconds, untilMs } } }
+}
+
+export function isRefusal(answer: Usage | Refusal): answer is Refusal {
+  return 'quota' in answer
+}
+
+/** Provider to unit to amount. */
+type Costs = Record<string, Record<string, number>>
+
+/** How the counters change with an episode; undefined when they do not. */
+export type UsageChange = {
+  storageBytes?: number
+  activeEpisodes?: number
+  activeSeconds?: number
+  month?: { name: string; episodes?: number; seconds?: number; costs?: Costs }
+}
+
+/**
+ * What a change of an episode does to its owner's usage: written in the same commit, it is counted exactly once. Only
+ * what became ready is counted towards a month; what it cost at providers is, whatever became of it.
+ */
+export function usageChange(before: Episode | undefined, after: Episode): UsageChange | undefined {
+  const [was, is] = [counted(before), counted(after)]
+  const difference = {
+    storageBytes: is.storageBytes - was.storageBytes,
+    activeEpisodes: is.activeEpisodes - was.activeEpisodes,
+    activeSeconds: is.activeSeconds - was.activeSeconds,
+  }
+  const becameReady = after.status === 'ready' && before !== undefined && before.status !== 'ready'
+  const costs = costsBetween(before, after)
+  const month = {
+    name: monthOf(after.updatedAtMs),
+    ...(becameReady && { episodes: 1, seconds: recordedSeconds(after) }),
+    ...(costs && { costs }),
+  }
+  const changed = Object.entries(difference).filter(([, amount]) => amount !== 0)
+  if (changed.length === 0 && !becameReady && costs === undefined) return undefined
+  return { ...Object.fromEntries(changed), ...((becameReady || costs !== undefined) && { month }) }
+}
+
+function counted(episode: Episode | undefined): {
+  storageBytes: number
+  activeEpisodes: number
+  activeSeconds: number
+} {
+  if (episode === undefined || episode.deletedAtMs !== undefined)
+    return { storageBytes: 0, activeEpisodes: 0, activeSeconds: 0 }
+  const active = episode.status === 'processing'
+  return {
+    storageBytes: episode.audio?.sizeBytes ?? 0,
+    activeEpisodes: active ? 1 : 0,
+    activeSeconds: active ? recordedSeconds(episode) : 0,
+  }
+}
+
+/** The length of a recording in whole seconds: measured once it is transcribed, until then judged by its size. */
+export function recordedSeconds({ audio, results }: Pick<Episode, 'audio' | 'results'>): number {
+  const measured = results.transcribe?.durationSeconds
+  if (measured !== undefined) return Math.round(measured)
+  const lossless = /wav|flac|aiff|l16|pcm/i.test(audio?.contentType ?? '')
+  return Math.ceil(((audio?.sizeBytes ?? 0) * 8) / (lossless ? BITS_PER_SECOND.lossless : BITS_PER_SECOND.lossy))
+}
+
+/** Usual rates: CD in mono, and mp3 for speech. */
+const BITS_PER_SECOND = { lossless: 705_600, lossy: 128_000 }
+
+function costsBetween(before: Episode | undefined, after: Episode): Costs | undefined {
+  const entries = Object.entries(after.costs ?? {}).flatMap(([provider, units]) => {
+    const former = before?.costs?.[provider] ?? {}
+    const more = Object.entries(units)
+      .map(([unit, amount]) => [unit, amount - (former[unit] ?? 0)] as const)
+      .filter(([, amount]) => amount !== 0)
+    return more.length === 0 ? [] : [[provider, Object.fromEntries(more)] as const]
+  })
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+/** `2026-11`, in UTC. */
+export function monthOf(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 7)
+}
+
+/** When the month is over that a time lies in. */
+export function nextMonthMs(timeMs: number): number {
+  const time = new Date(timeMs)
+  return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + 1)
+}

@@ -1,0 +1,165 @@
+import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@google-cloud/firestore'
+
+import { AppError } from '../errors/app-error.ts'
+import { lostPrecondition } from '../errors/grpc-code.ts'
+import type { Limits } from '../quotas/plans.ts'
+import { quotaExceeded } from '../quotas/refusals.ts'
+import { current, isRefusal, reserve, Usage } from '../quotas/usage.ts'
+import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
+import { equalJitterMs } from '../resilience/backoff.ts'
+import type { FirestoreAccess } from './firestore.ts'
+import { userKey } from './user-key.ts'
+
+const COLLECTION = 'usage'
+const CAS_ATTEMPTS_MAX = 12
+const CAS_BACKOFF = { baseMs: 10, capMs: 400 }
+
+export type UsageStore = {
+  read(userId: string): Promise<Usage>
+  /**
+   * Reserves what is asked for. @throws AppError quota_exceeded, or service_unavailable when it cannot be looked up:
+   * without its store a quota lets nobody through.
+   */
+  reserve(userId: string, wish: Wish, limits: Limits): Promise<void>
+  /** Gives a reservation back whose use came to nothing. */
+  release(userId: string, id: string): Promise<void>
+}
+
+type Waiting = {
+  wish: Wish
+  limits: Limits
+  done: (refusal: Refusal | undefined) => void
+  failed: (error: unknown) => void
+}
+
+/** What people use, in Firestore. Reservations that one instance makes for one person at a time share a write. */
+export function usageStore(firestore: FirestoreAccess, now: () => number): UsageStore {
+  const queues = new Map<string, Waiting[]>()
+
+  return {
+    read: async (userId) => (await readUsage(userId)).usage,
+
+    async reserve(userId, wish, limits) {
+      if (unlimited(wish, limits)) return
+      const refusal = await new Promise<Refusal | undefined>((done, failed) => {
+        const queue = queues.get(userId)
+        const waiting = { wish, limits, done, failed }
+        if (queue !== undefined) return void queue.push(waiting)
+        queues.set(userId, [waiting])
+        void drain(userId)
+      })
+      if (refusal !== undefined) throw quotaExceeded(refusal, now())
+    },
+
+    async release(userId, id) {
+      const { FieldValue } = await import('@google-cloud/firestore')
+      await firestore.call('release reservation', (db) =>
+        db
+          .collection(COLLECTION)
+          .doc(userKey(userId))
+          .set({ pending: { [id]: FieldValue.delete() } }, { merge: true }),
+      )
+    },
+  }
+
+  /** Serves whoever waits, all of them at once, until nobody does. */
+  async function drain(userId: string): Promise<void> {
+    for (;;) {
+      // Those who come in this very moment share the write.
+      await Promise.resolve()
+      const batch = queues.get(userId)?.splice(0) ?? []
+      if (batch.length === 0) return void queues.delete(userId)
+      try {
+        const refusals = await reserveAll(userId, batch)
+        for (const [index, { done }] of batch.entries()) done(refusals[index])
+      } catch (error) {
+        for (const { failed } of batch) failed(error)
+      }
+    }
+  }
+
+  async function reserveAll(userId: string, batch: readonly Waiting[]): Promise<(Refusal | undefined)[]> {
+    for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
+      if (attempt > 0) await sleep(equalJitterMs(CAS_BACKOFF, attempt, Math.random))
+      const { usage, updateTime } = await readUsage(userId)
+      const nowMs = now()
+      let next = usage
+      const refusals = batch.map(({ wish, limits }) => {
+        const answer = reserve(next, wish, limits, nowMs)
+        if (isRefusal(answer)) return answer
+        next = answer
+        return undefined
+      })
+      if (next === usage || (await write(userId, current(next, nowMs), updateTime))) return refusals
+    }
+    throw new AppError('service_unavailable', { technical: 'The usage of this account is being changed too fast' })
+  }
+
+  async function readUsage(userId: string): Promise<{ usage: Usage; updateTime?: Timestamp }> {
+    const snapshot = await firestore.call('read usage', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
+    const usage = Usage.parse(snapshot.data() ?? {})
+    return { usage, ...(snapshot.exists && snapshot.updateTime && { updateTime: snapshot.updateTime }) }
+  }
+
+  /** Writes the reservations, if nothing has changed since they were read. */
+  async function write(userId: string, { pending }: Usage, updateTime: Timestamp | undefined): Promise<boolean> {
+    try {
+      await firestore.call('write usage', (db) => {
+        const doc = db.collection(COLLECTION).doc(userKey(userId))
+        return updateTime === undefined
+          ? doc.create({ userId, pending })
+          : doc.update({ userId, pending }, { lastUpdateTime: updateTime })
+      })
+      return true
+    } catch (error) {
+      if (lostPrecondition(error)) return false
+      throw error
+    }
+  }
+}
+
+function unlimited({ bytes, episodes, seconds }: Wish, limits: Limits): boolean {
+  const asked = [
+    ...(bytes ? [limits.storageBytes] : []),
+    ...(episodes ? [limits.activeEpisodes, limits.episodesThisMonth] : []),
+    ...(seconds ? [limits.minutesThisMonth] : []),
+  ]
+  return asked.every((limit) => limit === Infinity)
+}
+
+/** Counts a change of usage in a commit with the episode that caused it; reservations that were for it are over. */
+export function countUsage(
+  batch: WriteBatch,
+  userId: string,
+  { change, reservations }: { change: UsageChange | undefined; reservations: readonly string[] },
+  { db, FieldValue }: { db: FirebaseFirestore.Firestore; FieldValue: typeof FirestoreValue },
+): void {
+  if (change === undefined && reservations.length === 0) return
+  const { month, ...counters } = change ?? {}
+  const more = (amount: number | undefined) => (amount ? FieldValue.increment(amount) : undefined)
+  const increments = (amounts: Record<string, number>) =>
+    Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, FieldValue.increment(amount)]))
+  const costs = Object.fromEntries(
+    Object.entries(month?.costs ?? {}).map(([provider, units]) => [provider, increments(units)]),
+  )
+  const ofMonth = month && {
+    ...(month.episodes && { episodes: more(month.episodes), seconds: more(month.seconds) ?? 0 }),
+    ...(month.costs && { costs }),
+  }
+  batch.set(
+    db.collection(COLLECTION).doc(userKey(userId)),
+    {
+      userId,
+      ...increments(counters as Record<string, number>),
+      ...(month && { months: { [month.name]: ofMonth } }),
+      ...(reservations.length > 0 && {
+        pending: Object.fromEntries(reservations.map((id) => [id, FieldValue.delete()])),
+      }),
+    },
+    { merge: true },
+  )
+}
+
+function sleep(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs))
+}

@@ -36,6 +36,8 @@ export type EpisodeView = {
   outputs?: Partial<Outputs> & {
     notes: { title: string; description: string; chapters: { startSeconds: number; title: string }[]; tags: string[] }
   }
+  /** Provider to unit to amount, as providers measure it. */
+  costs?: Record<string, Record<string, number>>
   error?: EpisodeFault
   createdAt: string
   updatedAt: string
@@ -71,6 +73,7 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
           },
         },
       }),
+    ...(episode.costs && { costs: episode.costs }),
     ...(episode.error && { error: faultView(episode.error) }),
     createdAt: rfc3339(episode.createdAtMs),
     updatedAt: rfc3339(episode.updatedAtMs),

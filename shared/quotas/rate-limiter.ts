@@ -23,7 +23,10 @@ const AHEAD_MS = 5_000
 const ALLOTMENT_MS = 20_000
 const ALLOTMENT_MIN = 4
 /** Of what is left for all, one instance takes at most this share at once. */
-const ALLOTMENT_SHARE = 1 / 4
+const ALLOTMENT_SHARE = 1 / 8
+/** Who is refused is told to wait whole seconds; within the first nobody is asked again. */
+const REFUSED_MS = 1_000
+const RENEWALS_MAX = 4
 const USERS_MAX = 2_000
 /** A store that did not answer is left alone for so long. */
 const STORE_PAUSE_MS = 2_000
@@ -33,6 +36,7 @@ type Local = {
   untilMs: number
   /** The shared rate as it was seen last, on this instance's clock. */
   seen: { arrivalMs: number; offsetMs: number }
+  refusedUntilMs: number
   admitted: number
   sinceMs: number
   waiting: number
@@ -62,7 +66,9 @@ export class RateLimiter {
   async admit(userId: string, requestsPerMinute: number): Promise<Admission> {
     const policy = perMinute(requestsPerMinute)
     const local = this.#localOf(userId)
-    if (local.allotment === 0 || local.untilMs <= this.#nowMs()) await this.#renew(userId, local, policy)
+    // Who came while others were being counted may find nothing left of what was taken for them.
+    for (let tries = 0; tries < RENEWALS_MAX && this.#mustRenew(local); tries++)
+      await this.#renew(userId, local, policy)
     const nowMs = this.#nowMs()
     if (local.alone !== undefined) return this.#admitAlone(local, local.alone, policy, nowMs)
     if (local.allotment === 0) return refused(local, policy, nowMs)
@@ -79,6 +85,7 @@ export class RateLimiter {
       allotment: 0,
       untilMs: 0,
       seen: { arrivalMs: 0, offsetMs: 0 },
+      refusedUntilMs: 0,
       admitted: 0,
       sinceMs: nowMs,
       waiting: 0,
@@ -89,12 +96,16 @@ export class RateLimiter {
     return local
   }
 
+  #mustRenew(local: Local): boolean {
+    const nowMs = this.#nowMs()
+    if (local.alone !== undefined && nowMs < local.alone.untilMs) return false
+    if (local.allotment > 0) return local.untilMs <= nowMs
+    // What was refused is refused until calls have come back, without asking anybody.
+    return nowMs >= local.refusedUntilMs
+  }
+
   /** Takes the next calls ahead; who comes meanwhile waits for the same answer. */
   async #renew(userId: string, local: Local, policy: RatePolicy): Promise<void> {
-    const nowMs = this.#nowMs()
-    if (local.alone !== undefined && nowMs < local.alone.untilMs) return
-    // What was refused is refused until calls have come back, without asking anybody.
-    if (local.allotment === 0 && local.seen.arrivalMs > 0 && storeTime(local, nowMs, policy) > 0) return
     local.waiting++
     local.syncing ??= this.#exchange(userId, local, policy).finally(() => (local.syncing = undefined))
     await local.syncing
@@ -108,7 +119,7 @@ export class RateLimiter {
     const unused = local.allotment
     const pace = local.admitted / Math.max(1000, askedMs - local.sinceMs)
     const left = available(local.seen.arrivalMs, policy, askedMs + local.seen.offsetMs)
-    const most = local.seen.arrivalMs === 0 ? ALLOTMENT_MIN : Math.max(1, left * ALLOTMENT_SHARE)
+    const most = Math.max(1, Math.floor(left * ALLOTMENT_SHARE))
     const wanted = Math.ceil(Math.max(local.waiting, Math.min(most, Math.max(ALLOTMENT_MIN, pace * AHEAD_MS))))
     local.allotment = 0
     try {
@@ -119,6 +130,8 @@ export class RateLimiter {
       local.seen = { arrivalMs, offsetMs: nowMs - this.#nowMs() }
       local.admitted = 0
       local.sinceMs = askedMs
+      if (taken < wanted)
+        local.refusedUntilMs = this.#nowMs() + Math.max(REFUSED_MS, waitMs(arrivalMs, policy, nowMs, 1))
     } catch (error) {
       this.#onTrouble(error)
       local.alone = { arrivalMs: local.alone?.arrivalMs ?? 0, untilMs: this.#nowMs() + STORE_PAUSE_MS }
@@ -130,11 +143,6 @@ export class RateLimiter {
     local.alone = { ...alone, arrivalMs }
     return answer(taken === 1, arrivalMs, 0, policy, nowMs)
   }
-}
-
-/** How long calls are refused from here on, by what was seen last; 0 when one may be there. */
-function storeTime({ seen }: Local, nowMs: number, policy: RatePolicy): number {
-  return waitMs(seen.arrivalMs, policy, nowMs + seen.offsetMs, 1)
 }
 
 function admitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {

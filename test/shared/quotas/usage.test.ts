@@ -1,0 +1,210 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
+import { claim, settle } from '../../../shared/episodes/machine.ts'
+import type { Episode } from '../../../shared/episodes/schema.ts'
+import { STEPS } from '../../../shared/episodes/steps.ts'
+import { limitsOf, PLANS } from '../../../shared/quotas/plans.ts'
+import { quotaExceeded } from '../../../shared/quotas/refusals.ts'
+import {
+  isRefusal,
+  monthOf,
+  nextMonthMs,
+  recordedSeconds,
+  reserve,
+  totals,
+  Usage,
+  usageChange,
+} from '../../../shared/quotas/usage.ts'
+import { usageView } from '../../../shared/quotas/view.ts'
+import { draft, FAULT } from '../episodes/episode-fixtures.ts'
+
+const NOW_MS = Date.UTC(2026, 10, 25, 12)
+const LIMITS = {
+  storageBytes: 1000,
+  activeEpisodes: 3,
+  episodesThisMonth: 5,
+  minutesThisMonth: 10,
+  requestsPerMinute: 60,
+}
+const empty = () => Usage.parse({})
+const wish = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
+
+function granted(usage: Usage, asked: ReturnType<typeof wish>): Usage {
+  const answer = reserve(usage, asked, LIMITS, NOW_MS)
+  if (isRefusal(answer)) throw new Error(JSON.stringify(answer))
+  return answer
+}
+
+describe('a reservation', () => {
+  test('is granted up to the limit and not a byte beyond', () => {
+    const usage = granted(granted(empty(), wish('a', { bytes: 400 })), wish('b', { bytes: 600 }))
+    expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
+    expect(reserve(usage, wish('c', { bytes: 1 }), LIMITS, NOW_MS)).toEqual({
+      quota: 'storageBytes',
+      used: 1000,
+      limit: 1000,
+      asked: 1,
+    })
+  })
+
+  test('asked for twice under one name is one, and the last counts', () => {
+    const usage = granted(granted(empty(), wish('a', { bytes: 900 })), wish('a', { bytes: 1000 }))
+    expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
+  })
+
+  test('that a crash has left behind ends by itself', () => {
+    const usage = granted(empty(), wish('a', { episodes: 1, seconds: 60 }))
+    expect(totals(usage, NOW_MS)).toMatchObject({ activeEpisodes: 1, episodesThisMonth: 1, minutesThisMonth: 1 })
+    expect(totals(usage, NOW_MS + 60_000)).toMatchObject({
+      activeEpisodes: 0,
+      episodesThisMonth: 0,
+      minutesThisMonth: 0,
+    })
+  })
+
+  test.each([
+    ['activeEpisodes', { activeEpisodes: 3 }],
+    ['episodesThisMonth', { activeEpisodes: 1, months: { '2026-11': { episodes: 4 } } }],
+    ['minutesThisMonth', { activeSeconds: 300, months: { '2026-11': { seconds: 300 } } }],
+  ])('of one more episode is refused at %s', (quota, used) => {
+    expect(reserve(Usage.parse(used), wish('a', { episodes: 1, seconds: 1 }), LIMITS, NOW_MS)).toMatchObject({ quota })
+  })
+
+  test('is refused when there are too many to be kept', () => {
+    const pending = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, { untilMs: NOW_MS + 1 }]))
+    expect(isRefusal(reserve(Usage.parse({ pending }), wish('a', { bytes: 1 }), LIMITS, NOW_MS))).toBe(true)
+    expect(isRefusal(reserve(Usage.parse({ pending }), wish('a', { bytes: 1 }), LIMITS, NOW_MS + 2))).toBe(false)
+  })
+
+  test('of last month’s is not this month’s', () => {
+    const usage = Usage.parse({ months: { '2026-10': { episodes: 5, seconds: 600 } } })
+    expect(totals(usage, NOW_MS)).toMatchObject({ episodesThisMonth: 0, minutesThisMonth: 0 })
+    expect([monthOf(NOW_MS), new Date(nextMonthMs(NOW_MS)).toISOString()]).toEqual([
+      '2026-11',
+      '2026-12-01T00:00:00.000Z',
+    ])
+    expect(new Date(nextMonthMs(Date.UTC(2026, 11, 31))).toISOString()).toBe('2027-01-01T00:00:00.000Z')
+  })
+})
+
+describe('a refusal', () => {
+  test('says what was used, what the limit is and when it frees, in words and in details', () => {
+    const monthly = quotaExceeded({ quota: 'episodesThisMonth', used: 5, limit: 5, asked: 1 }, NOW_MS)
+    expect(monthly).toMatchObject({
+      code: 'quota_exceeded',
+      status: 429,
+      message: '5 of the 5 episodes of this month are used. The next ones are there on the first of next month (UTC).',
+      details: { quota: 'episodesThisMonth', used: 5, limit: 5, asked: 1, resetsAt: '2026-12-01T00:00:00.000Z' },
+      retryAfterSeconds: 475_200,
+    })
+    const storage = quotaExceeded({ quota: 'storageBytes', used: 2 ** 30, limit: 2 ** 31, asked: 2 ** 31 }, NOW_MS)
+    expect(storage.message).toContain('1.0 of 2.0 GiB are used. Deleting episodes makes room at once.')
+  })
+})
+
+describe('what an episode counts as', () => {
+  const RESULTS = { transcribe: { transcriptKey: 't', durationSeconds: 90.4, wordCount: 3 } }
+
+  test('is judged by its size until it is measured', () => {
+    const audio = { key: 'k', contentType: 'audio/mpeg', sizeBytes: 16_000 }
+    expect(recordedSeconds({ audio, results: {} })).toBe(1)
+    expect(recordedSeconds({ audio: { ...audio, contentType: 'audio/wav', sizeBytes: 88_200 }, results: {} })).toBe(1)
+    expect(recordedSeconds({ audio, results: RESULTS })).toBe(90)
+  })
+
+  /** What a document holds after these changes, as increments would have made it. */
+  function add(usage: Usage, change: ReturnType<typeof usageChange>): Usage {
+    if (change === undefined) return usage
+    const { month, ...counters } = change
+    const next = structuredClone(usage)
+    for (const [name, amount] of Object.entries(counters) as ['storageBytes', number][]) next[name] += amount
+    if (month === undefined) return next
+    const { episodes = 0, seconds = 0 } = month
+    const before = next.months[month.name] ?? { episodes: 0, seconds: 0, costs: {} }
+    next.months[month.name] = { ...before, episodes: before.episodes + episodes, seconds: before.seconds + seconds }
+    return next
+  }
+
+  test('is right after any life: what is counted is what is there, and only what became ready is counted for the month', () => {
+    const acts = fc.array(fc.constantFrom('work', 'fail', 'cancel', 'retry', 'upload', 'delete'), { maxLength: 40 })
+    fc.assert(
+      fc.property(acts, (sequence) => {
+        let nowMs = NOW_MS
+        let episode: Episode = draft({})
+        let usage = add(empty(), usageChange(undefined, episode))
+        let ready = 0
+        const become = (after: Episode) => {
+          if (after.status === 'ready' && episode.status !== 'ready') ready++
+          usage = add(usage, usageChange(episode, after))
+          episode = after
+        }
+        for (const act of sequence) {
+          nowMs += 1000
+          if (episode.deletedAtMs !== undefined) break
+          if (act === 'upload' && episode.status === 'draft' && episode.audio)
+            become({ ...episode, audio: { ...episode.audio, sizeBytes: nowMs % 977 } })
+          else if (act === 'cancel' && episode.status === 'processing') become(cancel(episode, nowMs).episode)
+          else if (act === 'retry' && episode.status !== 'ready' && episode.status !== 'processing')
+            become(start(episode, nowMs).episode)
+          else if (act === 'delete' && nowMs % 3 === 0) become({ ...episode, deletedAtMs: nowMs })
+          else if ((act === 'work' || act === 'fail') && episode.status === 'processing') {
+            const step = STEPS.find(
+              (name) => episode.steps[name].state === 'pending' && episode.steps[name].dispatch > 0,
+            )
+            if (step === undefined) continue
+            const order = { step, generation: episode.generation, dispatch: episode.steps[step].dispatch }
+            const terms = { token: 't', newJob: { key: 'j', hookToken: 'h' }, leaseUntilMs: nowMs + 1, giveUp: FAULT }
+            const result = claim(episode, order, terms, nowMs)
+            if (result.kind !== 'claimed') continue
+            become(result.moved.episode)
+            const results = step === 'transcribe' ? RESULTS : {}
+            const outcome =
+              act === 'work' ? ({ kind: 'done', results } as const) : ({ kind: 'failed', fault: FAULT } as const)
+            const moved = settle(episode, result.fence, outcome, nowMs, 1e9)
+            if (moved) become(moved.episode)
+          }
+        }
+        const there = episode.deletedAtMs === undefined
+        expect(usage.storageBytes).toBe(there ? (episode.audio?.sizeBytes ?? 0) : 0)
+        expect(usage.activeEpisodes).toBe(there && episode.status === 'processing' ? 1 : 0)
+        expect(usage.activeSeconds).toBe(there && episode.status === 'processing' ? recordedSeconds(episode) : 0)
+        expect(usage.months['2026-11']?.episodes ?? 0).toBe(ready)
+        expect(usage.months['2026-11']?.seconds ?? 0).toBe(ready * 90)
+      }),
+    )
+  })
+
+  test('is nothing new for most changes: no write beside the episode’s own', () => {
+    const episode = start(draft({}), NOW_MS).episode
+    expect(usageChange(episode, { ...episode, title: 'x', updatedAtMs: NOW_MS + 1 })).toBeUndefined()
+  })
+
+  test('costs what providers say, for the month in which they said it', () => {
+    const before = start(draft({}), NOW_MS).episode
+    const first = { ...before, costs: { gemini: { calls: 1, inputTokens: 100 } }, updatedAtMs: NOW_MS }
+    expect(usageChange(before, first)).toEqual({
+      month: { name: '2026-11', costs: { gemini: { calls: 1, inputTokens: 100 } } },
+    })
+    const second = { ...first, costs: { gemini: { calls: 2, inputTokens: 150 }, elevenlabs: { characters: 7 } } }
+    expect(usageChange(first, second)).toEqual({
+      month: { name: '2026-11', costs: { gemini: { calls: 1, inputTokens: 50 }, elevenlabs: { characters: 7 } } },
+    })
+  })
+})
+
+describe('a plan', () => {
+  test('is the token’s, else the configured one', () => {
+    expect(limitsOf('starter', 'standard')).toBe(PLANS.starter)
+    for (const unknown of [undefined, '', 'gold', 'constructor'])
+      expect(limitsOf(unknown, 'standard')).toBe(PLANS.standard)
+  })
+
+  test('without limits says so in usage-get', () => {
+    expect(usageView(empty(), PLANS.unlimited, NOW_MS)).toMatchObject({
+      usage: { storageBytes: 0, activeEpisodes: 0, episodesThisMonth: 0, minutesThisMonth: 0 },
+      limits: { storageBytes: null, requestsPerMinute: null },
+    })
+  })
+})

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { start } from '../../../shared/episodes/lifecycle.ts'
+import { PLANS } from '../../../shared/quotas/plans.ts'
+import { AppError } from '../../../shared/errors/app-error.ts'
+import { perMinute } from '../../../shared/quotas/gcra.ts'
+import { episodeStore } from '../../../shared/store/episodes.ts'
+import { notesCache } from '../../../shared/store/notes-cache.ts'
+import { sharedRates } from '../../../shared/store/rates.ts'
+import { usageStore } from '../../../shared/store/usage.ts'
+import { draft } from '../episodes/episode-fixtures.ts'
+import { startStore } from '../store-fixture.ts'
+import { testConfig } from '../test-config.ts'
+
+let store: Awaited<ReturnType<typeof startStore>>
+beforeAll(async () => (store = await startStore()))
+afterAll(() => store.stop())
+
+const LIMITS = { ...PLANS.starter, activeEpisodes: 37, episodesThisMonth: 1000, storageBytes: 1000 }
+
+describe('at the boundary', () => {
+  test('exactly as many of 1,000 concurrent attempts succeed as there is room for, over five instances', async () => {
+    const instances = Array.from({ length: 5 }, () => usageStore(store.access, Date.now))
+    const attempts = Array.from({ length: 1000 }, async (_, index) => {
+      const wish = { id: `begin-${index}`, episodes: 1, seconds: 60, untilMs: Date.now() + 60_000 }
+      await instances[index % 5]?.reserve('crowd', wish, LIMITS)
+    })
+    const ended = await Promise.allSettled(attempts)
+    const refused = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as AppError)
+    expect(ended.length - refused.length).toBe(37)
+    for (const { code, details } of refused)
+      expect([code, details?.['quota'], details?.['used']]).toEqual(['quota_exceeded', 'activeEpisodes', 37])
+  })
+
+  test('an attempt that fails gives its room back', async () => {
+    const usage = usageStore(store.access, Date.now)
+    const wish = (id: string) => ({ id, bytes: 1000, untilMs: Date.now() + 60_000 })
+    await usage.reserve('one', wish('a'), LIMITS)
+    await expect(usage.reserve('one', wish('b'), LIMITS)).rejects.toMatchObject({ code: 'quota_exceeded' })
+    await usage.release('one', 'a')
+    await usage.reserve('one', wish('b'), LIMITS)
+  })
+})
+
+describe('counters', () => {
+  test('change in the very write that changes the episode, and its reservation ends with it', async () => {
+    const [usage, episodes] = [usageStore(store.access, Date.now), episodeStore(store.access, testConfig())]
+    const episode = {
+      ...draft({}),
+      id: 'c'.repeat(24),
+      userId: 'counted',
+      audio: { key: 'k', contentType: 'audio/flac', objectGeneration: '1' },
+    }
+    await episodes.create(episode)
+    await usage.reserve('counted', { id: 'up', bytes: 500, untilMs: Date.now() + 60_000 }, LIMITS)
+    await episodes.move(episode.id, (current) => ({
+      episode: { ...current, audio: { ...episode.audio, sizeBytes: 400 } },
+      reservations: ['up'],
+    }))
+    expect(await usage.read('counted')).toMatchObject({ storageBytes: 400, pending: {} })
+    await episodes.move(episode.id, (current) => ({ episode: start(current, Date.now()).episode }))
+    expect(await usage.read('counted')).toMatchObject({ activeEpisodes: 1, storageBytes: 400 })
+    await episodes.move(episode.id, (current) => ({ episode: { ...current, deletedAtMs: 1 } }))
+    expect(await usage.read('counted')).toMatchObject({ activeEpisodes: 0, storageBytes: 0, activeSeconds: 0 })
+  })
+})
+
+describe('without the store', () => {
+  const broken = {
+    preload: () => undefined,
+    call: async () => {
+      throw new AppError('service_unavailable')
+    },
+  }
+  test('no quota lets anybody through, except where there is none', async () => {
+    const usage = usageStore(broken, Date.now)
+    const wish = { id: 'a', episodes: 1, untilMs: Date.now() + 1000 }
+    await expect(usage.reserve('x', wish, LIMITS)).rejects.toMatchObject({ code: 'service_unavailable' })
+    await usage.reserve('x', wish, PLANS.unlimited)
+  })
+
+  test('notes are written as if there were no cache', async () => {
+    const cache = notesCache(broken, Date.now)
+    expect(await cache.claim('k', 'e', 1000)).toEqual({ kind: 'ours' })
+    await cache.keep('k', 'e', { title: 'T', description: 'D', chapters: [], tags: [] })
+  })
+})
+
+describe('the shared rate', () => {
+  test('grants what there is and no more, to twenty at once, by the store’s own clock', async () => {
+    const rates = sharedRates(store.access)
+    const grants = await Promise.all(Array.from({ length: 20 }, () => rates.exchange('rated', perMinute(60), 0, 3)))
+    const sum = grants.reduce((all, { taken }) => all + taken, 0)
+    expect(sum).toBeGreaterThanOrEqual(10)
+    expect(sum).toBeLessThanOrEqual(11)
+    expect(Math.abs((grants[0]?.nowMs ?? 0) - Date.now())).toBeLessThan(5000)
+    expect(await rates.exchange('rated', perMinute(60), 3, 0)).toMatchObject({ taken: 0 })
+    expect((await rates.exchange('rated', perMinute(60), 0, 3)).taken).toBe(3)
+  })
+})
+
+describe('notes of the same words', () => {
+  const NOTES = { title: 'T', description: 'D', chapters: [], tags: [] }
+
+  test('are written by one, while others wait, and found by all after', async () => {
+    const cache = notesCache(store.access, Date.now)
+    const claims = await Promise.all(['a', 'b', 'c'].map((episode) => cache.claim('same', episode, 60_000)))
+    expect(claims.map(({ kind }) => kind).toSorted()).toEqual(['ours', 'theirs', 'theirs'])
+    const writer = ['a', 'b', 'c'][claims.findIndex(({ kind }) => kind === 'ours')] ?? ''
+    expect(await cache.claim('same', writer, 60_000)).toEqual({ kind: 'ours' })
+    await cache.keep('same', writer, NOTES)
+    expect(await cache.claim('same', 'd', 60_000)).toEqual({ kind: 'found', notes: NOTES })
+  })
+
+  test('are taken over from a writer that was not heard of again, or that gave up', async () => {
+    let nowMs = 1000
+    const cache = notesCache(store.access, () => nowMs)
+    await cache.claim('lost', 'a', 500)
+    expect(await cache.claim('lost', 'b', 500)).toEqual({ kind: 'theirs', untilMs: 1500 })
+    nowMs = 1500
+    expect(await cache.claim('lost', 'b', 500)).toEqual({ kind: 'ours' })
+    await cache.forget('lost')
+    expect(await cache.claim('lost', 'c', 500)).toEqual({ kind: 'ours' })
+  })
+})

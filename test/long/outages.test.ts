@@ -1,0 +1,97 @@
+import { afterAll, describe, expect, test } from 'vitest'
+
+import { PROVIDERS } from '../../shared/config.ts'
+import type { ProviderName } from '../../shared/config.ts'
+import { PROVIDER_OF, STEPS } from '../../shared/episodes/steps.ts'
+import type { EpisodeView } from '../../shared/episodes/view.ts'
+import { callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+
+/** Every subset of the providers, away for the whole of an episode's life, and then back. */
+const SUBSETS = Array.from({ length: 2 ** PROVIDERS.length }, (_, bits) =>
+  PROVIDERS.filter((_name, index) => bits & (1 << index)),
+)
+/** Clouds side by side: most of an outage is waiting. */
+const LANES = 4
+const READY_MS_MAX = 60_000
+const SPOKEN =
+  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
+const ENVIRONMENT = {
+  FALLBACK_AFTER_SECONDS: '1.5',
+  UPGRADE_AFTER_SECONDS: '0.5',
+  BREAKER_RECOVERY_SECONDS: '0.5',
+  BREAKER_RAMP_SECONDS: '0',
+  BREAKER_CACHE_TTL_SECONDS: '0.2',
+}
+
+type Life = { ready: EpisodeView; readyMs: number; upgraded: EpisodeView; paid: Record<string, number> }
+
+/** Lives through the outage of some providers, and through their return. */
+async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: readonly ProviderName[]): Promise<Life> {
+  const client = await clientOf(lane, 'alice')
+  const title = away.join(' and ') || 'nobody'
+  const draft = await uploaded(client, title, { intro: { text: `Without ${title}.` } })
+  for (const provider of away) await lane.faults.set(provider, { mode: 'down' })
+  const startedAtMs = Date.now()
+  await client.act('process', draft.id)
+  if (away.includes('assemblyai')) {
+    await until(client, draft.id, ({ waitingFor }) => waitingFor?.provider === 'assemblyai')
+    await client.giveTranscript(draft.id, SPOKEN, 'text/plain')
+  }
+  const ready = await settled(client, draft.id)
+  const readyMs = Date.now() - startedAtMs
+  await lane.faults.clear()
+  const stays = away.includes('assemblyai') ? ['transcribe'] : []
+  let upgraded = ready
+  for (let sweeps = 0; sweeps < 100 && upgraded.degraded.length > stays.length; sweeps++) {
+    await callSweep(lane)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    upgraded = await client.get(draft.id)
+    if (upgraded.status !== 'ready') throw new Error(`an upgrade made it ${upgraded.status}`)
+  }
+  const paid = {
+    assemblyai: requestsTo(lane, 'assemblyai', /^\/v2\/transcript$/, draft.id),
+    gemini: requestsTo(lane, 'gemini', /generateContent$/, draft.id),
+    elevenlabs: requestsTo(lane, 'elevenlabs', /text-to-speech/, draft.id),
+    auphonic: requestsTo(lane, 'auphonic', /start\.json$/, draft.id),
+  }
+  return { ready, readyMs, upgraded, paid }
+}
+
+const lives = new Map<string, Promise<Life>>()
+/** All subsets, taken up by the lanes one after the other. */
+async function liveAll(): Promise<void> {
+  const settle = new Map<string, (life: Promise<Life>) => void>()
+  for (const away of SUBSETS)
+    lives.set(away.join(), new Promise<Life>((resolve) => settle.set(away.join(), (life) => resolve(life))))
+  const queue = SUBSETS.values()
+  const lane = async () => {
+    const cloud = await startTestCloud({ environment: ENVIRONMENT })
+    for (const away of queue) {
+      const life = live(cloud, away)
+      settle.get(away.join())?.(life)
+      await life.catch(() => undefined)
+    }
+    await cloud.stop()
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+}
+const all = liveAll()
+afterAll(() => all, 60_000)
+
+describe('an episode of its whole life without', () => {
+  test.each(SUBSETS.map((away) => [away.join(', ') || 'nobody', away] as const))(
+    '%s is ready, degraded where it must be, and upgraded when they are back',
+    async (_name, away) => {
+      const { ready, readyMs, upgraded, paid } = await (lives.get(away.join()) ?? Promise.reject(new Error('no life')))
+      const expected = STEPS.filter((step) => away.some((provider) => PROVIDER_OF[step] === provider))
+      expect(ready).toMatchObject({ status: 'ready', degraded: expected })
+      for (const step of STEPS) expect(ready.steps[step].degraded !== undefined).toBe(expected.includes(step))
+      expect(readyMs).toBeLessThan(READY_MS_MAX)
+      expect(ready.outputs?.notes.description.length).toBeGreaterThan(20)
+      expect(upgraded).toMatchObject({ status: 'ready', degraded: expected.filter((step) => step === 'transcribe') })
+      // What somebody typed is not transcribed once more, and nothing is charged twice.
+      expect(paid).toEqual({ assemblyai: away.includes('assemblyai') ? 0 : 1, gemini: 1, elevenlabs: 1, auphonic: 1 })
+    },
+    300_000,
+  )
+})

@@ -48,13 +48,19 @@ export function elevenLabs({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
         const contentType = response.headers.get('content-type') ?? ''
         if (!contentType.startsWith('audio/')) throw badResponse(request, 'the answer is not audio')
         const audio = await readBytes(request, response, AUDIO_BYTES_MAX, 'refuse')
-        if (audio.length === 0) throw badResponse(request, 'the answer is empty')
+        if (!isMp3(audio)) throw badResponse(request, 'the answer is no mp3, whatever it says it is')
         return { audio, contentType, characters: Number(response.headers.get('character-cost') ?? text.length) }
       }
       const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
       return guardedCall({ guard, operation: 'textToSpeech', ...limits, attempt }, context)
     },
   }
+}
+
+/** A tag, or the eleven set bits that every frame begins with (ISO/IEC 11172-3). */
+function isMp3(audio: Buffer): boolean {
+  const tagged = audio.toString('latin1', 0, 3) === 'ID3'
+  return tagged || (audio[0] === 0xff && ((audio[1] ?? 0) & 0xe0) === 0xe0)
 }
 
 const BILLING_CODES = new Set(['quota_exceeded', 'insufficient_credits', 'payment_required'])

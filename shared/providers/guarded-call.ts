@@ -24,6 +24,8 @@ export type Guard = {
   breaker: CircuitBreaker
   limit: ConcurrencyLimit
   budget: RetryBudget
+  /** Share of its time that a call is given; all of it when absent. */
+  patience?: number
 }
 
 export type GuardedCall<T> = {
@@ -50,7 +52,9 @@ const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'netwo
  * @throws the signal's reason when the caller's own time is up
  */
 export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext): Promise<T> {
-  const { attemptsMax, attemptTimeoutMs, totalTimeoutMs = attemptTimeoutMs * Math.min(attemptsMax, 3), guard } = call
+  const { attemptsMax, guard } = call
+  const attemptTimeoutMs = call.attemptTimeoutMs * (guard.patience ?? 1)
+  const totalTimeoutMs = call.totalTimeoutMs ?? attemptTimeoutMs * Math.min(attemptsMax, 3)
   const policy = { attemptsMax, attemptTimeoutMs, totalTimeoutMs, backoff: BACKOFF }
   const send = (timeoutMs: number) =>
     guard.breaker.execute((signal) => attempt(call, context, signal, timeoutMs), context.signal, {

@@ -9,7 +9,7 @@ import { JobEnded } from './work.ts'
 import type { Work } from './work.ts'
 
 /** How a provider that cannot be used is come back to. */
-const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
+export const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
 const REJECTED_JITTER_MS = 2_000
 const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
 

@@ -72,7 +72,9 @@ function fleet(instances: number) {
         () => undefined,
       ),
   )
-  return { world, limiters }
+  const [first] = limiters
+  if (first === undefined) throw new Error('a fleet of nobody')
+  return { world, limiters, first }
 }
 
 /** mulberry32 */
@@ -131,31 +133,31 @@ describe('a limit over ten instances', () => {
   })
 
   test('asks the store once for all who come at once, and not again while they are refused', async () => {
-    const { world, limiters } = fleet(1)
-    const answers = await Promise.all(Array.from({ length: 50 }, () => limiters[0]?.admit('alice', 60)))
-    expect(answers.filter((answer) => answer?.allowed)).toHaveLength(10)
+    const { world, first } = fleet(1)
+    const answers = await Promise.all(Array.from({ length: 50 }, () => first.admit('alice', 60)))
+    expect(answers.filter(({ allowed }) => allowed)).toHaveLength(10)
     expect(world.exchanges).toBeLessThanOrEqual(2)
     const asked = world.exchanges
-    const refusal = await limiters[0]?.admit('alice', 60)
+    const refusal = await first.admit('alice', 60)
     expect(refusal).toEqual({ allowed: false, remaining: 0, resetSeconds: 10, retryAfterSeconds: 1 })
     expect(world.exchanges).toBe(asked)
     world.nowMs += 1_000
-    expect(await limiters[0]?.admit('alice', 60)).toMatchObject({ allowed: true })
+    expect(await first.admit('alice', 60)).toMatchObject({ allowed: true })
   })
 
   test('keeps people apart', async () => {
-    const { limiters } = fleet(1)
-    for (let i = 0; i < 20; i++) await limiters[0]?.admit('alice', 60)
-    expect(await limiters[0]?.admit('alice', 60)).toMatchObject({ allowed: false })
+    const { first } = fleet(1)
+    for (let i = 0; i < 20; i++) await first.admit('alice', 60)
+    expect(await first.admit('alice', 60)).toMatchObject({ allowed: false })
   })
 })
 
 test('without the store each instance goes by its own count of the whole rate, and asks again now and then', async () => {
-  const { world, limiters } = fleet(2)
+  const { world, limiters, first } = fleet(2)
   world.down = true
   const through = async () => {
     let count = 0
-    for (let i = 0; i < 30; i++) if ((await limiters[0]?.admit('alice', 60))?.allowed) count++
+    for (let i = 0; i < 30; i++) if ((await first.admit('alice', 60)).allowed) count++
     return count
   }
   expect(await through()).toBe(10)
@@ -165,6 +167,6 @@ test('without the store each instance goes by its own count of the whole rate, a
   expect(await through()).toBe(3)
   world.down = false
   world.nowMs += 3_000
-  expect(await limiters[0]?.admit('alice', 60)).toMatchObject({ allowed: true })
+  expect(await first.admit('alice', 60)).toMatchObject({ allowed: true })
   expect(world.arrivalMs).toBeGreaterThan(0)
 })

@@ -1,0 +1,279 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+
+import { Faults } from '../../../infra/local/faults.ts'
+import type { FaultMode } from '../../../infra/local/faults.ts'
+import { Journal } from '../../../infra/local/journal.ts'
+import { assemblyAiStandIn } from '../../../infra/local/providers/assemblyai.ts'
+import { auphonicStandIn } from '../../../infra/local/providers/auphonic.ts'
+import { elevenLabsStandIn } from '../../../infra/local/providers/elevenlabs.ts'
+import { geminiStandIn } from '../../../infra/local/providers/gemini.ts'
+import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
+import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
+import { PROVIDERS } from '../../../shared/config.ts'
+import type { ProviderName } from '../../../shared/config.ts'
+import { outcomeOfFailure } from '../../../shared/episodes/workers/failures.ts'
+import type { Work } from '../../../shared/episodes/workers/work.ts'
+import { assemblyAi } from '../../../shared/providers/assemblyai.ts'
+import { auphonic } from '../../../shared/providers/auphonic.ts'
+import { elevenLabs } from '../../../shared/providers/elevenlabs.ts'
+import { gemini } from '../../../shared/providers/gemini.ts'
+import type { CallContext, Guard } from '../../../shared/providers/guarded-call.ts'
+import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
+import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
+import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
+import { draft } from '../episodes/episode-fixtures.ts'
+
+/** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
+const KEY = 'stand-in-key'
+const faults = new Faults()
+const journal = new Journal()
+const work = new WorkLog()
+const options = { faults, journal, apiKey: KEY, pace: { factor: 0 } }
+const audio = auphonicStandIn(options, work)
+const services = {
+  assemblyai: assemblyAiStandIn(options, work),
+  gemini: geminiStandIn(options, work),
+  elevenlabs: elevenLabsStandIn(options, work),
+  auphonic: audio.api,
+}
+
+beforeAll(async () => {
+  await Promise.all(Object.values(services).map((service) => service.start()))
+})
+afterAll(async () => {
+  await Promise.all(Object.values(services).map((service) => service.stop()))
+})
+afterEach(async () => {
+  await faults.clear()
+  journal.clear()
+})
+
+const SPOKEN = { title: 'T', language: 'en', durationSeconds: 5, passages: [{ startSeconds: 0, text: 'Hello there.' }] }
+const context: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
+
+/** The call of each provider that is charged, or makes what is; and one that only asks, where there is one. */
+const CALLS: Record<
+  ProviderName,
+  { charged: (guard: Guard) => Promise<unknown>; asks?: (guard: Guard) => Promise<unknown> }
+> = {
+  assemblyai: {
+    charged: (guard) =>
+      assemblyAi(configOf('assemblyai'), guard).submit(
+        { audioUrl: 'http://127.0.0.1:1/a.mp3', language: 'en' },
+        context,
+      ),
+    asks: (guard) => assemblyAi(configOf('assemblyai'), guard).find(() => false, context),
+  },
+  gemini: { charged: (guard) => gemini(configOf('gemini'), guard).writeNotes(SPOKEN, context) },
+  elevenlabs: { charged: (guard) => elevenLabs(configOf('elevenlabs'), guard).speak({ text: 'Hello.' }, context) },
+  auphonic: {
+    charged: (guard) =>
+      auphonic(configOf('auphonic'), guard).create({ name: 'n', title: 'T', loudnessTarget: -16 }, context),
+    asks: (guard) => auphonic(configOf('auphonic'), guard).find('n', context),
+  },
+}
+
+function configOf(name: ProviderName) {
+  const baseUrl = `${services[name].origin}${name === 'auphonic' ? '/api' : ''}`
+  return { apiKey: KEY, baseUrl, canReachStorage: true, canReachHooks: true }
+}
+
+function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
+  const breaker = new CircuitBreaker({ name: provider, classify: meaningOf })
+  // Nobody waits two minutes for a table.
+  const patience = mode === 'blackhole' ? 0.005 : 1
+  return { provider, breaker, limit: new ConcurrencyLimit(() => 0), budget: new RetryBudget(0), patience }
+}
+
+/** What the step's attempt comes to. */
+function outcomeOf(error: unknown): { kind: string; message: string; ambiguous?: boolean | undefined } {
+  const outcome = outcomeOfFailure(
+    {
+      needs: { now: () => 0, random: () => 0 },
+      step: { state: 'running', attempt: 1, dispatch: 1 },
+      episode: draft(),
+      name: 'write',
+      wasCharged: () => false,
+    } as unknown as Work,
+    error,
+  )
+  const ambiguous = 'ambiguous' in outcome ? outcome.ambiguous : undefined
+  const message = 'fault' in outcome ? outcome.fault.message : outcome.kind === 'tryAgain' ? outcome.giveUp.message : ''
+  return { kind: outcome.kind, message, ambiguous }
+}
+
+const AWAY = 'A service we depend on is temporarily unavailable. Please try again shortly.'
+const TRIED = 'We tried this several times without success. You can try again now; what is already done is kept.'
+const DECLINED = 'A service declined this content for its own safety rules. Please change the text or the recording.'
+
+type Row = {
+  mode: FaultMode
+  more?: object
+  class: string
+  /** What it means to the breaker. */
+  breaker: 'failure' | 'ignored' | 'auth' | 'billing' | 'throttled'
+  /** Requests that reached the provider for one charged call, and for one that only asks. */
+  requests: [charged: number, asks: number]
+  outcome: 'unavailable' | 'tryAgain' | 'failed'
+  message: string
+  /** Whether the charged call may have been carried out unseen. */
+  ambiguous: boolean
+}
+
+const TABLE: readonly Row[] = [
+  {
+    mode: 'down',
+    class: 'network',
+    breaker: 'failure',
+    requests: [0, 0],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: false,
+  },
+  {
+    mode: 'reset',
+    class: 'network',
+    breaker: 'failure',
+    requests: [1, 3],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: true,
+  },
+  {
+    mode: 'blackhole',
+    class: 'timeout',
+    breaker: 'failure',
+    requests: [1, 3],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: true,
+  },
+  {
+    mode: 'status',
+    more: { status: 500 },
+    class: 'overloaded',
+    breaker: 'failure',
+    requests: [1, 3],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: true,
+  },
+  {
+    mode: 'status',
+    more: { status: 503 },
+    class: 'overloaded',
+    breaker: 'failure',
+    requests: [1, 3],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: false,
+  },
+  {
+    mode: 'throttle',
+    more: { retryAfterSeconds: 7 },
+    class: 'rate_limited',
+    breaker: 'throttled',
+    requests: [1, 1],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: false,
+  },
+  {
+    mode: 'malformed',
+    class: 'bad_response',
+    breaker: 'failure',
+    requests: [1, 1],
+    outcome: 'tryAgain',
+    message: TRIED,
+    ambiguous: true,
+  },
+  {
+    mode: 'truncate',
+    class: 'network',
+    breaker: 'failure',
+    requests: [1, 3],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: true,
+  },
+  {
+    mode: 'auth',
+    class: 'auth',
+    breaker: 'auth',
+    requests: [1, 1],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: false,
+  },
+  {
+    mode: 'billing',
+    class: 'billing',
+    breaker: 'billing',
+    requests: [1, 1],
+    outcome: 'unavailable',
+    message: AWAY,
+    ambiguous: false,
+  },
+  {
+    mode: 'blocked',
+    class: 'content_blocked',
+    breaker: 'ignored',
+    requests: [1, 1],
+    outcome: 'failed',
+    message: DECLINED,
+    ambiguous: false,
+  },
+]
+
+function meaningWord(error: unknown): string {
+  const meaning = meaningOf(error)
+  return typeof meaning === 'string' ? meaning : meaning.reason
+}
+
+async function failureOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+describe.each(PROVIDERS)('%s', (provider) => {
+  // Transcription and mastering take no text that could be declined.
+  const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || provider === 'gemini' || provider === 'elevenlabs')
+  test.each(rows.map((row) => [`${row.mode} ${JSON.stringify(row.more ?? {})}`, row] as const))(
+    '%s',
+    async (_name, row) => {
+      await faults.set(provider, { mode: row.mode, ...row.more })
+      const { charged, asks } = CALLS[provider]
+      const error = await failureOf(charged(guardOf(provider, row.mode)))
+      expect(error).toBeInstanceOf(ProviderError)
+      const { kind, message, ambiguous } = outcomeOf(error)
+      const seen = {
+        class: (error as ProviderError).kind,
+        breaker: meaningWord(error),
+        requests: journal.of(provider).length,
+        outcome: kind,
+        message,
+      }
+      expect(seen).toEqual({
+        class: row.class,
+        breaker: row.breaker,
+        requests: row.requests[0],
+        outcome: row.outcome,
+        message: row.message,
+      })
+      if (ambiguous !== undefined) expect(ambiguous).toBe(row.ambiguous)
+      if (asks === undefined) return
+      journal.clear()
+      const asked = await failureOf(asks(guardOf(provider, row.mode)))
+      expect(asked).toMatchObject({ kind: row.class })
+      expect(journal.of(provider).length).toBe(row.requests[1])
+    },
+  )
+
+  test('slow: nothing but slow', async () => {
+    await faults.set(provider, { mode: 'slow', latencyMs: 50 })
+    const error = await failureOf(CALLS[provider].charged(guardOf(provider)))
+    expect([error, journal.of(provider).length]).toEqual([undefined, 1])
+  })
+})

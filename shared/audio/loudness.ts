@@ -10,19 +10,18 @@ export type Loudness = { integratedLufs: number; truePeakDb: number; rangeLu: nu
 
 /** Highest true peak, dBTP, that is aimed at: encoding adds up to half a decibel, and -1 must hold. */
 const TRUE_PEAK_DB = -2
+/** LAME multiplies by 0.95 at this bit rate before it encodes. */
+const ENCODER_LOSS_DB = 0.45
 /** Widest loudness range, LU, that is left as it is. */
 const RANGE_LU = 20
+/** The lowest that the meter shows. */
+const SILENCE_LUFS = -70
 const SAMPLE_RATE = 44_100
 const ENCODING = ['-map_metadata', '-1', '-c:a', 'libmp3lame', '-b:a', '128k', '-f', 'mp3']
 
-/** Measures a file of `folder`. @throws NotAudioError */
-export function measureLoudness(
-  folder: string,
-  input: string,
-  targetLufs: number,
-  options: FfmpegOptions,
-): Promise<Loudness> {
-  return measured(folder, [input], '[0:a]', targetLufs, options)
+/** Measures a file of `folder`; silence has a loudness of -70 LUFS, the meter's lowest. @throws NotAudioError */
+export function measureLoudness(folder: string, input: string, options: FfmpegOptions): Promise<Loudness> {
+  return measured(folder, [input], '[0:a]', options)
 }
 
 /**
@@ -39,17 +38,18 @@ export async function masterLoudness(
     .map((_input, index) => `[${index}:a]aresample=${SAMPLE_RATE},aformat=channel_layouts=stereo[a${index}]`)
     .join(';')
   const joined = `${same};${inputs.map((_input, index) => `[a${index}]`).join('')}concat=n=${inputs.length}:v=0:a=1[j];[j]`
-  const before = await measured(folder, inputs, joined, targetLufs, options)
+  const before = await measured(folder, inputs, joined, options)
   // Silence has no loudness to be brought anywhere.
-  const applied = Number.isFinite(before.integratedLufs)
-    ? `${loudnorm(targetLufs)}:${[
-        `measured_I=${before.integratedLufs}`,
-        `measured_TP=${before.truePeakDb}`,
-        `measured_LRA=${before.rangeLu}`,
-        `measured_thresh=${before.thresholdLufs}`,
-        'linear=true',
-      ].join(':')},`
-    : ''
+  const applied =
+    before.integratedLufs > SILENCE_LUFS
+      ? `${loudnorm(targetLufs)}:${[
+          `measured_I=${before.integratedLufs}`,
+          `measured_TP=${before.truePeakDb}`,
+          `measured_LRA=${before.rangeLu}`,
+          `measured_thresh=${before.thresholdLufs}`,
+          'linear=true',
+        ].join(':')},`
+      : ''
   const filter = `${joined}${applied}aresample=${SAMPLE_RATE}[out]`
   const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', ...ENCODING, output]
   succeeded(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
@@ -62,10 +62,10 @@ export async function prependIntro(
   options: FfmpegOptions,
 ): Promise<void> {
   const { sampleRate, channels } = await encodingOf(folder, mastered, options)
-  const before = await measureLoudness(folder, intro, targetLufs, options)
-  const gainDb = Math.min(targetLufs - before.integratedLufs, TRUE_PEAK_DB - before.truePeakDb)
+  const before = await measureLoudness(folder, intro, options)
+  const gainDb = Math.min(targetLufs + ENCODER_LOSS_DB - before.integratedLufs, TRUE_PEAK_DB - before.truePeakDb)
   const like = ['-ar', sampleRate, '-ac', channels]
-  const louder = ['-i', intro, '-filter:a', `volume=${Number.isFinite(gainDb) ? gainDb : 0}dB`, ...like]
+  const louder = ['-i', intro, '-filter:a', `volume=${before.integratedLufs > SILENCE_LUFS ? gainDb : 0}dB`, ...like]
   const normal = 'intro-normal.mp3'
   succeeded(
     await runFfmpeg({ folder, args: [...louder, ...ENCODING, normal], inputs: [intro], outputs: [normal] }, options),
@@ -107,25 +107,26 @@ async function encodingOf(
   return { sampleRate, channels: layout === 'mono' ? '1' : '2' }
 }
 
+/** By the meter of EBU Tech 3341, at the end of a chain of filters. */
 async function measured(
   folder: string,
   inputs: readonly string[],
   chain: string,
-  targetLufs: number,
   options: FfmpegOptions,
 ): Promise<Loudness> {
-  const filter = `${chain}${loudnorm(targetLufs)}[out]`
+  const filter = `${chain}ebur128=peak=true[out]`
   const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', '-f', 'null', '-']
   const { log } = succeeded(await runFfmpeg({ folder, args, inputs, outputs: [] }, options))
-  const json = /\{[^{}]*"input_i"[^{}]*\}/.exec(log)?.[0]
-  if (json === undefined) throw new NotAudioError(lastLine(log))
-  const report = JSON.parse(json) as Record<string, string>
-  return {
-    integratedLufs: Number(report['input_i']),
-    truePeakDb: Number(report['input_tp']),
-    rangeLu: Number(report['input_lra']),
-    thresholdLufs: Number(report['input_thresh']),
+  const summary = log.slice(log.lastIndexOf('Summary:'))
+  const figure = (pattern: RegExp) => Number(pattern.exec(summary)?.[1]?.replace('inf', 'Infinity') ?? Number.NaN)
+  const report = {
+    integratedLufs: figure(/I:\s+(-?[\d.]+) LUFS/),
+    thresholdLufs: figure(/Threshold:\s+(-?[\d.]+) LUFS/),
+    rangeLu: figure(/LRA:\s+(-?[\d.]+) LU/),
+    truePeakDb: figure(/Peak:\s+(-?[\d.]+|-inf) dBFS/),
   }
+  if (Object.values(report).some(Number.isNaN)) throw new NotAudioError(lastLine(log))
+  return report
 }
 
 function sources(inputs: readonly string[]): string[] {
@@ -133,7 +134,7 @@ function sources(inputs: readonly string[]): string[] {
 }
 
 function loudnorm(targetLufs: number): string {
-  return `loudnorm=I=${targetLufs}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}:print_format=json`
+  return `loudnorm=I=${targetLufs + ENCODER_LOSS_DB}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}:print_format=json`
 }
 
 function succeeded(run: FfmpegRun): FfmpegRun {

@@ -2,6 +2,7 @@ import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
 import { benchLives } from './lives.ts'
+import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
 import { benchResponseTime } from './response-time.ts'
 import { benchSweep } from './sweep.ts'
@@ -17,6 +18,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   sweep: benchSweep,
   lives: benchLives,
   chaos: benchChaos,
+  mastering: benchMastering,
 }
 
 /** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */

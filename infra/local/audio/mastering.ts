@@ -24,10 +24,8 @@ export async function durationSeconds(audio: Uint8Array): Promise<number> {
 }
 
 /** Integrated loudness by EBU R128. @throws NotAudioError */
-export async function measureLoudness(audio: Uint8Array, target = -16): Promise<Loudness> {
-  return inFolder('measure', [audio], [target], (folder, options) =>
-    loudness.measureLoudness(folder, 'in0', target, options),
-  )
+export async function measureLoudness(audio: Uint8Array): Promise<Loudness> {
+  return inFolder('measure', [audio], [], (folder, options) => loudness.measureLoudness(folder, 'in0', options))
 }
 
 /** Joins intro and recording and brings both to the target. @returns mp3, 128 kbit/s */

@@ -5,9 +5,10 @@ import { format, resolveConfig } from 'prettier'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/errors/codes.ts'
+import { PLANS } from '../../shared/quotas/plans.ts'
 
 /** The README's tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
-const TABLES: Record<string, () => string> = { functions: functionsTable, errors: errorsTable }
+const TABLES: Record<string, () => string> = { functions: functionsTable, errors: errorsTable, plans: plansTable }
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url))
 
@@ -53,6 +54,19 @@ function errorsTable(): string {
     remedy,
   ])
   return table(['Code', 'Status', 'Retryable', 'What the user reads', 'What helps'], rows)
+}
+
+function plansTable(): string {
+  const amount = (name: string, limit: number) => {
+    if (limit === Infinity) return 'no limit'
+    return name === 'storageBytes' ? `${limit / 1024 ** 3} GiB` : limit.toLocaleString('en-US')
+  }
+  const names = Object.keys(PLANS.standard) as (keyof typeof PLANS.standard)[]
+  const rows = Object.entries(PLANS).map(([plan, limits]) => [
+    `\`${plan}\``,
+    ...names.map((name) => amount(name, limits[name])),
+  ])
+  return table(['Plan', ...names.map((name) => `\`${name}\``)], rows)
 }
 
 function bytes(count: number): string {

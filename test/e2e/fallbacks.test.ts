@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
-import { callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { clientOf, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
 
 /** Providers that are away for the whole run, and what an episode comes out as. */
 
@@ -85,83 +85,6 @@ describe('an episode', () => {
     expect(await alice.get(id)).toMatchObject({ status: 'processing', steps: { write: { state: 'waiting' } } })
     await cloud.faults.clear()
     expect(await settled(alice, id)).toMatchObject({ status: 'ready', degraded: [] })
-  })
-})
-
-describe('when the providers are back', () => {
-  /** Sweeps until nothing is degraded any more; the episode never stops being ready. */
-  async function upgraded(id: string): Promise<EpisodeView> {
-    for (let sweeps = 0; sweeps < 60; sweeps++) {
-      expect((await callSweep(cloud)).status).toBe(200)
-      const episode = await alice.get(id)
-      expect(episode.status).toBe('ready')
-      if (episode.degraded.length === 0) return episode
-      await new Promise((resolve) => setTimeout(resolve, 500))
-    }
-    throw new Error('not upgraded within half a minute')
-  }
-
-  test('their own results take the place of the fallbacks’, each paid for once', async () => {
-    for (const target of ['gemini', 'elevenlabs', 'auphonic'] as const) await cloud.faults.set(target, { mode: 'down' })
-    const { id } = await processed('upgraded')
-    const before = await settled(alice, id)
-    expect(before.degraded).toEqual(['write', 'voice', 'master'])
-    // Still down: the upgrade gives up, and what there is stays.
-    await new Promise((resolve) => setTimeout(resolve, 1200))
-    await callSweep(cloud)
-    await new Promise((resolve) => setTimeout(resolve, 1500))
-    expect(await alice.get(id)).toMatchObject({ status: 'ready', degraded: ['write', 'voice', 'master'] })
-    await cloud.faults.clear()
-    const after = await upgraded(id)
-    expect(after.generation).toBeGreaterThan(before.generation)
-    expect(after.outputs?.notes.title).not.toBe('upgraded')
-    for (const step of ['write', 'voice', 'master', 'finish'] as const)
-      expect(after.steps[step]).toMatchObject({ state: 'done' })
-    const [short, long] = [await audioOf(before), await audioOf(after)]
-    expect(long.format.duration).toBeGreaterThan((short.format.duration ?? 0) + 0.5)
-    expect(requestsTo(cloud, 'assemblyai', /^\/v2\/transcript$/, id)).toBe(1)
-    expect(requestsTo(cloud, 'gemini', /generateContent$/, id)).toBe(1)
-    expect(requestsTo(cloud, 'elevenlabs', /text-to-speech/, id)).toBe(1)
-    expect(requestsTo(cloud, 'auphonic', /start\.json$/, id)).toBe(1)
-    const told = await alice.call<{ history: { what: string; to: string }[] }>(
-      'GET',
-      `episodes-get?episodeId=${id}&history=1`,
-    )
-    expect(told.history.filter(({ what }) => what === 'upgrade').map(({ to }) => to)).toEqual(
-      expect.arrayContaining(['running', 'given up', 'done']),
-    )
-  })
-
-  test('an intro is put before sound that the provider has mastered, which is not paid for again', async () => {
-    await cloud.faults.set('elevenlabs', { mode: 'down' })
-    const { id } = await processed('late intro')
-    const before = await settled(alice, id)
-    expect(before.degraded).toEqual(['voice'])
-    await cloud.faults.clear()
-    const after = await upgraded(id)
-    const [short, long] = [await audioOf(before), await audioOf(after)]
-    expect(long.format.duration).toBeGreaterThan((short.format.duration ?? 0) + 0.5)
-    expect(after.outputs?.notes.chapters.length).toBe(before.outputs?.notes.chapters.length)
-    expect(requestsTo(cloud, 'auphonic', /start\.json$/, id)).toBe(1)
-    expect(requestsTo(cloud, 'elevenlabs', /text-to-speech/, id)).toBe(1)
-  })
-
-  test('nothing is replaced where the owner says no, nor a transcript by hand', async () => {
-    await cloud.faults.set('gemini', { mode: 'down' })
-    const draft = await uploaded(alice, 'as it is', { upgrade: false })
-    await alice.giveTranscript(draft.id, SPOKEN, 'text/plain')
-    await alice.act('process', draft.id)
-    await settled(alice, draft.id)
-    await cloud.faults.clear()
-    await new Promise((resolve) => setTimeout(resolve, 1200))
-    await callSweep(cloud)
-    await new Promise((resolve) => setTimeout(resolve, 800))
-    expect(await alice.get(draft.id)).toMatchObject({
-      status: 'ready',
-      degraded: ['transcribe', 'write'],
-      generation: 1,
-    })
-    expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(0)
   })
 })
 

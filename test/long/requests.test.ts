@@ -6,7 +6,7 @@ import { waitsAtMost } from '../../shared/resilience/backoff.ts'
 import { clientOf, requestsTo, settled, startTestCloud, uploaded } from '../e2e/cloud.ts'
 
 /** A deadline that somebody can wait for, and breakers that never open: nothing but the waits bounds the requests. */
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = 15_000
 let cloud: LocalCloud
 beforeAll(async () => {
   cloud = await startTestCloud({

@@ -149,8 +149,9 @@ export async function retryEpisode(
   }
   const retry = (reservations: string[]) =>
     changeAndEnqueue(needs, userId, episodeId, operation, ['error', 'cancelled'], again, reservations)
-  // What is not to be done, or is done already, needs no room.
-  if (hasHad(episode, operation) || episode.status === 'processing') return retry([])
+  // What is done already needs no room.
+  if (hasHad(episode, operation)) return retry([])
+  requireStatus(episode, ['error', 'cancelled'])
   return atWork(needs, { userId, limits }, episodeId, recordedSeconds(episode), retry)
 }
 

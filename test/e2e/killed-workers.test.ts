@@ -31,7 +31,7 @@ describe('a worker killed while it holds its step', () => {
     ['master', 'auphonic'],
     ['finish', 'gcs'],
   ])('%s: the episode finishes, and nothing is paid twice that need not be', async (step, target) => {
-    const draft = await uploaded(alice, `killed in ${step}`, { intro: { text: 'Hello.' } })
+    const draft = await uploaded(alice, `killed in ${step}`, { intro: { text: `Hello, ${step}.` } })
     if (step !== 'finish') await cloud.faults.set(target as 'gcs', { mode: 'slow', latencyMs: 1500, times: 1 })
     await alice.act('process', draft.id)
     if (step === 'finish') {

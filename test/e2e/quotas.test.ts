@@ -7,7 +7,7 @@ import { clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '
 
 let cloud: LocalCloud
 beforeAll(async () => {
-  cloud = await startTestCloud({ environment: { DEFAULT_PLAN: 'starter' } })
+  cloud = await startTestCloud({ environment: { DEFAULT_PLAN: 'starter', BREAKER_RECOVERY_SECONDS: '1' } })
 })
 afterAll(() => cloud.stop())
 afterEach(() => cloud.faults.clear())

@@ -9,10 +9,15 @@ const PROJECT = 'demo-contract'
 /** The official emulator takes whole seconds over contended transactions. */
 const CONTENTION_TIMEOUT_MS = 60_000
 
-/** What we rely on Firestore for, run against every server that claims to be one. */
+/**
+ * What we rely on Firestore for, run against every server that claims to be one.
+ * @param tornReadsMax of twenty transactions that only read, those which may see two moments at once: none, except with
+ *   Google's emulator, which lets one or two of a hundred do so on a busy machine, as Firestore itself never does
+ */
 export function firestoreContract(
   name: string,
   start: () => Promise<{ address: string; stop: () => Promise<void> | void }>,
+  { tornReadsMax = 0 } = {},
 ): void {
   describe(`Firestore: ${name}`, () => {
     let db: Firestore
@@ -319,13 +324,11 @@ export function firestoreContract(
             await batch.commit()
           }
         })()
-        const totals = new Set<number>()
+        const totals: number[] = []
         for (let n = 0; n < 20; n++)
-          totals.add(
+          totals.push(
             await db.runTransaction(
               async (transaction) => {
-                // One read of both: over two, or over a query, Google's emulator sees different moments
-                // in one or two of a hundred transactions, which Firestore itself never does.
                 const both = await transaction.getAll(a, b)
                 return both.reduce((sum, document) => sum + (document.data()?.['v'] as number), 0)
               },
@@ -334,7 +337,7 @@ export function firestoreContract(
           )
         moving = false
         await mover
-        expect([...totals]).toEqual([100])
+        expect(totals.filter((total) => total !== 100).length).toBeLessThanOrEqual(tornReadsMax)
       })
     })
 

@@ -7,7 +7,7 @@ import { firestoreContract } from '../contracts/firestore-contract.ts'
 /** Google's own emulator, wherever the gcloud component and Java are found. */
 const found = await findOfficialFirestore()
 if ('jar' in found) {
-  firestoreContract("Google's emulator", startOfficialFirestore)
+  firestoreContract("Google's emulator", startOfficialFirestore, { tornReadsMax: 2 })
   breakerFleetContract("Google's emulator", startOfficialFirestore)
 } else
   describe("Firestore: Google's emulator", () => {

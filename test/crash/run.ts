@@ -16,7 +16,7 @@ import { faultsOf, orphansOf, usageFaultsOf } from './invariants.ts'
  * go through, and for each the process is killed just before and just after it, or frozen past its lease while its task
  * is delivered again. Whatever is killed, each episode must end ready, once, paid for once.
  */
-const LANES = 2
+const LANES = 3
 const LEASE_SECONDS = 2
 const FROZEN_MS = LEASE_SECONDS * 1000 + 600
 const ORPHAN_AGE_SECONDS = 6

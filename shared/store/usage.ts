@@ -136,22 +136,18 @@ export function countUsage(
 ): void {
   if (change === undefined && reservations.length === 0) return
   const { month, ...counters } = change ?? {}
-  const more = (amount: number | undefined) => (amount ? FieldValue.increment(amount) : undefined)
   const increments = (amounts: Record<string, number>) =>
     Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, FieldValue.increment(amount)]))
-  const costs = Object.fromEntries(
-    Object.entries(month?.costs ?? {}).map(([provider, units]) => [provider, increments(units)]),
-  )
-  const ofMonth = month && {
-    ...(month.episodes && { episodes: more(month.episodes), seconds: more(month.seconds) ?? 0 }),
-    ...(month.costs && { costs }),
+  const monthly = ({ name, costs, ...sums }: NonNullable<UsageChange['month']>) => {
+    const ofProviders = Object.entries(costs ?? {}).map(([provider, units]) => [provider, increments(units)])
+    return { [name]: { ...increments(sums), ...(costs && { costs: Object.fromEntries(ofProviders) }) } }
   }
   batch.set(
     db.collection(COLLECTION).doc(userKey(userId)),
     {
       userId,
-      ...increments(counters as Record<string, number>),
-      ...(month && { months: { [month.name]: ofMonth } }),
+      ...increments(counters),
+      ...(month && { months: monthly(month) }),
       ...(reservations.length > 0 && {
         pending: Object.fromEntries(reservations.map((id) => [id, FieldValue.delete()])),
       }),

@@ -63,6 +63,20 @@ describe('counters', () => {
     await episodes.move(episode.id, (current) => ({ episode: { ...current, deletedAtMs: 1 } }))
     expect(await usage.read('counted')).toMatchObject({ activeEpisodes: 0, storageBytes: 0, activeSeconds: 0 })
   })
+
+  test('of a month grow with every episode that is ready, however short it is', async () => {
+    const [usage, episodes] = [usageStore(store.access, Date.now), episodeStore(store.access, testConfig())]
+    const becomeReady = async (id: string, durationSeconds: number) => {
+      await episodes.create({ ...draft({}), id, userId: 'brief' })
+      const transcribe = { transcriptKey: 't', durationSeconds, wordCount: 1 }
+      await episodes.move(id, (current) => ({
+        episode: { ...current, status: 'ready', results: { transcribe }, updatedAtMs: Date.UTC(2026, 10, 2) },
+      }))
+    }
+    await becomeReady('d'.repeat(24), 90)
+    await becomeReady('e'.repeat(24), 0.3)
+    expect((await usage.read('brief')).months['2026-11']).toMatchObject({ episodes: 2, seconds: 90 })
+  })
 })
 
 describe('without the store', () => {

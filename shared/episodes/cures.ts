@@ -4,11 +4,20 @@ import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 import type { StepName } from './steps.ts'
 
 /** The sweep gives a step that nobody looks after to another attempt; whoever held it is fenced out. */
-export function redrive(episode: Episode, name: StepName, nowMs: number): Moved {
+export function redrive(
+  episode: Episode,
+  name: StepName,
+  nowMs: number,
+  { stepLeaseMs }: { stepLeaseMs: number },
+): Moved {
   const step = episode.steps[name]
+  // That its holder was alive until then goes with the lease, and must not be forgotten with it.
+  const aliveAtMs = step.lease === undefined ? 0 : step.lease.untilMs - stepLeaseMs
+  const progressAtMs = Math.max(step.progressAtMs ?? 0, aliveAtMs)
   const since = step.redriven?.sinceMs ?? step.lease?.untilMs ?? step.nextCheckAtMs ?? episode.updatedAtMs
   const redriven = { count: (step.redriven?.count ?? 0) + 1, sinceMs: since, atMs: nowMs }
-  const free: Step = { ...released(step, step.state === 'running' ? 'pending' : step.state), redriven }
+  const freed = released(step, step.state === 'running' ? 'pending' : step.state)
+  const free: Step = { ...freed, redriven, ...(progressAtMs > 0 && { progressAtMs }) }
   return orderStep(episode, name, free, nowMs)
 }
 

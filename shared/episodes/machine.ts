@@ -176,7 +176,12 @@ export function note(
 export function letGo(episode: Episode, fence: Fence, nowMs: number): Moved | undefined {
   const step = held(episode, fence)
   if (step === undefined) return undefined
-  const free: Step = { ...released(step, 'pending'), attempt: Math.max(0, step.attempt - 1), nextCheckAtMs: nowMs }
+  const free: Step = {
+    ...released(step, 'pending'),
+    attempt: Math.max(0, step.attempt - 1),
+    nextCheckAtMs: nowMs,
+    progressAtMs: nowMs,
+  }
   return { episode: withStep(episode, fence.step, free, nowMs), orders: [] }
 }
 

@@ -137,7 +137,7 @@ function requeueing(episode: Episode, nowMs: number, limits: SweepLimits): Sweep
   })
   const moved = stalled.reduce<Moved>(
     ({ episode: current, orders }, name) => {
-      const next = redrive(current, name, nowMs)
+      const next = redrive(current, name, nowMs, limits)
       return { episode: next.episode, orders: [...orders, ...next.orders] }
     },
     { episode, orders: [] },

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
-import { claim, note, settle } from '../../../shared/episodes/machine.ts'
+import { claim, letGo, note, settle } from '../../../shared/episodes/machine.ts'
 import type { Fence } from '../../../shared/episodes/machine.ts'
 import type { Moved } from '../../../shared/episodes/moves.ts'
 import type { Episode, EpisodeFault, Results } from '../../../shared/episodes/schema.ts'
@@ -259,6 +259,21 @@ test('a step that renews its lease for three hours is alive', () => {
     episode = renewed.episode
     for (const later of [0, 6000, LEASE_MS]) expect(decide(episode, nowMs + later).kind).toBe('none')
   }
+})
+
+test('a step that was alive for three hours and then went silent is given to another attempt, and has its time again', () => {
+  const held = claimed(upTo('master'), 'master', 0)
+  const renewed = note(held.episode, held.fence, {}, 3 * HOUR_MS + LEASE_MS, 3 * HOUR_MS)
+  if (renewed === undefined) throw new Error('fenced')
+  const nowMs = 3 * HOUR_MS + LEASE_MS + LIMITS.stalledStepMs
+  const decision = decide(renewed.episode, nowMs)
+  expect(decision).toMatchObject({ kind: 'move', rulings: [{ step: 'master', action: 'requeue' }] })
+  if (decision.kind !== 'move') return
+  expect(decide(decision.moved.episode, nowMs).kind).toBe('none')
+  expect(sweepAtMs(decision.moved.episode, LIMITS)).toBe(nowMs + LIMITS.stalledStepMs)
+  // So is one whose instance ends in good order.
+  const given = letGo(renewed.episode, held.fence, 3 * HOUR_MS + 1)
+  expect(decide(given?.episode ?? draft(), 3 * HOUR_MS + 2).kind).toBe('none')
 })
 
 test('a provider that comes back after ten hours leaves no episode that counts as stuck', () => {

@@ -134,7 +134,7 @@ function sources(inputs: readonly string[]): string[] {
 }
 
 function loudnorm(targetLufs: number): string {
-  return `loudnorm=I=${targetLufs + ENCODER_LOSS_DB}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}:print_format=json`
+  return `loudnorm=I=${targetLufs + ENCODER_LOSS_DB}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}`
 }
 
 function succeeded(run: FfmpegRun): FfmpegRun {

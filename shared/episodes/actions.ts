@@ -4,7 +4,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
 import { recordedSeconds } from '../quotas/usage.ts'
 import { handTranscriptKey } from './artefacts.ts'
-import { changeAndEnqueue, enqueueAll, hasHad, OWNER, readOwned, requireStatus } from './change.ts'
+import { changeAndEnqueue, enqueueAll, hasHad, OWNER, readOwned, requireStatus, withReservation } from './change.ts'
 import type { Needs, Owner } from './change.ts'
 import type { HandTranscript } from './hand-transcript.ts'
 import { cancel, start, takeTranscript } from './lifecycle.ts'
@@ -51,10 +51,11 @@ export async function createEpisode(
 /** Starts the pipeline. Again while it runs: nothing new, but an order that was never enqueued is. */
 export async function processEpisode(
   needs: Needs,
-  { userId, limits }: Owner,
+  owner: Owner,
   episodeId: string,
   operation: Operation,
 ): Promise<Episode> {
+  const { userId } = owner
   const episode = await readOwned(needs, userId, episodeId)
   if (!hasHad(episode, operation)) requireStatus(episode, ['draft', 'processing'])
   if (episode.status !== 'draft') {
@@ -82,7 +83,7 @@ export async function processEpisode(
     return start({ ...current, audio: pinned }, needs.now())
   }
   const seconds = recordedSeconds({ audio: pinned, results: {} })
-  return atWork(needs, { userId, limits }, episodeId, seconds, (ids) =>
+  return atWork(needs, owner, episodeId, seconds, (ids) =>
     changeAndEnqueue(needs, userId, episodeId, operation, ['draft', 'processing'], begin, [reservation, ...ids]),
   )
 }
@@ -90,28 +91,23 @@ export async function processEpisode(
 /** Reserves one more episode at work while what makes it one is written. */
 async function atWork(
   needs: Needs,
-  { userId, limits }: Owner,
+  owner: Owner,
   episodeId: string,
   seconds: number,
   begin: (reservations: string[]) => Promise<Episode>,
 ): Promise<Episode> {
-  const id = `begin-${episodeId}`
-  await needs.usage.reserve(userId, { id, episodes: 1, seconds, untilMs: needs.now() + BEGINNING_MS }, limits)
-  try {
-    return await begin([id])
-  } catch (error) {
-    await needs.usage.release(userId, id).catch(() => undefined)
-    throw error
-  }
+  const wish = { id: `begin-${episodeId}`, episodes: 1, seconds, untilMs: needs.now() + BEGINNING_MS }
+  return withReservation(needs, owner, wish, () => begin([wish.id]))
 }
 
 /** Takes the words of the recording from its owner, at any moment before it is ready. */
 export async function giveTranscript(
   needs: Needs,
-  { userId, limits }: Owner,
+  owner: Owner,
   episodeId: string,
   transcript: HandTranscript,
 ): Promise<Episode> {
+  const { userId } = owner
   const allowed = ['draft', 'processing', 'error'] as const
   const episode = requireStatus(await readOwned(needs, userId, episodeId), allowed)
   const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
@@ -131,16 +127,17 @@ export async function giveTranscript(
       reservations,
     )
   if (episode.status !== 'error') return give([])
-  return atWork(needs, { userId, limits }, episodeId, recordedSeconds(episode), give)
+  return atWork(needs, owner, episodeId, recordedSeconds(episode), give)
 }
 
 export async function retryEpisode(
   needs: Needs,
-  { userId, limits }: Owner,
+  owner: Owner,
   episodeId: string,
   operation: Operation,
   from?: StepName,
 ): Promise<Episode> {
+  const { userId } = owner
   const episode = await readOwned(needs, userId, episodeId)
   const again = (current: Episode): Moved => {
     if (current.audio?.objectGeneration === undefined)
@@ -152,7 +149,7 @@ export async function retryEpisode(
   // What is done already needs no room.
   if (hasHad(episode, operation)) return retry([])
   requireStatus(episode, ['error', 'cancelled'])
-  return atWork(needs, { userId, limits }, episodeId, recordedSeconds(episode), retry)
+  return atWork(needs, owner, episodeId, recordedSeconds(episode), retry)
 }
 
 export async function cancelEpisode(

@@ -2,6 +2,7 @@ import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
 import type { Limits } from '../quotas/plans.ts'
+import type { Wish } from '../quotas/usage.ts'
 import { outstandingOrders } from './machine.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeStatus } from './schema.ts'
@@ -22,6 +23,22 @@ const REMEMBERED_OPERATIONS = 16
 /** @throws AppError not_found for an episode that is not there, is being deleted, or is somebody else's */
 export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, episodeId: string): Promise<Episode> {
   return owned(await needs.episodes.read(episodeId), userId)
+}
+
+/** Reserves what is asked for while it is put to use; it is given back when that comes to nothing. */
+export async function withReservation(
+  { usage }: Pick<Needs, 'usage'>,
+  { userId, limits }: Owner,
+  wish: Wish,
+  use: () => Promise<Episode>,
+): Promise<Episode> {
+  await usage.reserve(userId, wish, limits)
+  try {
+    return await use()
+  } catch (error) {
+    await usage.release(userId, wish.id).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Stored first, enqueued second: whatever falls between is outstanding, and enqueuing it again changes nothing. */

@@ -1,4 +1,4 @@
-import { isOpen, jobLeftOpen, orderStep, PENDING, released, startReady, withStep } from './moves.ts'
+import { isOpen, jobLeftOpen, orderStep, PENDING, released, resultsWithout, startReady, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, Step } from './schema.ts'
 import { STARTS_AFTER, STEPS } from './steps.ts'
@@ -40,12 +40,11 @@ function startAgain(episode: Episode, nowMs: number, again: ReadonlySet<StepName
   const steps = Object.fromEntries(
     STEPS.map((name) => [name, again.has(name) ? afresh(episode.steps[name]) : restarted(episode.steps[name], nowMs)]),
   ) as Episode['steps']
-  const { error: _cured, results: made, ...rest } = episode
-  const results = Object.fromEntries(Object.entries(made).filter(([name]) => !again.has(name as StepName)))
-  const kept = { ...rest, results }
+  const { error: _cured, ...kept } = episode
   return startReady(
     {
       ...kept,
+      results: resultsWithout(episode.results, again),
       status: 'processing',
       generation: episode.generation + 1,
       steps,

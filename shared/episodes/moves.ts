@@ -11,6 +11,11 @@ export function freshSteps(): Episode['steps'] {
   return Object.fromEntries(STEPS.map((name) => [name, PENDING])) as Episode['steps']
 }
 
+/** What there is without what is to be done again. */
+export function resultsWithout(results: Results, again: ReadonlySet<StepName>): Results {
+  return Object.fromEntries(Object.entries(results).filter(([name]) => !again.has(name as StepName)))
+}
+
 export function finishStep(
   episode: Episode,
   name: StepName,

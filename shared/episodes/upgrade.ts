@@ -1,4 +1,4 @@
-import { PENDING, startReady, withStep } from './moves.ts'
+import { PENDING, resultsWithout, startReady, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, Results, Step } from './schema.ts'
 import { AMBIGUOUS_REPEATS_MAX, STEPS } from './steps.ts'
@@ -17,10 +17,10 @@ export type Run = Episode & {
 }
 
 /** What has to be done again for a better result of a step. Mastering works on sound, and needs no notes. */
-const DONE_AGAIN: Partial<Record<StepName, readonly StepName[]>> = {
-  write: ['write', 'finish'],
-  voice: ['voice', 'master', 'finish'],
-  master: ['master', 'finish'],
+const DONE_AGAIN: Partial<Record<StepName, ReadonlySet<StepName>>> = {
+  write: new Set(['write', 'finish']),
+  voice: new Set(['voice', 'master', 'finish']),
+  master: new Set(['master', 'finish']),
 }
 /** Tries 5 minutes after the fallback, then 10, 20 and so on up to 6 hours: two days at the default. */
 const TRIES_MAX = 14
@@ -83,16 +83,11 @@ export function upgradeAtMs(episode: Episode): number | undefined {
 export function beginUpgrade(episode: Episode, nowMs: number): Moved {
   const step = dueFirst(episode)
   if (step === undefined) return { episode, orders: [] }
-  const again = DONE_AGAIN[step] ?? []
+  const again = DONE_AGAIN[step] ?? new Set<StepName>()
   const steps = Object.fromEntries(
-    STEPS.map((name) => [
-      name,
-      again.includes(name) ? toDoAgain(episode.steps[name], name === step) : episode.steps[name],
-    ]),
+    STEPS.map((name) => [name, again.has(name) ? toDoAgain(episode.steps[name], name === step) : episode.steps[name]]),
   ) as Episode['steps']
-  const results = Object.fromEntries(
-    Object.entries(episode.results).filter(([name]) => !again.includes(name as StepName)),
-  )
+  const results = resultsWithout(episode.results, again)
   const generation = Math.max(episode.generation, episode.lastGeneration ?? 0) + 1
   const upgrade = { step, generation, startedAtMs: nowMs, steps, results }
   const begun = { ...episode, upgrade, lastGeneration: generation, updatedAtMs: nowMs }
@@ -112,10 +107,10 @@ function dueFirst({ status, steps, upgrade, deletedAtMs }: Episode): StepName | 
 }
 
 /** The better result could not be had: what there is stays, and is asked for again later where that can succeed. */
-function givenUp(episode: Episode, { step, steps }: NonNullable<Episode['upgrade']>, run: Run): Episode {
+function givenUp(episode: Episode, { step }: NonNullable<Episode['upgrade']>, run: Run): Episode {
   const { upgrade: _over, ...kept } = episode
   const before = episode.steps[step]
-  const { job, paid } = run.steps[step] ?? steps[step]
+  const { job, paid } = run.steps[step]
   const tries = (before.fallback?.tries ?? 0) + 1
   const pauseMs = Math.min(PAUSE_MS_MAX, (before.fallback?.pauseMs ?? PAUSE_MS_MAX) * 2 ** tries)
   const spent = paid?.open === true && paid.repeats >= AMBIGUOUS_REPEATS_MAX

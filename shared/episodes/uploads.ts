@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 
 import { AppError } from '../errors/app-error.ts'
 import { sourceKey } from './artefacts.ts'
-import { change, readOwned, requireStatus } from './change.ts'
+import { change, readOwned, requireStatus, withReservation } from './change.ts'
 import type { Needs, Owner } from './change.ts'
 import type { Episode } from './schema.ts'
 
@@ -14,25 +14,22 @@ const ARRIVING_MS = 3_600_000
 /** Streams audio into storage and makes it the episode's recording. */
 export async function uploadAudio(
   needs: Needs,
-  { userId, limits }: Owner,
+  owner: Owner,
   episodeId: string,
   audio: { stream: () => Readable; contentType: string; bytesMax: number },
   signal: AbortSignal,
 ): Promise<Episode> {
+  const { userId } = owner
   requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
   const reservation = randomBytes(9).toString('hex')
   const key = sourceKey(episodeId, reservation)
-  const untilMs = needs.now() + ARRIVING_MS
-  await needs.usage.reserve(userId, { id: reservation, bytes: audio.bytesMax, untilMs }, limits)
-  try {
+  const wish = { id: reservation, bytes: audio.bytesMax, untilMs: needs.now() + ARRIVING_MS }
+  return withReservation(needs, owner, wish, async () => {
     const { sizeBytes, generation } = await needs.objects.create(key, audio.stream(), audio.contentType, signal)
     if (sizeBytes === 0) throw new AppError('validation_error', { message: 'The recording is empty.' })
     const stored = { key, contentType: audio.contentType, sizeBytes, objectGeneration: generation }
-    return await change(needs, userId, episodeId, ['draft'], (episode) => ({ ...episode, audio: stored }), reservation)
-  } catch (error) {
-    await needs.usage.release(userId, reservation).catch(() => undefined)
-    throw error
-  }
+    return change(needs, userId, episodeId, ['draft'], (episode) => ({ ...episode, audio: stored }), reservation)
+  })
 }
 
 /** A link through which a recording of any size goes straight to storage, once. */

@@ -78,19 +78,17 @@ export class RateLimiter {
   }
 
   #localOf(userId: string): Local {
-    const known = this.#users.get(userId)
-    this.#users.delete(userId)
-    const nowMs = this.#nowMs()
-    const fresh = {
+    const local: Local = this.#users.get(userId) ?? {
       allotment: 0,
       untilMs: 0,
       seen: { arrivalMs: 0, offsetMs: 0 },
       refusedUntilMs: 0,
       admitted: 0,
-      sinceMs: nowMs,
+      sinceMs: this.#nowMs(),
       waiting: 0,
     }
-    const local: Local = known ?? fresh
+    // Whoever came last is forgotten last.
+    this.#users.delete(userId)
     this.#users.set(userId, local)
     if (this.#users.size > USERS_MAX) this.#users.delete(this.#users.keys().next().value ?? '')
     return local

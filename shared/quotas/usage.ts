@@ -35,15 +35,14 @@ export type Wish = { id: string; bytes?: number; episodes?: number; seconds?: nu
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
 export type Refusal = { quota: Quota; used: number; limit: number; asked: number }
 
-/** What is left of a usage at a time: reservations that have expired are gone. */
-export function current(usage: Usage, nowMs: number): Usage {
-  const pending = Object.fromEntries(Object.entries(usage.pending).filter(([, { untilMs }]) => untilMs > nowMs))
-  return { ...usage, pending }
+/** Reservations that have not expired. */
+function pendingAt({ pending }: Usage, nowMs: number): Usage['pending'] {
+  return Object.fromEntries(Object.entries(pending).filter(([, { untilMs }]) => untilMs > nowMs))
 }
 
 /** Used and reserved, by the names of the limits. */
 export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
-  const pending = Object.values(current(usage, nowMs).pending)
+  const pending = Object.values(pendingAt(usage, nowMs))
   const sum = (what: 'bytes' | 'episodes' | 'seconds') => pending.reduce((all, one) => all + one[what], 0)
   const month = usage.months[monthOf(nowMs)]
   const activeEpisodes = usage.activeEpisodes + sum('episodes')
@@ -57,7 +56,7 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
 
 /** Grants a wish and notes it, or says which limit is in its way. Asked again under one id it is one reservation. */
 export function reserve(usage: Usage, wish: Wish, limits: Limits, nowMs: number): Usage | Refusal {
-  const { [wish.id]: _former, ...others } = current(usage, nowMs).pending
+  const { [wish.id]: _former, ...others } = pendingAt(usage, nowMs)
   const without = { ...usage, pending: others }
   const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = wish
   const used = totals(without, nowMs)

@@ -9,7 +9,7 @@ import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { sweepAtMs } from '../episodes/sweep/due.ts'
 import type { SweepLimits } from '../episodes/sweep/due.ts'
-import { equalJitterMs } from '../resilience/backoff.ts'
+import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
 import { GRPC, grpcCode, lostPrecondition } from '../errors/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
 import { usageChange } from '../quotas/usage.ts'
@@ -20,8 +20,6 @@ import type { FieldChange } from './changed-fields.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 export const EPISODES = 'episodes'
-const CAS_ATTEMPTS_MAX = 12
-const CAS_BACKOFF = { baseMs: 10, capMs: 400 }
 /** How many of the latest writes a document remembers, so that a landed write is recognised after later ones. */
 const REMEMBERED_WRITES = 8
 /** How many episodes an instance remembers its last write of. */
@@ -96,7 +94,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
 
       let landing: Decision | undefined = shortcut?.decision
       for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-        if (attempt > 0) await sleep(equalJitterMs(CAS_BACKOFF, attempt, Math.random))
+        await pauseBeforeTry(attempt)
         const current = await readVersion(id)
         if (current === undefined) return undefined
         // The client repeats commits by itself: our own landed write came back as a lost precondition.
@@ -236,8 +234,4 @@ function decodeToken(token: string): { createdAtMs: number; id: string } {
   if (time === undefined || id === undefined)
     throw new AppError('validation_error', { technical: 'pageToken is not one of ours' })
   return { createdAtMs: Number(time), id }
-}
-
-function sleep(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs))
 }

@@ -4,15 +4,13 @@ import { AppError } from '../errors/app-error.ts'
 import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { quotaExceeded } from '../quotas/refusals.ts'
-import { current, isRefusal, reserve, Usage } from '../quotas/usage.ts'
+import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
 import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
-import { equalJitterMs } from '../resilience/backoff.ts'
+import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'usage'
-const CAS_ATTEMPTS_MAX = 12
-const CAS_BACKOFF = { baseMs: 10, capMs: 400 }
 
 export type UsageStore = {
   read(userId: string): Promise<Usage>
@@ -80,7 +78,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
 
   async function reserveAll(userId: string, batch: readonly Waiting[]): Promise<(Refusal | undefined)[]> {
     for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-      if (attempt > 0) await sleep(equalJitterMs(CAS_BACKOFF, attempt, Math.random))
+      await pauseBeforeTry(attempt)
       const { usage, updateTime } = await readUsage(userId)
       const nowMs = now()
       let next = usage
@@ -90,7 +88,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
         next = answer
         return undefined
       })
-      if (next === usage || (await write(userId, current(next, nowMs), updateTime))) return refusals
+      if (next === usage || (await write(userId, next, updateTime))) return refusals
     }
     throw new AppError('service_unavailable', { technical: 'The usage of this account is being changed too fast' })
   }
@@ -154,8 +152,4 @@ export function countUsage(
     },
     { merge: true },
   )
-}
-
-function sleep(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs))
 }

@@ -1,6 +1,8 @@
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+import { parseBuffer } from 'music-metadata'
+import type { IAudioMetadata } from 'music-metadata'
 import { vi } from 'vitest'
 
 import { ApiClient } from '../../infra/demo/api-client.ts'
@@ -44,6 +46,26 @@ export async function uploaded(
   const episode = await client.create({ title, options })
   await client.upload(episode.id, SPEECH, 'audio/flac')
   return episode
+}
+
+/** What is said in the fixture, as somebody would type it. */
+export const SPOKEN =
+  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
+
+/** An episode at work whose intro, unless it has options of its own, nobody has had spoken before. */
+export async function processed(
+  client: ApiClient,
+  title: string,
+  options: Record<string, unknown> = { intro: { text: `Welcome to the show. ${title}` } },
+): Promise<EpisodeView> {
+  const draft = await uploaded(client, title, options)
+  return client.act('process', draft.id)
+}
+
+/** Length and tags of a finished episode's mp3. */
+export async function audioOf({ outputs }: EpisodeView): Promise<IAudioMetadata> {
+  const bytes = new Uint8Array(await (await fetch(outputs?.audioUrl ?? '')).arrayBuffer())
+  return parseBuffer(bytes, 'audio/mpeg', { duration: true })
 }
 
 /** The episode once it is no longer being processed. */

@@ -1,10 +1,8 @@
-import { parseBuffer } from 'music-metadata'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
-import { clientOf, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { audioOf, clientOf, processed, requestsTo, settled, SPOKEN, startTestCloud, until, uploaded } from './cloud.ts'
 
 /** Providers that are away for the whole run, and what an episode comes out as. */
 
@@ -19,26 +17,10 @@ beforeAll(async () => {
 afterAll(() => cloud.stop())
 afterEach(() => cloud.faults.clear())
 
-const SPOKEN =
-  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
-
-/** An intro that nobody has had spoken before. */
-const intro = (words: string) => ({ intro: { text: `Welcome to the show. ${words}` } })
-
-async function processed(title: string, options: Record<string, unknown> = intro(title)): Promise<EpisodeView> {
-  const draft = await uploaded(alice, title, options)
-  return alice.act('process', draft.id)
-}
-
-async function audioOf({ outputs }: EpisodeView) {
-  const bytes = new Uint8Array(await (await fetch(outputs?.audioUrl ?? '')).arrayBuffer())
-  return parseBuffer(bytes, 'audio/mpeg', { duration: true })
-}
-
 describe('an episode', () => {
   test('is finished without Gemini, ElevenLabs and Auphonic, and says what it lacks', async () => {
     for (const target of ['gemini', 'elevenlabs', 'auphonic'] as const) await cloud.faults.set(target, { mode: 'down' })
-    const { id } = await processed('all but one')
+    const { id } = await processed(alice, 'all but one')
     const episode = await settled(alice, id)
     expect(episode).toMatchObject({
       status: 'ready',
@@ -64,7 +46,7 @@ describe('an episode', () => {
 
   test('goes on from a transcript by hand, at once, while transcription hangs', async () => {
     await cloud.faults.set('assemblyai', { mode: 'blackhole' })
-    const { id } = await processed('by hand', {})
+    const { id } = await processed(alice, 'by hand', {})
     await until(alice, id, ({ steps }) => steps.transcribe.state === 'running')
     await alice.giveTranscript(id, SPOKEN, 'text/plain')
     const episode = await settled(alice, id)
@@ -79,7 +61,7 @@ describe('an episode', () => {
 
   test('waits for its provider where its owner allows no fallback', async () => {
     await cloud.faults.set('gemini', { mode: 'down' })
-    const { id } = await processed('patient', { fallbacks: ['voice', 'master'] })
+    const { id } = await processed(alice, 'patient', { fallbacks: ['voice', 'master'] })
     await until(alice, id, ({ waitingFor }) => waitingFor?.provider === 'gemini')
     await new Promise((resolve) => setTimeout(resolve, 3000))
     expect(await alice.get(id)).toMatchObject({ status: 'processing', steps: { write: { state: 'waiting' } } })
@@ -113,7 +95,7 @@ describe('a transcript by hand', () => {
   })
 
   test('is not taken for a finished episode, nor for somebody else’s', async () => {
-    const { id } = await processed('finished', {})
+    const { id } = await processed(alice, 'finished', {})
     expect(await settled(alice, id)).toMatchObject({ status: 'ready', degraded: [] })
     await expect(alice.giveTranscript(id, SPOKEN, 'text/plain')).rejects.toMatchObject({ status: 409 })
     const bob = await clientOf(cloud, 'bob')

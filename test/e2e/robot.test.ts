@@ -8,6 +8,7 @@ import type { EpisodeView } from '../../shared/episodes/view.ts'
 import { clientOf, paidRequests, settled, SPEECH, startTestCloud } from './cloud.ts'
 import { Robot } from './robot.ts'
 import type { Outcome } from './robot.ts'
+import { seededRandom } from '../shared/seeded-random.ts'
 
 const SEED = Number(process.env['ROBOT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const WISHES = 16
@@ -19,17 +20,6 @@ beforeAll(async () => {
   cloud = await startTestCloud({ instancesPerFunction: 2 })
 })
 afterAll(() => cloud.stop())
-
-/** mulberry32: a small seeded generator. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 const WEATHER: Fault[] = [
   { mode: 'status', status: 503 },
@@ -79,7 +69,7 @@ async function inStorm(next: () => number, wishes: (() => Promise<Outcome>)[]): 
 
 describe('a client that follows only retryable and Retry-After, with one key for each wish', () => {
   test(`converges in any weather, and has every effect once (seed ${SEED})`, async () => {
-    const next = random(SEED)
+    const next = seededRandom(SEED)
     const robot = new Robot(cloud.functionsBaseUrl, await cloud.identity.userToken('robot'))
     const client = await clientOf(cloud, 'robot')
     const titles = Array.from({ length: WISHES }, (_, index) => `wish ${index}`)

@@ -4,7 +4,7 @@ import { PROVIDERS } from '../../shared/config.ts'
 import type { ProviderName } from '../../shared/config.ts'
 import { PROVIDER_OF, STEPS } from '../../shared/episodes/steps.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
-import { callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { SPOKEN, callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
 
 /** Every subset of the providers, away for the whole of an episode's life, and then back. */
 const SUBSETS = Array.from({ length: 2 ** PROVIDERS.length }, (_, bits) =>
@@ -13,8 +13,6 @@ const SUBSETS = Array.from({ length: 2 ** PROVIDERS.length }, (_, bits) =>
 /** Clouds side by side: most of an outage is waiting. */
 const LANES = 4
 const READY_MS_MAX = 60_000
-const SPOKEN =
-  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
 const ENVIRONMENT = {
   FALLBACK_AFTER_SECONDS: '1.5',
   UPGRADE_AFTER_SECONDS: '0.5',

@@ -1,10 +1,19 @@
-import { parseBuffer } from 'music-metadata'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
-import { callSweep, clientOf, requestsTo, settled, startTestCloud, uploaded } from '../e2e/cloud.ts'
+import {
+  audioOf,
+  callSweep,
+  clientOf,
+  processed,
+  requestsTo,
+  settled,
+  SPOKEN,
+  startTestCloud,
+  uploaded,
+} from '../e2e/cloud.ts'
 
 /** Providers that come back, and what becomes of the fallbacks' results. */
 
@@ -18,22 +27,6 @@ beforeAll(async () => {
 })
 afterAll(() => cloud.stop())
 afterEach(() => cloud.faults.clear())
-
-const SPOKEN =
-  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
-
-/** An intro that nobody has had spoken before. */
-const intro = (words: string) => ({ intro: { text: `Welcome to the show. ${words}` } })
-
-async function processed(title: string, options: Record<string, unknown> = intro(title)): Promise<EpisodeView> {
-  const draft = await uploaded(alice, title, options)
-  return alice.act('process', draft.id)
-}
-
-async function audioOf({ outputs }: EpisodeView) {
-  const bytes = new Uint8Array(await (await fetch(outputs?.audioUrl ?? '')).arrayBuffer())
-  return parseBuffer(bytes, 'audio/mpeg', { duration: true })
-}
 
 describe('when the providers are back', () => {
   /** Sweeps until nothing is degraded any more; the episode never stops being ready. */
@@ -50,7 +43,7 @@ describe('when the providers are back', () => {
 
   test('their own results take the place of the fallbacks’, each paid for once', async () => {
     for (const target of ['gemini', 'elevenlabs', 'auphonic'] as const) await cloud.faults.set(target, { mode: 'down' })
-    const { id } = await processed('upgraded')
+    const { id } = await processed(alice, 'upgraded')
     const before = await settled(alice, id)
     expect(before.degraded).toEqual(['write', 'voice', 'master'])
     // Still down: the upgrade gives up, and what there is stays.
@@ -81,7 +74,7 @@ describe('when the providers are back', () => {
 
   test('an intro is put before sound that the provider has mastered, which is not paid for again', async () => {
     await cloud.faults.set('elevenlabs', { mode: 'down' })
-    const { id } = await processed('late intro')
+    const { id } = await processed(alice, 'late intro')
     const before = await settled(alice, id)
     expect(before.degraded).toEqual(['voice'])
     await cloud.faults.clear()

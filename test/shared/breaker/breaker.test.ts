@@ -4,7 +4,8 @@ import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import type { BreakerOptions } from '../../../shared/breaker/breaker.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
 import type { BreakerEvent } from '../../../shared/breaker/transitions.ts'
-import { seededRandom, VirtualStore, VirtualTime } from './virtual-world.ts'
+import { seededRandom } from '../seeded-random.ts'
+import { VirtualStore, VirtualTime } from './virtual-world.ts'
 
 /** A fleet in virtual time: `call(i)` makes one call of instance i, which takes 100 ms and ends as the provider does. */
 function fleet(count: number, options: Partial<BreakerOptions> = {}) {

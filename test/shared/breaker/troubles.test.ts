@@ -5,7 +5,8 @@ import type { BreakerOptions, FailureMeaning } from '../../../shared/breaker/bre
 import { BreakerControl } from '../../../shared/breaker/control.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
 import type { BreakerEvent } from '../../../shared/breaker/transitions.ts'
-import { seededRandom, VirtualStore, VirtualTime, WORLD_EPOCH_MS } from './virtual-world.ts'
+import { seededRandom } from '../seeded-random.ts'
+import { VirtualStore, VirtualTime, WORLD_EPOCH_MS } from './virtual-world.ts'
 import type { StoreWeather } from './virtual-world.ts'
 
 const WELL: StoreWeather = { latencyMs: 10, fate: 'well' }

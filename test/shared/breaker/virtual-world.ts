@@ -4,17 +4,6 @@ import type { BreakerStore } from '../../../shared/breaker/store.ts'
 
 type Appointment = { atMs: number; order: number; run: (() => void) | undefined }
 
-/** Seeded randomness in [0, 1) (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** Time that passes only when everybody waits: hours of a fleet's life in milliseconds, the same for the same seed. */
 export class VirtualTime {
   nowMs = 0

@@ -14,6 +14,7 @@ import type { StepName, StepOrder } from '../../../shared/episodes/steps.ts'
 import { decideSweep } from '../../../shared/episodes/sweep/decide.ts'
 import { currentRun, folded, inRun, runOf, upgradeAtMs } from '../../../shared/episodes/upgrade.ts'
 import type { Run } from '../../../shared/episodes/upgrade.ts'
+import { seededRandom } from '../seeded-random.ts'
 import { draft, FAULT } from './episode-fixtures.ts'
 
 /** What one seeded life of an episode went through, and what was wrong with it. */
@@ -49,17 +50,6 @@ type Task = { order: StepOrder; dueMs: number }
 /** An instance at work: each `yield` is a moment at which anything else may happen, or nothing ever again. */
 type Actor = { run: Generator<void, boolean>; task: string | undefined; wakeMs: number }
 
-/** mulberry32: small, seeded, good enough to shuffle. */
-function chanceOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const RESULTS: Record<StepName, Results> = {
   transcribe: { transcribe: { transcriptKey: 't', durationSeconds: 10, wordCount: 3 } },
   write: { write: { notesKey: 'n', notes: { title: 'T', description: 'D', chapters: [], tags: [] } } },
@@ -74,7 +64,7 @@ const RESULTS: Record<StepName, Results> = {
  * hints come and go, tasks are lost, and a sweep looks in. After half an hour of that, only the honest rest goes on.
  */
 export function liveOnce(seed: number): Life {
-  const random = chanceOf(seed)
+  const random = seededRandom(seed)
   const odds = (share: number) => random() < share
   const [crashShare, freezeShare, lossShare] = [random() * 0.06, random() * 0.06, random() * 0.15]
   let nowMs = 0

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { available, giveBack, perMinute, take, waitMs } from '../../../shared/quotas/gcra.ts'
 import { RateLimiter } from '../../../shared/quotas/rate-limiter.ts'
 import type { SharedRate } from '../../../shared/quotas/rate-limiter.ts'
+import { seededRandom } from '../seeded-random.ts'
 
 const policies = fc.integer({ min: 1, max: 10_000 }).map(perMinute)
 
@@ -77,23 +78,12 @@ function fleet(instances: number) {
   return { world, limiters, first }
 }
 
-/** mulberry32 */
-function chance(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const HOUR_MS = 3_600_000
 
 /** An hour of calls at a share of the limit, each to any of ten instances. */
 async function hour(limit: number, share: number, seed: number, obeys: boolean) {
   const { world, limiters } = fleet(10)
-  const random = chance(seed)
+  const random = seededRandom(seed)
   const [made, refused] = [new Array<number>(), new Array<number>()]
   let waitUntilMs = 0
   while (world.nowMs < HOUR_MS) {

@@ -1,4 +1,5 @@
 import type { EndpointRow } from '../shared/http/endpoint-row.ts'
+import type { SecretName } from '../shared/environment.ts'
 import { WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
 /** Rates and retries of the queue that feeds a work function. */
@@ -19,6 +20,8 @@ export type FunctionRow = EndpointRow & {
   readonly cpu: 1
   readonly concurrency: number
   readonly instancesMax: number
+  /** What it is given of what must never be seen; it does not start without them. */
+  readonly secrets?: readonly SecretName[]
   readonly queue?: QueueRow
   /** When Cloud Scheduler calls it, as a cron expression in UTC. */
   readonly schedule?: string
@@ -37,6 +40,7 @@ const hook = {
   bodyBytesMax: HOOK_BODY_BYTES_MAX,
   timeoutSeconds: 30,
   caller: 'provider',
+  secrets: ['WEBHOOK_SECRET'],
 } as const
 const light = { memoryMiB: 256, cpu: 1, concurrency: 40, instancesMax: 20 } as const
 const work = {
@@ -109,16 +113,19 @@ export const FUNCTIONS = table({
   'usage-get': { ...read, ...light, caller: 'user', purpose: 'What you use, what it cost, and what your plan allows' },
   'work-transcribe': {
     ...work,
+    secrets: ['ASSEMBLYAI_API_KEY', 'WEBHOOK_SECRET'],
     purpose: 'Recording to words with times (AssemblyAI)',
     queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   },
   'work-write': {
     ...work,
+    secrets: ['GEMINI_API_KEY'],
     purpose: 'Transcript to show notes (Gemini)',
     queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   },
   'work-voice': {
     ...work,
+    secrets: ['ELEVENLABS_API_KEY'],
     purpose: 'Text to a spoken intro (ElevenLabs)',
     queue: { ...queue, maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
   },
@@ -127,6 +134,7 @@ export const FUNCTIONS = table({
     // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
     memoryMiB: 2048,
     concurrency: 2,
+    secrets: ['AUPHONIC_API_KEY', 'WEBHOOK_SECRET'],
     purpose: 'Recording and intro to a mastered mp3 (Auphonic)',
     queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   },
@@ -138,6 +146,17 @@ export const FUNCTIONS = table({
   'hooks-assemblyai': { ...hook, ...light, purpose: 'Hears that a transcription has ended' },
   'hooks-auphonic': { ...hook, ...light, purpose: 'Hears that a mastering has ended' },
   'ops-live': { ...read, ...light, caller: 'anyone', timeoutSeconds: 10, purpose: 'Answers without touching anything' },
+  'ops-health': {
+    ...read,
+    ...light,
+    caller: 'anyone',
+    timeoutSeconds: 10,
+    // It has its own limit of 800 ms.
+    slowSeconds: { slow: 0.9, verySlow: 2 },
+    instancesMax: 5,
+    secrets: ['ASSEMBLYAI_API_KEY', 'GEMINI_API_KEY', 'ELEVENLABS_API_KEY', 'AUPHONIC_API_KEY'],
+    purpose: 'Whether what Steadycast needs is there, and what it means for people if not; details for admins',
+  },
   'ops-breakers': {
     ...write,
     ...light,
@@ -155,6 +174,8 @@ export const FUNCTIONS = table({
     concurrency: 1,
     instancesMax: 2,
     schedule: '* * * * *',
+    // Episodes that are deleted or cancelled are withdrawn where a job of theirs can be.
+    secrets: ['ASSEMBLYAI_API_KEY', 'AUPHONIC_API_KEY'],
     purpose: 'Finds episodes that nobody looks after, and cures or ends them',
   },
 })

@@ -3,7 +3,7 @@ import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/server.
 import type { Serve } from '../shared/http/server.ts'
 import { errorFields, log } from '../shared/telemetry/log.ts'
 import { keepSecret } from '../shared/telemetry/redact.ts'
-import { entryPoint } from './functions.ts'
+import { entryPoint, FUNCTIONS } from './functions.ts'
 import type { FunctionName } from './functions.ts'
 
 /** How each function is loaded. An instance serves one of them, and loads no other. */
@@ -27,16 +27,18 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'hooks-assemblyai': () => import('./hooks/assemblyai.ts'),
   'hooks-auphonic': () => import('./hooks/auphonic.ts'),
   'ops-live': () => import('./ops/live.ts'),
+  'ops-health': () => import('./ops/health.ts'),
   'ops-sweep': () => import('./ops/sweep.ts'),
   'ops-breakers': () => import('./ops/breakers.ts'),
 }
 
-// A configuration that cannot work stops the start, with the names of the variables at fault.
-const config = loadConfig(process.env)
-keepSecret(Object.values(config.providers).map(({ apiKey }) => apiKey))
-
 const target = process.env['FUNCTION_TARGET']
-const loader = Object.entries(LOADERS).find(([name]) => entryPoint(name).path === target)?.[1]
+const row = Object.values(FUNCTIONS).find(({ name }) => entryPoint(name).path === target)
+// A configuration that cannot work stops the start, with the names of the variables at fault.
+const { providers, webhookSecrets } = loadConfig(process.env, row?.secrets ?? [])
+keepSecret([...Object.values(providers).map(({ apiKey }) => apiKey), ...webhookSecrets])
+
+const loader = Object.entries(LOADERS).find(([name]) => name === row?.name)?.[1]
 if (loader === undefined) throw new Error(`FUNCTION_TARGET names no function: ${target ?? '(not set)'}`)
 // Loading begins now and is awaited by the first request: the emulator cannot load a module that awaits at its top
 // level.
@@ -47,8 +49,8 @@ loading.catch((error: unknown) => {
 })
 serveInFrontOfFramework(async (request, response, arrival) => (await loading).default(request, response, arrival))
 
-const [folder = '', name = ''] = (target ?? '').split('.')
-const served = { [folder]: { [name]: refuseUnguarded } }
+const [folder = '', exported = ''] = (target ?? '').split('.')
+const served = { [folder]: { [exported]: refuseUnguarded } }
 
 /**
  * The platform looks its function up as `folder.name`; all but the one of this instance stay undefined. What it finds

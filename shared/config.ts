@@ -1,30 +1,30 @@
-import * as z from 'zod'
+import {
+  BREAKER_VARIABLES,
+  BREAKERS,
+  Environment,
+  FALLBACKS,
+  PLAN_NAMES,
+  PROVIDERS,
+  SHARED_BREAKERS,
+} from './environment.ts'
+import type { BreakerSetting, ParsedEnvironment, SecretName } from './environment.ts'
 
-/** Names of the paid services, in pipeline order. */
-export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
+export { FALLBACKS, PLAN_NAMES, PROVIDERS, SHARED_BREAKERS }
+
 export type ProviderName = (typeof PROVIDERS)[number]
-
-/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
-export const FALLBACKS = ['notes', 'voice', 'master'] as const
 export type Fallback = (typeof FALLBACKS)[number]
-
-/** What people may use comes in these sizes; shared/quotas/plans.ts has the figures. */
-export const PLAN_NAMES = ['starter', 'standard', 'unlimited'] as const
 export type PlanName = (typeof PLAN_NAMES)[number]
 
 /** A signer whose ID tokens we accept, and where its public keys are published. */
 type TokenIssuer = { issuer: string; jwksUrl: string }
 
-/** What has a circuit breaker that the fleet shares: every paid service, and Cloud Storage. */
-export const SHARED_BREAKERS = [...PROVIDERS, 'gcs'] as const
-/** Firestore's own is each instance's own: it could not be kept in what it guards. */
-const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
 type BreakerName = (typeof BREAKERS)[number]
 
 /** What is set of a breaker's settings; shared/breaker/settings.ts has the defaults of the rest. */
 type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
 
 export type ProviderConfig = {
+  /** Empty in a function that makes no call to it. */
   apiKey: string
   baseUrl: string
   /** Whether the provider can fetch our signed storage URLs; otherwise audio is sent as bytes. */
@@ -77,6 +77,8 @@ export type Config = {
   stepLeaseMs: number
   /** How soon a job is asked for although its provider said it would call. */
   safetyPollMs: number
+  /** What signs the tokens of webhooks, newest first; tokens are made with the first, and taken with any. */
+  webhookSecrets: readonly string[]
   providers: Record<ProviderName, ProviderConfig>
   breakers: Record<BreakerName, BreakerConfig>
 }
@@ -86,129 +88,37 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-const text = z.string().trim().min(1)
-const baseUrl = z
-  .string()
-  .trim()
-  .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
-  .transform((url) => url.replace(/\/+$/, ''))
-const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
-const seconds = (minimum: number) => number(minimum).transform((value) => value * 1000)
-const origins = z
-  .string()
-  .transform((list) =>
-    list
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter((origin) => origin !== ''),
-  )
-  .pipe(
-    z.array(
-      z.string().regex(/^https?:\/\/[^\s/?#*]+$/, 'expected origins such as https://app.example, comma-separated'),
-    ),
-  )
-/** `none`, or some of the names, comma-separated. */
-const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
-  z
-    .string()
-    .transform((list) => (list.trim() === 'none' ? [] : list.split(',').map((name) => name.trim())))
-    .pipe(z.array(z.enum(known, `expected none, or some of ${known.join(', ')}`)))
-const hostPort = z
-  .string()
-  .trim()
-  .regex(/^[\w.-]+:\d{1,5}$/, 'expected host:port')
-
-/**
- * A breaker's settings by the ends of their variables: `BREAKER_<end>` is for every breaker, `BREAKER_<NAME>_<end>` for
- * one. What is given in seconds is kept in milliseconds.
- */
-const BREAKER_VARIABLES = {
-  FAILURE_THRESHOLD: { setting: 'failureThreshold', schema: number(1).pipe(z.int()) },
-  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001) },
-  MIN_FAILURE_RATE: { setting: 'minFailureRate', schema: number(0).pipe(z.number().max(1)) },
-  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001) },
-  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001) },
-  SUCCESSES_TO_CLOSE: { setting: 'successesToClose', schema: number(1).pipe(z.int()) },
-  RAMP_SECONDS: { setting: 'rampMs', schema: seconds(0) },
-  CACHE_TTL_SECONDS: { setting: 'cacheTtlMs', schema: seconds(0) },
-  THROTTLE_MAX_SECONDS: { setting: 'throttleMaxMs', schema: seconds(0) },
-  SLOW_CALL_SECONDS: { setting: 'slowCallMs', schema: seconds(0.001) },
-} as const
-type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
-
 /** Storage fails in short bursts under load; Firestore's breaker is one instance's, and only spares it the waiting. */
 const OWN_SETTINGS: Partial<Record<BreakerName, BreakerConfig>> = {
   gcs: { failureThreshold: 10, recoveryMs: 30_000 },
   firestore: { failureThreshold: 10, recoveryMs: 5_000, recoveryMaxMs: 30_000, rampMs: 0 },
 }
 
-/** Every variable we read, with its one default. Empty values count as absent. */
-const Environment = z.object({
-  GOOGLE_CLOUD_PROJECT: text,
-  FUNCTION_REGION: text.default('us-central1'),
-  STORAGE_BUCKET: text,
-  FUNCTIONS_BASE_URL: baseUrl.optional(),
-  PUBLIC_BASE_URL: baseUrl.optional(),
-  USER_TOKEN_ISSUER: baseUrl.optional(),
-  USER_TOKEN_JWKS_URL: baseUrl.default(
-    'https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com',
-  ),
-  SERVICE_TOKEN_ISSUER: baseUrl.default('https://accounts.google.com'),
-  SERVICE_TOKEN_JWKS_URL: baseUrl.default('https://www.googleapis.com/oauth2/v3/certs'),
-  TASKS_SERVICE_ACCOUNT: text.optional(),
-  SCHEDULER_SERVICE_ACCOUNT: text.optional(),
-  TASKS_API_ENDPOINT: hostPort.optional(),
-  STORAGE_API_ENDPOINT: baseUrl.optional(),
-  MAX_REQUEST_SIZE_BYTES: number(1).default(104_857_600),
-  CORS_ALLOWED_ORIGINS: origins.default([]),
-  REQUEST_LOG: z
-    .string()
-    .trim()
-    .pipe(z.enum(['all', 'problems']))
-    .default('all'),
-  SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1),
-  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5),
-  EPISODE_DEADLINE_HOURS: number(0).default(24),
-  DEFAULT_PLAN: z.string().trim().pipe(z.enum(PLAN_NAMES)).default('standard'),
-  FALLBACK_AFTER_SECONDS: number(0).default(120),
-  FALLBACKS: names(FALLBACKS).default([...FALLBACKS]),
-  UPGRADE_AFTER_SECONDS: number(0).default(300),
-  FFMPEG_PATH: text.optional(),
-  STUCK_EPISODE_THRESHOLD_HOURS: number(0).default(2),
-  STALLED_STEP_THRESHOLD_SECONDS: number(0).default(150),
-  ORPHAN_AGE_HOURS: number(0).default(24),
-  STEP_LEASE_SECONDS: number(1).default(20),
-  SAFETY_POLL_SECONDS: number(1).default(20),
-  ASSEMBLYAI_API_KEY: text,
-  ASSEMBLYAI_BASE_URL: baseUrl.default('https://api.assemblyai.com'),
-  GEMINI_API_KEY: text,
-  GEMINI_BASE_URL: baseUrl.default('https://generativelanguage.googleapis.com'),
-  ELEVENLABS_API_KEY: text,
-  ELEVENLABS_BASE_URL: baseUrl.default('https://api.elevenlabs.io'),
-  AUPHONIC_API_KEY: text,
-  AUPHONIC_BASE_URL: baseUrl.default('https://auphonic.com/api'),
-  ...breakerVariables(),
-  K_SERVICE: z.string().optional(),
-  FUNCTIONS_EMULATOR: z.string().optional(),
-})
+/** What a process needs that may call every provider. */
+const PROVIDER_KEYS = PROVIDERS.map((name) => `${name.toUpperCase()}_API_KEY` as SecretName)
 
 /**
- * Reads, trims and validates the environment once.
+ * Reads, trims and validates the environment once. Empty values count as absent.
+ * @param needed the secrets that this process cannot do without
  * @throws ConfigError naming each bad variable; values are never repeated, because some are secrets.
  */
-export function loadConfig(environment: Record<string, string | undefined>): Config {
+export function loadConfig(
+  environment: Record<string, string | undefined>,
+  needed: readonly SecretName[] = PROVIDER_KEYS,
+): Config {
   const filled = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
   const parsed = Environment.safeParse(filled)
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) =>
+  const faults = [
+    ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
         ? `${issue.path.join('.')} is not set`
         : `${issue.path.join('.')}: ${issue.message}`,
-    )
-    throw new ConfigError(`Configuration: ${faults.join('; ')}`)
-  }
+    ),
+    ...needed.filter((name) => filled[name] === undefined).map((name) => `${name} is not set`),
+  ]
+  if (!parsed.success || faults.length > 0) throw new ConfigError(`Configuration: ${faults.join('; ')}`)
   const env = parsed.data
   const project = env.GOOGLE_CLOUD_PROJECT
   const region = env.FUNCTION_REGION
@@ -244,19 +154,18 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     orphanAgeMs: env.ORPHAN_AGE_HOURS * 3_600_000,
     stepLeaseMs: env.STEP_LEASE_SECONDS * 1000,
     safetyPollMs: env.SAFETY_POLL_SECONDS * 1000,
+    webhookSecrets: [env.WEBHOOK_SECRET, env.WEBHOOK_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
     providers: {
-      assemblyai: provider(env, env.ASSEMBLYAI_API_KEY, env.ASSEMBLYAI_BASE_URL, functionsBaseUrl),
-      gemini: provider(env, env.GEMINI_API_KEY, env.GEMINI_BASE_URL, functionsBaseUrl),
-      elevenlabs: provider(env, env.ELEVENLABS_API_KEY, env.ELEVENLABS_BASE_URL, functionsBaseUrl),
-      auphonic: provider(env, env.AUPHONIC_API_KEY, env.AUPHONIC_BASE_URL, functionsBaseUrl),
+      assemblyai: provider(env, env.ASSEMBLYAI_API_KEY ?? '', env.ASSEMBLYAI_BASE_URL, functionsBaseUrl),
+      gemini: provider(env, env.GEMINI_API_KEY ?? '', env.GEMINI_BASE_URL, functionsBaseUrl),
+      elevenlabs: provider(env, env.ELEVENLABS_API_KEY ?? '', env.ELEVENLABS_BASE_URL, functionsBaseUrl),
+      auphonic: provider(env, env.AUPHONIC_API_KEY ?? '', env.AUPHONIC_BASE_URL, functionsBaseUrl),
     },
     breakers: Object.fromEntries(BREAKERS.map((name) => [name, breaker(env, name)])) as Config['breakers'],
   }
   refuseLocalIssuerInTheCloud(env, config)
   return deepFreeze(config)
 }
-
-type ParsedEnvironment = z.infer<typeof Environment>
 
 function provider(env: ParsedEnvironment, apiKey: string, url: string, functionsBaseUrl: string): ProviderConfig {
   const reachesLoopback = isLoopback(url)
@@ -267,15 +176,6 @@ function provider(env: ParsedEnvironment, apiKey: string, url: string, functions
     canReachStorage: !storageIsLocal || reachesLoopback,
     canReachHooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
   }
-}
-
-function breakerVariables(): Record<`BREAKER_${string}`, z.ZodOptional<z.ZodType<number, string>>> {
-  const prefixes = ['BREAKER_', ...BREAKERS.map((name) => `BREAKER_${name.toUpperCase()}_`)]
-  return Object.fromEntries(
-    prefixes.flatMap((prefix) =>
-      Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
-    ),
-  )
 }
 
 /** What is set for this breaker, else what it has by itself, else what is set for all. */

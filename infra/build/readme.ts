@@ -6,9 +6,16 @@ import { format, resolveConfig } from 'prettier'
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/errors/codes.ts'
 import { PLANS } from '../../shared/quotas/plans.ts'
+import { configurationTable } from './configuration.ts'
+import { table } from './markdown-table.ts'
 
 /** The README's tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
-const TABLES: Record<string, () => string> = { functions: functionsTable, errors: errorsTable, plans: plansTable }
+const TABLES: Record<string, () => string> = {
+  functions: functionsTable,
+  errors: errorsTable,
+  plans: plansTable,
+  configuration: configurationTable,
+}
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url))
 
@@ -71,10 +78,6 @@ function plansTable(): string {
 
 function bytes(count: number): string {
   return count >= 1024 * 1024 ? `${count / 1024 / 1024} MiB` : `${count / 1024} KiB`
-}
-
-function table(head: string[], rows: string[][]): string {
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -74,9 +74,11 @@ const RULES: readonly Rule[] = [
         : !inside(one.to, 'shared/breaker', 'shared/errors')),
   },
   {
-    name: 'shared/errors and shared/config.ts import nothing of ours',
+    name: 'shared/errors, shared/config.ts and shared/environment.ts import nothing of ours',
     breaks: (one) =>
-      inside(one.from, 'shared/errors', 'shared/config.ts') && !one.external && !inside(one.to, 'shared/errors'),
+      inside(one.from, 'shared/errors', 'shared/config.ts', 'shared/environment.ts') &&
+      !one.external &&
+      !inside(one.to, 'shared/errors', 'shared/environment.ts'),
   },
 ]
 

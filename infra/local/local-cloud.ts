@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { PROVIDERS } from '../../shared/config.ts'
 import type { ProviderName } from '../../shared/config.ts'
+import { BREAKER_SETTINGS, SETTINGS } from '../../shared/environment.ts'
 import { controlRoutes } from './control.ts'
 import { Faults } from './faults.ts'
 import { startOfficialFirestore } from './firestore/official.ts'
@@ -141,6 +143,7 @@ async function assemble(
     SERVICE_TOKEN_JWKS_URL: identity.jwksUrl,
     TASKS_SERVICE_ACCOUNT: LOCAL_TASKS_ACCOUNT,
     SCHEDULER_SERVICE_ACCOUNT: LOCAL_SCHEDULER_ACCOUNT,
+    WEBHOOK_SECRET: randomBytes(24).toString('base64url'),
     TASKS_API_ENDPOINT: tasksAddress,
     STORAGE_API_ENDPOINT: storage.origin,
     FIRESTORE_EMULATOR_HOST: firestore,
@@ -247,8 +250,15 @@ async function startProvider(
 }
 
 /** Variables of the user's environment that change how the functions behave, and so are passed on. */
-const PASSED_ON =
-  /^(PATH|HOME|LANG|TZ|NODE_EXTRA_CA_CERTS|PUBLIC_BASE_URL|MAX_REQUEST_SIZE_BYTES|CORS_ALLOWED_ORIGINS|REQUEST_LOG|(VERY_)?SLOW_REQUEST_THRESHOLD_SECONDS|EPISODE_DEADLINE_HOURS|FALLBACK_AFTER_SECONDS|FALLBACKS|DEFAULT_PLAN|UPGRADE_AFTER_SECONDS|FFMPEG_PATH|STUCK_EPISODE_THRESHOLD_HOURS|STALLED_STEP_THRESHOLD_SECONDS|ORPHAN_AGE_HOURS|STEP_LEASE_SECONDS|SAFETY_POLL_SECONDS|BREAKER_[A-Z_]+)$/
+const PASSED_ON: ReadonlySet<string> = new Set([
+  'PATH',
+  'HOME',
+  'LANG',
+  'TZ',
+  'NODE_EXTRA_CA_CERTS',
+  ...Object.keys(SETTINGS),
+  ...Object.keys(BREAKER_SETTINGS),
+])
 
 function functionEnvironment(
   user: Record<string, string | undefined>,
@@ -256,7 +266,7 @@ function functionEnvironment(
 ): Record<string, string> {
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...user }
   const passed = Object.entries(inherited).filter(
-    (entry): entry is [string, string] => PASSED_ON.test(entry[0]) && entry[1] !== undefined,
+    (entry): entry is [string, string] => PASSED_ON.has(entry[0]) && entry[1] !== undefined,
   )
   return {
     ...Object.fromEntries(passed),

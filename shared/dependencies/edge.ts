@@ -20,7 +20,8 @@ export type EdgeDependencies = EdgeNeeds & { config: Config; firestore: Firestor
  * verifier's library are imported at their first use.
  */
 export const edgeDependencies = once((): EdgeDependencies => {
-  const config = loadConfig(process.env)
+  // The entry has made sure of the secrets that this function needs.
+  const config = loadConfig(process.env, [])
   const firestore = firestoreAccess(
     config,
     new CircuitBreaker({

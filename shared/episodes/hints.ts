@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Dependencies } from '../dependencies/dependencies.ts'
 import { AppError } from '../errors/app-error.ts'
 import { enqueueAll } from './change.ts'
+import { mayBeOurs } from './hook-token.ts'
 import { hurry } from './machine.ts'
 import type { StepName } from './steps.ts'
 import { currentRun, inRun } from './upgrade.ts'
@@ -13,15 +14,16 @@ import { currentRun, inRun } from './upgrade.ts'
  * @throws AppError unauthenticated unless `token` is the one made for this very job
  */
 export async function takeHint(
-  needs: Pick<Dependencies, 'episodes' | 'queue' | 'now'>,
+  needs: Pick<Dependencies, 'config' | 'episodes' | 'queue' | 'now'>,
   step: StepName,
   { episodeId, token }: { episodeId: string | undefined; token: string | undefined },
 ): Promise<void> {
-  if (episodeId === undefined) throw unauthenticated()
+  if (episodeId === undefined || token === undefined) throw unauthenticated()
+  if (!mayBeOurs(needs.config.webhookSecrets, episodeId, token)) throw unauthenticated()
   const decision = await needs.episodes.move(episodeId, (episode) => {
     const run = currentRun(episode)
     const expected = run.deletedAtMs === undefined ? run.steps[step].job?.hookToken : undefined
-    if (token === undefined || expected === undefined || !equal(token, expected)) throw unauthenticated()
+    if (expected === undefined || !equal(token, expected)) throw unauthenticated()
     const moved = inRun(episode, run.generation, (current) => hurry(current, step, needs.now()))
     return { episode: moved?.episode, orders: moved?.orders ?? [], cause: { by: 'webhook' } }
   })

@@ -17,8 +17,8 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   response.writeHead(answer.status, {
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-    ...answer.headers,
     ...(answer.body && { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': answer.body.length }),
+    ...answer.headers,
     ...(lingers && { Connection: 'close' }),
   })
   const bytes = request.method === 'HEAD' ? undefined : answer.body

@@ -1,8 +1,9 @@
 import { AppError } from '../errors/app-error.ts'
+import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import type { Caller } from './endpoint-row.ts'
 import { timed } from '../telemetry/scope.ts'
 import type { EdgeConfig, Exchange, Wrapper } from './exchange.ts'
-import type { Identity } from './identity.ts'
+import type { Identity, TokenVerifier } from './identity.ts'
 
 /**
  * Lets in only whom the function table names. No token or a bad one is 401; a good token of the wrong caller is 403.
@@ -17,6 +18,27 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   if (!belongs(caller, exchange.identity, config))
     throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()
+}
+
+/**
+ * Who a call of a function for anyone is from, when it says so: a bad token is refused there, too.
+ * @returns undefined when the token's issuer cannot be asked within `waitMs`
+ */
+export async function callerWithin(
+  waitMs: number,
+  authorization: string | undefined,
+  tokens: TokenVerifier,
+  url: string,
+): Promise<Identity | undefined> {
+  if (authorization === undefined) return { kind: 'anonymous' }
+  const token = bearerToken(authorization)
+  try {
+    return await withDeadline('the check of a token', waitMs, tokens.verify(token, url))
+  } catch (error) {
+    if (error instanceof DeadlineError || (error instanceof AppError && error.code === 'service_unavailable'))
+      return undefined
+    throw error
+  }
 }
 
 function functionUrl({ needs, row }: Exchange): string {

@@ -8,9 +8,19 @@ import type { Answer, Exchange, Wrapper } from './exchange.ts'
 /** Whatever is thrown further in becomes the envelope; its error_id finds the request's log line. */
 export const errorAnswers: Wrapper = async (exchange, next) => {
   try {
-    return withHeaders(exchange, rendered(await next()))
+    const answer = await next()
+    return withHeaders(exchange, rendered(answer.failure ? failed(exchange, answer, answer.failure) : answer))
   } catch (thrown) {
     return withHeaders(exchange, rendered(errorAnswer(exchange, asAppError(thrown))))
+  }
+}
+
+function failed(exchange: Exchange, answer: Answer, failure: AppError): Answer {
+  const { status, json, headers } = errorAnswer(exchange, failure)
+  return {
+    status,
+    json: { ...(answer.json as object), ...(json as object) },
+    headers: { ...headers, ...answer.headers },
   }
 }
 

@@ -17,7 +17,14 @@ import type { Operation } from './operation.ts'
 import type { Arrival } from './server.ts'
 
 /** What a handler answers; the edge turns it into bytes. */
-export type Answer = { status: number; json?: unknown; body?: Buffer; headers?: Record<string, string> }
+export type Answer = {
+  status: number
+  json?: unknown
+  body?: Buffer
+  headers?: Record<string, string>
+  /** Says that it failed, and more: `json` is told beside the error. */
+  failure?: AppError
+}
 
 /** The settings the edge itself goes by. */
 export type EdgeConfig = Pick<

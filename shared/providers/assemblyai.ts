@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { jsonOf, requestsOf, sendForJson, unlessRefused } from './http.ts'
+import { askForHealth, jsonOf, requestsOf, sendForJson, unlessRefused } from './http.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 /** Newest first, then the one that takes most languages: the provider's default has changed under its users. */
@@ -42,6 +42,11 @@ export function assemblyAi({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const control = { guard, attemptTimeoutMs: CONTROL_TIMEOUT_MS }
 
   return {
+    /** Whether the service answers and takes our key; its balance cannot be asked for. */
+    async check(signal: AbortSignal): Promise<undefined> {
+      await askForHealth(request('check', 'GET', '/v2/transcript?limit=1'), Listed, signal)
+    },
+
     /** Sends the audio itself, for where the provider cannot fetch it; the URL can only be read by the provider. */
     async upload(audio: Readable, context: CallContext): Promise<string> {
       const attempt = async (signal: AbortSignal) => {

@@ -4,8 +4,8 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { badResponse, jsonOf, requestsOf, send, sendForJson, unlessRefused } from './http.ts'
-import type { ProviderRequest } from './http.ts'
+import { askForHealth, badResponse, jsonOf, requestsOf, send, sendForJson, unlessRefused } from './http.ts'
+import type { CreditsLeft, ProviderRequest } from './http.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
@@ -29,6 +29,10 @@ const Production = z.object({
   used_credits: z.looseObject({ combined: z.number().nullish() }).nullish(),
   output_files: z.array(z.object({ download_url: z.string().nullish(), format: z.string().nullish() })).nullish(),
 })
+/** Hours of audio that are paid for and not used. */
+const Account = z.object({ data: z.object({ credits: z.number() }) })
+/** About one long episode. */
+const CREDIT_HOURS_LOW = 2
 const Envelope = z.object({
   status_code: z.number(),
   error_code: z.string().nullish(),
@@ -78,6 +82,12 @@ export function auphonic({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
     )
 
   return {
+    /** What is left of what was paid for, which is free to ask. */
+    async check(signal: AbortSignal): Promise<CreditsLeft> {
+      const { credits } = (await askForHealth(request('check', 'GET', '/user.json'), Account, signal)).data
+      return { left: credits, unit: 'h', low: credits < CREDIT_HOURS_LOW }
+    },
+
     /** Creates a production without starting it: free, so that its id can be recorded before anything is charged. */
     async create(
       production: {

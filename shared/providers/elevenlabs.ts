@@ -3,7 +3,9 @@ import * as z from 'zod'
 import type { ProviderConfig } from '../config.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { badResponse, jsonOf, readBytes, requestsOf, send } from './http.ts'
+import { askForHealth, badResponse, jsonOf, readBytes, requestsOf, send } from './http.ts'
+import type { CreditsLeft } from './http.ts'
+import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 const MODEL = 'eleven_multilingual_v2'
@@ -24,6 +26,9 @@ const ErrorBody = z.object({
   ]),
 })
 
+const Subscription = z.object({ character_count: z.number(), character_limit: z.number().positive() })
+const CHARACTERS_LOW_SHARE = 0.05
+
 /** What a spoken text depends on beside its words: the voice, and how it is spoken. */
 export function voiceOf({ voiceId }: { voiceId?: string | undefined }): string {
   return [voiceId ?? VOICE_ID_DEFAULT, MODEL, OUTPUT_FORMAT].join('/')
@@ -36,6 +41,21 @@ export type ElevenLabs = ReturnType<typeof elevenLabs>
 export function elevenLabs({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const requestTo = requestsOf('elevenlabs', baseUrl, { 'xi-api-key': apiKey, Accept: 'audio/mpeg' }, explain)
   return {
+    /**
+     * What is left of what was paid for, which is free to ask.
+     * @returns undefined for a key that may not ask for it: the service has answered all the same
+     */
+    async check(signal: AbortSignal): Promise<CreditsLeft | undefined> {
+      try {
+        const asked = requestTo('check', 'GET', '/v1/user/subscription')
+        const { character_count: used, character_limit: limit } = await askForHealth(asked, Subscription, signal)
+        return { left: limit - used, unit: 'characters', low: limit - used < limit * CHARACTERS_LOW_SHARE }
+      } catch (error) {
+        if (error instanceof ProviderError && error.message.includes(MISSING_PERMISSIONS)) return undefined
+        throw error
+      }
+    },
+
     /** Sent once: charges are irreversible and there is no idempotency key. */
     async speak(
       { text, voiceId }: { text: string; voiceId?: string | undefined },
@@ -63,6 +83,7 @@ function isMp3(audio: Buffer): boolean {
   return tagged || (audio[0] === 0xff && ((audio[1] ?? 0) & 0xe0) === 0xe0)
 }
 
+const MISSING_PERMISSIONS = 'missing_permissions'
 const BILLING_CODES = new Set(['quota_exceeded', 'insufficient_credits', 'payment_required'])
 const CONCURRENCY_CODES = new Set(['concurrent_limit_exceeded', 'too_many_concurrent_requests'])
 const INPUT_CODES = new Set(['voice_access_denied', 'voice_not_found'])

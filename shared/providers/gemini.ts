@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../config.ts'
 import { Notes } from '../episodes/notes.ts'
 import { guardedCall } from './guarded-call.ts'
 import type { CallContext, Guard } from './guarded-call.ts'
-import { badResponse, jsonOf, requestsOf, sendForJson } from './http.ts'
+import { askForHealth, badResponse, jsonOf, requestsOf, sendForJson } from './http.ts'
 import type { ProviderRequest } from './http.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
@@ -94,6 +94,11 @@ export type Gemini = ReturnType<typeof gemini>
 export function gemini({ apiKey, baseUrl }: ProviderConfig, guard: Guard) {
   const requestTo = requestsOf('gemini', baseUrl, { 'x-goog-api-key': apiKey }, explain)
   return {
+    /** Whether the service answers, takes our key and still has our model; no tokens are used. */
+    async check(signal: AbortSignal): Promise<undefined> {
+      await askForHealth(requestTo('check', 'GET', `/v1/models/${MODEL}`), z.object({ name: z.string() }), signal)
+    },
+
     /** Sent once: an answer that never arrived is charged all the same. */
     async writeNotes(material: NotesRequest, context: CallContext): Promise<Written> {
       const body = JSON.stringify({

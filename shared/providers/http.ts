@@ -41,6 +41,20 @@ export function requestsOf(
   })
 }
 
+/** What an account has left of what it pays for. */
+export type CreditsLeft = { left: number; unit: string; low: boolean }
+const CHECK_BYTES_MAX = 1024 * 1024
+
+/**
+ * Asks for something that is free, to see whether the provider and our account with it are well. Goes around the
+ * breaker: it neither counts nor is held back.
+ * @throws ProviderError like any call
+ */
+export async function askForHealth<T>(request: ProviderRequest, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+  const context = { signal, correlationId: 'health', random: Math.random }
+  return sendForJson(request, schema, CHECK_BYTES_MAX, context, signal)
+}
+
 const ENDED_ALREADY: ReadonlySet<ProviderErrorKind> = new Set(['not_found', 'conflict', 'invalid_input'])
 
 const ERROR_BODY_BYTES_MAX = 64 * 1024

@@ -1,7 +1,12 @@
+import * as z from 'zod'
+
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'sweeps'
 const KEPT_MS = 30 * 24 * 3_600_000
+
+/** What the latest sweep that was carried out wrote, besides its own record: how it goes is read here. */
+const LATEST = 'latest'
 
 export type SweepRecords = ReturnType<typeof sweepRecords>
 
@@ -10,7 +15,28 @@ export function sweepRecords(firestore: FirestoreAccess) {
   return {
     async save(id: string, record: object, nowMs: number): Promise<void> {
       const document = { schemaVersion: 1, ...record, expireAt: new Date(nowMs + KEPT_MS) }
-      await firestore.call('record sweep', (db) => db.collection(COLLECTION).doc(id).set(document))
+      const latest = { schemaVersion: 1, sweepId: id, endedAtMs: nowMs, ...record, episodes: [] }
+      await firestore.call('record sweep', async (db) => {
+        const sweeps = db.collection(COLLECTION)
+        await db.batch().set(sweeps.doc(id), document).set(sweeps.doc(LATEST), latest).commit()
+      })
+    },
+
+    /** @returns undefined when there has been none, or none that can be read */
+    async latest(): Promise<LatestSweep | undefined> {
+      const found = await firestore.call('latest sweep', (db) => db.collection(COLLECTION).doc(LATEST).get())
+      return LatestSweep.safeParse(found.data()).data
     },
   }
 }
+
+const LatestSweep = z.object({
+  endedAtMs: z.number(),
+  tookMs: z.number(),
+  checked: z.number(),
+  stuck: z.number(),
+  markedError: z.number(),
+  failed: z.number(),
+  more: z.boolean(),
+})
+export type LatestSweep = z.infer<typeof LatestSweep>

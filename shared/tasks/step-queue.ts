@@ -7,6 +7,7 @@ import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
+import { clientOptions } from './client-options.ts'
 
 const CREATE_TIMEOUT_MS = 5000
 
@@ -17,7 +18,7 @@ const DISPATCH_DEADLINE_SECONDS = WORK_TIMEOUT_SECONDS + 30
 export type StepQueue = ReturnType<typeof stepQueue>
 
 /** The function that works on a step, and the queue that calls it, share one name. */
-function workFunction(step: StepName): string {
+export function workFunction(step: StepName): string {
   return `work-${step}`
 }
 
@@ -33,7 +34,7 @@ export function taskId(episodeId: string, { generation, step, dispatch }: StepOr
 export function stepQueue(config: Config) {
   const opened = once(async () => {
     const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
-    const made = new Client(config.tasksApiEndpoint === undefined ? {} : await plaintext(config))
+    const made = new Client(await clientOptions(config))
     // Otherwise the first call would build the stub.
     await made.initialize()
     return made
@@ -77,13 +78,6 @@ export function stepQueue(config: Config) {
       }
     },
   }
-}
-
-/** Client options for a Cloud Tasks service that speaks gRPC without TLS, as the local cloud's does. */
-async function plaintext(config: Config) {
-  const { grpc } = await import('google-gax')
-  const [apiEndpoint = '', port = ''] = (config.tasksApiEndpoint ?? '').split(':')
-  return { projectId: config.projectId, apiEndpoint, port: Number(port), sslCreds: grpc.credentials.createInsecure() }
 }
 
 function timestamp(timeMs: number): { seconds: number; nanos: number } {

@@ -1,6 +1,7 @@
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
+import { benchHealth } from './health.ts'
 import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
@@ -19,6 +20,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   lives: benchLives,
   chaos: benchChaos,
   mastering: benchMastering,
+  health: benchHealth,
 }
 
 /** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */

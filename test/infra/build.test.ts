@@ -86,7 +86,7 @@ describe('the deploy entry', () => {
   test('refuses a target that is no function, and a configuration that cannot work, by name', async () => {
     await expect(modulesOf('episodes.nothing')).rejects.toThrow(/FUNCTION_TARGET names no function: episodes.nothing/)
     const bad = run(process.execPath, [`${root}functions/index.ts`], {
-      env: { PATH: process.env['PATH'] ?? '', FUNCTION_TARGET: 'ops.live' },
+      env: { PATH: process.env['PATH'] ?? '', FUNCTION_TARGET: 'work.write' },
     })
     await expect(bad).rejects.toThrow(/GOOGLE_CLOUD_PROJECT is not set.*GEMINI_API_KEY is not set/)
   })

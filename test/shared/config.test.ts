@@ -54,6 +54,13 @@ describe('configuration', () => {
     expect(load).not.toThrow(/secret-looking/)
   })
 
+  test('needs only the secrets that the process uses', () => {
+    const { GEMINI_API_KEY: _left, ...rest } = minimal
+    expect(() => loadConfig(rest)).toThrow('GEMINI_API_KEY is not set')
+    expect(() => loadConfig(rest, ['GEMINI_API_KEY'])).toThrow('GEMINI_API_KEY is not set')
+    expect(loadConfig(rest, ['AUPHONIC_API_KEY']).providers.gemini.apiKey).toBe('')
+  })
+
   test('is frozen to the bottom', () => {
     const config = loadConfig(minimal)
     expect(Object.isFrozen(config) && Object.isFrozen(config.providers.gemini)).toBe(true)

@@ -1,5 +1,5 @@
 import type { HttpTarget } from './http-target.ts'
-import { toMs } from './protobuf-time.ts'
+import { fromMs, toMs } from './protobuf-time.ts'
 import type { ProtoTime } from './protobuf-time.ts'
 
 /** A queue and its tasks as the API describes them (google.cloud.tasks.v2). */
@@ -59,6 +59,8 @@ export class Queue {
   #heldUntilMs = 0
   #throttleMs = 0
   #running = 0
+  /** When tasks went out, within the last minute. */
+  #dispatchedMs: number[] = []
 
   constructor(resource: QueueResource, nowMs: number) {
     this.resource = { state: 'RUNNING', ...resource }
@@ -124,6 +126,21 @@ export class Queue {
     task.running = true
     task.dispatchCount++
     this.#running++
+    this.#dispatchedMs.push(Date.now())
+    if (this.#dispatchedMs.length > REMEMBERED_MAX) this.#dispatchedMs.shift()
+  }
+
+  /** google.cloud.tasks.v2beta3.QueueStats */
+  stats(nowMs: number) {
+    this.#dispatchedMs = this.#dispatchedMs.filter((atMs) => atMs > nowMs - 60_000)
+    const due = [...this.tasks.values()].map(({ scheduleTimeMs }) => scheduleTimeMs)
+    return {
+      tasksCount: this.tasks.size,
+      ...(due.length > 0 && { oldestEstimatedArrivalTime: fromMs(Math.min(...due)) }),
+      executedLastMinuteCount: this.#dispatchedMs.length,
+      concurrentDispatchesCount: this.#running,
+      effectiveExecutionRate: nowMs < this.#heldUntilMs ? 0 : this.#perSecond,
+    }
   }
 
   /** An attempt has ended; the task is done with, given up, or due again later. */

@@ -6,7 +6,7 @@ import type { Identity } from '../identity.ts'
 import type { Journal } from '../journal.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Scheduler } from './scheduler.ts'
-import { tasksMethods } from './tasks-methods.ts'
+import { statsMethods, tasksMethods } from './tasks-methods.ts'
 
 type Place = { project: string; region: string }
 
@@ -22,6 +22,10 @@ export async function startTasks(
     {
       definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2.CloudTasks'),
       methods: tasksMethods(dispatcher),
+    },
+    {
+      definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2beta3.CloudTasks'),
+      methods: statsMethods(dispatcher),
     },
     {
       definition: serviceOf('@google-cloud/scheduler', 'google.cloud.scheduler.v1.CloudScheduler'),

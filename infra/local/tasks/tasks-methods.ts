@@ -104,6 +104,19 @@ export function tasksMethods(dispatcher: Dispatcher): Methods {
   }
 }
 
+/** What google.cloud.tasks.v2beta3.CloudTasks has beside v2: how queues are doing. */
+export function statsMethods(dispatcher: Dispatcher): Methods {
+  return {
+    unary: {
+      GetQueue: ({ name }: { name: string }) => {
+        const queue = dispatcher.queues.get(name)
+        if (queue === undefined) throw new GrpcError(STATUS.notFound, 'Queue does not exist.')
+        return { ...queue.resource, stats: queue.stats(Date.now()) }
+      },
+    },
+  }
+}
+
 function newTask(parent: string, task: TaskResource, nowMs: number): Task {
   const name = task.name || `${parent}/tasks/${nowMs}${Math.floor(Math.random() * 1e9)}`
   const { httpRequest } = task

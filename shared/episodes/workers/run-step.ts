@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 
 import type { WorkDependencies } from '../../dependencies/work.ts'
 import { AppError } from '../../errors/app-error.ts'
@@ -14,6 +14,8 @@ import { folded, inRun, runOf } from '../upgrade.ts'
 import { attempt } from './attempt.ts'
 import { mayFallBack } from './fall-back.ts'
 import { exhausted } from './faults.ts'
+import { outboundPools } from '../../telemetry/pools.ts'
+import { newHookToken } from '../hook-token.ts'
 import { stopJob } from './withdraw.ts'
 import type { StepWork } from './work.ts'
 
@@ -44,7 +46,9 @@ export async function runStep(
     case 'stale':
       // The order was carried out, but what it led to may never have been enqueued.
       await enqueueAll(needs, episodeId, claimed.orders)
-      await stopJob(needs, claimed.episode, { signal, correlationId: episodeId, random: needs.random })
+      // Only the function that works on this step can speak to its provider.
+      if (order.step === 'master')
+        await stopJob(needs, claimed.episode, { signal, correlationId: episodeId, random: needs.random })
       return stale(fields, claimed.reason)
     case 'busy':
       throw new AppError('internal_error', { technical: 'Another attempt holds this step; deliver the task again' })
@@ -61,7 +65,7 @@ export async function runStep(
 async function claimStep(needs: WorkDependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
   const newJob = {
     key: `${episodeId}-g${order.generation}-${order.step}`,
-    hookToken: randomBytes(24).toString('base64url'),
+    hookToken: newHookToken(needs.config.webhookSecrets, episodeId),
   }
   const terms = { token: randomUUID(), newJob, giveUp: exhausted() }
   const decision = await needs.episodes.move(episodeId, (episode) => {
@@ -94,7 +98,8 @@ async function finish(
   if (decision?.moved === undefined) return fenced(fields)
   const { moved, before } = decision
   const { status, steps, error } = moved.episode
-  log('INFO', 'step.settled', { ...fields, outcome: outcome.kind, state: steps[fence.step].state, status })
+  const settled = { outcome: outcome.kind, state: steps[fence.step].state, status }
+  log('INFO', 'step.settled', { ...fields, ...settled, pools: outboundPools() })
   if (status !== before.status) log('NOTICE', `episode.${status}`, { episodeId, error })
   if (before.upgrade !== undefined && moved.episode.upgrade === undefined)
     log(

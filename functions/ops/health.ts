@@ -1,0 +1,39 @@
+import * as z from 'zod'
+
+import { healthDependencies } from '../../shared/dependencies/health.ts'
+import { AppError } from '../../shared/errors/app-error.ts'
+import { callerWithin } from '../../shared/http/caller.ts'
+import { healthReport } from '../../shared/operations/health/report.ts'
+import { serveEdge } from '../serve-edge.ts'
+
+/** Of the 800 ms in which it must have answered. */
+const WAIT_MS = 700
+const MEDIA_TYPE = 'application/health+json; charset=utf-8'
+
+const RELEASE = { version: process.env['K_SERVICE'] ?? 'local', releaseId: process.env['K_REVISION'] ?? 'local' }
+
+const { firestore, objects } = healthDependencies()
+for (const client of [firestore, objects]) client.preload()
+
+/** Whether what Steadycast needs is there; admins are told what is not, and what people notice of it. */
+export default serveEdge(
+  'ops-health',
+  {
+    input: z.unknown(),
+    async handle({ header }, { tokens, config, lookouts }) {
+      const url = `${config.functionsBaseUrl}/ops-health`
+      const [caller, report] = await Promise.all([
+        callerWithin(WAIT_MS, header('authorization'), tokens, url),
+        healthReport(lookouts, WAIT_MS, RELEASE),
+      ])
+      const json = caller?.kind === 'user' && caller.admin ? report : { status: report.status }
+      const headers = { 'Content-Type': MEDIA_TYPE }
+      if (report.status !== 'fail') return { status: 200, json, headers }
+      const failure = new AppError('service_unavailable', {
+        technical: 'What Steadycast cannot do without is not there',
+      })
+      return { status: 503, json, headers, failure }
+    },
+  },
+  healthDependencies,
+)

@@ -1,0 +1,52 @@
+import type * as z from 'zod'
+
+import { breakerSettings } from '../../shared/breaker/settings.ts'
+import { loadConfig } from '../../shared/config.ts'
+import { BREAKER_VARIABLES, BREAKERS, PLACE, SECRETS, SETTINGS } from '../../shared/environment.ts'
+import { table } from './markdown-table.ts'
+
+/** The reference of every variable, out of the schema that reads it. */
+export function configurationTable(): string {
+  return table(
+    ['Variable', 'Default', 'Meaning', 'Set by'],
+    [
+      ...rowsOf(SETTINGS, 'you'),
+      ...breakerRows(),
+      ...rowsOf(SECRETS, 'Secret Manager'),
+      ...rowsOf(PLACE, 'the deployment'),
+    ],
+  )
+}
+
+function rowsOf(variables: Record<string, z.ZodType>, setBy: string): string[][] {
+  return Object.entries(variables).map(([name, schema]) => {
+    if (schema.description === undefined) throw new Error(`${name} has no description`)
+    return [`\`${name}\``, defaultOf(schema), schema.description, setBy]
+  })
+}
+
+function defaultOf(schema: z.ZodType): string {
+  const { defaultValue } = schema.def as { defaultValue?: unknown }
+  if (defaultValue === undefined) return ''
+  const value = Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue as string | number)
+  return value === '' ? '' : `\`${value}\``
+}
+
+/** What breakers do by themselves, and which of them differ. */
+function breakerRows(): string[][] {
+  const { breakers } = loadConfig({ GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b' }, [])
+  const common = breakerSettings()
+  const rows = Object.entries(BREAKER_VARIABLES).map(([end, { setting, meaning }]) => {
+    const shown = (value: number | undefined) => {
+      if (value === undefined) return 'off'
+      return String(setting.endsWith('Ms') ? value / 1000 : value)
+    }
+    const others = BREAKERS.map((name) => ({ name, value: shown(breakerSettings(breakers[name])[setting]) }))
+      .filter(({ value }) => value !== shown(common[setting]))
+      .map(({ name, value }) => `${name}: ${value}`)
+    const value = `\`${shown(common[setting])}\`${others.length > 0 ? ` (${others.join(', ')})` : ''}`
+    return [`\`BREAKER_${end}\``, value, meaning, 'you']
+  })
+  const names = BREAKERS.map((name) => `\`${name.toUpperCase()}\``).join(', ')
+  return [...rows, ['`BREAKER_GEMINI_…` and so on', '', `any of these for one breaker: ${names}`, 'you']]
+}

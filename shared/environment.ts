@@ -1,0 +1,203 @@
+import * as z from 'zod'
+
+/** Names of the paid services, in pipeline order. */
+export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
+
+/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
+export const FALLBACKS = ['notes', 'voice', 'master'] as const
+
+/** What people may use comes in these sizes; shared/quotas/plans.ts has the figures. */
+export const PLAN_NAMES = ['starter', 'standard', 'unlimited'] as const
+
+/** What has a circuit breaker that the fleet shares: every paid service, and Cloud Storage. */
+export const SHARED_BREAKERS = [...PROVIDERS, 'gcs'] as const
+/** Firestore's own is each instance's own: it could not be kept in what it guards. */
+export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
+
+const text = z.string().trim().min(1)
+const baseUrl = z
+  .string()
+  .trim()
+  .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
+  .transform((url) => url.replace(/\/+$/, ''))
+const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
+const seconds = (minimum: number) => number(minimum).transform((value) => value * 1000)
+const oneOf = <Name extends string>(known: readonly [Name, ...Name[]]) => z.string().trim().pipe(z.enum(known))
+const origins = z
+  .string()
+  .transform((list) =>
+    list
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+  )
+  .pipe(
+    z.array(
+      z.string().regex(/^https?:\/\/[^\s/?#*]+$/, 'expected origins such as https://app.example, comma-separated'),
+    ),
+  )
+/** `none`, or some of the names, comma-separated. */
+const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
+  z
+    .string()
+    .transform((list) => (list.trim() === 'none' ? [] : list.split(',').map((name) => name.trim())))
+    .pipe(z.array(z.enum(known, `expected none, or some of ${known.join(', ')}`)))
+const hostPort = z
+  .string()
+  .trim()
+  .regex(/^[\w.-]+:\d{1,5}$/, 'expected host:port')
+
+/** Where this is: set by the deployment and by the local cloud, not by hand. */
+export const PLACE = {
+  GOOGLE_CLOUD_PROJECT: text.describe('the project'),
+  FUNCTION_REGION: text.default('us-central1').describe('the region of functions and queues'),
+  STORAGE_BUCKET: text.describe('the bucket of recordings and results'),
+  FUNCTIONS_BASE_URL: baseUrl
+    .optional()
+    .describe('service tokens are made for URLs under it; by default `https://REGION-PROJECT.cloudfunctions.net`'),
+  USER_TOKEN_ISSUER: baseUrl
+    .optional()
+    .describe("who signs people's tokens, by default Firebase Auth; a local one is refused where `K_SERVICE` is set"),
+  USER_TOKEN_JWKS_URL: baseUrl
+    .default('https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com')
+    .describe('where the keys of that issuer are'),
+  SERVICE_TOKEN_ISSUER: baseUrl.default('https://accounts.google.com').describe('who signs service tokens'),
+  SERVICE_TOKEN_JWKS_URL: baseUrl
+    .default('https://www.googleapis.com/oauth2/v3/certs')
+    .describe('where the keys of that issuer are'),
+  TASKS_SERVICE_ACCOUNT: text
+    .optional()
+    .describe('the only service account that may call work functions; by default `steadycast-tasks@…`'),
+  SCHEDULER_SERVICE_ACCOUNT: text
+    .optional()
+    .describe('the only one that may call what is scheduled; by default `steadycast-scheduler@…`'),
+  TASKS_API_ENDPOINT: hostPort.optional().describe('another Cloud Tasks, without TLS, as the local cloud has one'),
+  STORAGE_API_ENDPOINT: baseUrl.optional().describe('another Cloud Storage'),
+}
+
+/** How it behaves: yours to set. */
+export const SETTINGS = {
+  PUBLIC_BASE_URL: baseUrl
+    .optional()
+    .describe(
+      'where providers reach your hooks; locally without it, a real provider gets audio as bytes and is polled',
+    ),
+  MAX_REQUEST_SIZE_BYTES: number(1)
+    .default(104_857_600)
+    .describe('caps every body; functions have smaller limits of their own'),
+  CORS_ALLOWED_ORIGINS: origins
+    .default([])
+    .describe('origins whose pages may call what people call, such as `https://app.example`, comma-separated'),
+  REQUEST_LOG: oneOf(['all', 'problems'])
+    .default('all')
+    .describe('`problems` leaves out the lines of requests that were neither refused nor slow'),
+  SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1).describe('a request of that length is a warning'),
+  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5).describe('and of that length an error'),
+  EPISODE_DEADLINE_HOURS: number(0).default(24).describe('how long a step waits for its provider'),
+  DEFAULT_PLAN: oneOf(PLAN_NAMES).default('standard').describe('the plan of who has none in their token'),
+  FALLBACK_AFTER_SECONDS: number(0).default(120).describe('when a step does without its provider'),
+  FALLBACKS: names(FALLBACKS)
+    .default([...FALLBACKS])
+    .describe('which steps may do so at all; `none` for none'),
+  UPGRADE_AFTER_SECONDS: number(0)
+    .default(300)
+    .describe("how soon a fallback's result is asked for again at its provider"),
+  FFMPEG_PATH: text
+    .optional()
+    .describe('what masters without Auphonic; by default the ffmpeg on `PATH`, else the one in the package'),
+  STUCK_EPISODE_THRESHOLD_HOURS: number(0)
+    .default(2)
+    .describe('an episode without progress for so long is marked `error`'),
+  STALLED_STEP_THRESHOLD_SECONDS: number(0)
+    .default(150)
+    .describe('a step nobody looks after for so long is given to another attempt'),
+  ORPHAN_AGE_HOURS: number(0)
+    .default(24)
+    .describe('stored objects that their ended episode does not refer to are removed at this age'),
+  STEP_LEASE_SECONDS: number(1)
+    .default(20)
+    .describe(
+      'a worker silent for this long has lost its step; must exceed 15 s, the longest a transcription may take to be submitted',
+    ),
+  SAFETY_POLL_SECONDS: number(1)
+    .default(20)
+    .describe('how soon a job is asked for although its provider said it would call'),
+  ASSEMBLYAI_BASE_URL: baseUrl.default('https://api.assemblyai.com').describe('another region, or a proxy'),
+  GEMINI_BASE_URL: baseUrl.default('https://generativelanguage.googleapis.com').describe('likewise'),
+  AUPHONIC_BASE_URL: baseUrl.default('https://auphonic.com/api').describe('likewise'),
+  ELEVENLABS_BASE_URL: baseUrl.default('https://api.elevenlabs.io').describe('likewise'),
+}
+
+/** What must never be seen. Each function is given those that it uses, and no other. */
+export const SECRETS = {
+  ASSEMBLYAI_API_KEY: text.optional().describe("AssemblyAI's key"),
+  GEMINI_API_KEY: text.optional().describe("Gemini's key"),
+  ELEVENLABS_API_KEY: text.optional().describe("ElevenLabs' key"),
+  AUPHONIC_API_KEY: text.optional().describe("Auphonic's key"),
+  WEBHOOK_SECRET: text
+    .optional()
+    .describe('signs the tokens that webhooks bring; made by the deployment. Without one they are not signed'),
+  WEBHOOK_SECRET_PREVIOUS: text
+    .optional()
+    .describe('what signed them before: its tokens are still taken while jobs that bear them run'),
+}
+export type SecretName = keyof typeof SECRETS
+
+/**
+ * A breaker's settings by the ends of their variables: `BREAKER_<end>` is for every breaker, `BREAKER_<NAME>_<end>` for
+ * one. What is given in seconds is kept in milliseconds.
+ */
+export const BREAKER_VARIABLES = {
+  FAILURE_THRESHOLD: {
+    setting: 'failureThreshold',
+    schema: number(1).pipe(z.int()),
+    meaning: 'so many failures open it,',
+  },
+  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001), meaning: 'when they are within this time' },
+  MIN_FAILURE_RATE: {
+    setting: 'minFailureRate',
+    schema: number(0).pipe(z.number().max(1)),
+    meaning: 'and at least this share of what was reported',
+  },
+  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001), meaning: 'how long it stays open at first,' },
+  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001), meaning: 'and at most' },
+  SUCCESSES_TO_CLOSE: {
+    setting: 'successesToClose',
+    schema: number(1).pipe(z.int()),
+    meaning: 'how many probes in a row must succeed',
+  },
+  RAMP_SECONDS: { setting: 'rampMs', schema: seconds(0), meaning: 'how long admissions grow after it closed' },
+  CACHE_TTL_SECONDS: { setting: 'cacheTtlMs', schema: seconds(0), meaning: "how old the fleet's state may be" },
+  THROTTLE_MAX_SECONDS: {
+    setting: 'throttleMaxMs',
+    schema: seconds(0),
+    meaning: 'the longest a `Retry-After` is obeyed',
+  },
+  SLOW_CALL_SECONDS: {
+    setting: 'slowCallMs',
+    schema: seconds(0.001),
+    meaning: 'a success that takes longer is a failure',
+  },
+} as const
+export type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
+
+/** The variables of breakers, all optional. */
+export const BREAKER_SETTINGS: Record<
+  `BREAKER_${string}`,
+  z.ZodOptional<z.ZodType<number, string>>
+> = Object.fromEntries(
+  ['BREAKER_', ...BREAKERS.map((name) => `BREAKER_${name.toUpperCase()}_`)].flatMap((prefix) =>
+    Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
+  ),
+)
+
+/** Every variable we read, with its one default. */
+export const Environment = z.object({
+  ...PLACE,
+  ...SETTINGS,
+  ...SECRETS,
+  ...BREAKER_SETTINGS,
+  K_SERVICE: z.string().optional(),
+  FUNCTIONS_EMULATOR: z.string().optional(),
+})
+export type ParsedEnvironment = z.infer<typeof Environment>

@@ -1,0 +1,183 @@
+import type { BreakerControl } from '../../breaker/control.ts'
+import { SHARED_BREAKERS } from '../../config.ts'
+import type { Config } from '../../config.ts'
+import type { ObjectStore } from '../../store/objects.ts'
+import type { SweepRecords } from '../../store/sweeps.ts'
+import type { queueStats } from '../../tasks/queue-stats.ts'
+import { outboundPools } from '../../telemetry/pools.ts'
+import type { Check, Finding, Findings } from './check.ts'
+
+export type CloudNeeds = {
+  config: Config
+  now: () => number
+  objects: Pick<ObjectStore, 'stat'>
+  sweeps: Pick<SweepRecords, 'latest'>
+  control: Pick<BreakerControl, 'status'>
+  queueStats: ReturnType<typeof queueStats>
+  queues: readonly string[]
+}
+
+const FRESH = { pass: 5_000, other: 2_000 }
+/** The schedule calls every minute; one that is missed is no news. */
+const SWEEP_SILENT_MS = 180_000
+/** A task that has been due for longer than this waits for more than its turn. */
+const QUEUE_LATE_MS = 300_000
+const QUEUE_TIMEOUT_MS = 2_000
+/** An object that is never there: asking for it shows that storage answers. */
+const ABSENT_KEY = 'health'
+
+/** What Google's services, and we ourselves, are like. */
+export function cloudChecks(needs: CloudNeeds): Check[] {
+  const { config, now, objects, sweeps, control } = needs
+  return [
+    {
+      name: 'firestore:read',
+      componentType: 'datastore',
+      critical: true,
+      freshMs: FRESH,
+      meaning: 'nothing can be created, changed or looked at',
+      look: async () => {
+        const startedAtMs = now()
+        await sweeps.latest()
+        return { '': { status: 'pass', observedValue: now() - startedAtMs, observedUnit: 'ms' } }
+      },
+    },
+    {
+      name: 'storage:read',
+      componentType: 'datastore',
+      critical: true,
+      freshMs: FRESH,
+      meaning: 'recordings cannot be uploaded, and episodes not be finished',
+      look: async () => {
+        const startedAtMs = now()
+        await objects.stat(ABSENT_KEY)
+        return { '': { status: 'pass', observedValue: now() - startedAtMs, observedUnit: 'ms' } }
+      },
+    },
+    {
+      name: 'tasks:queue',
+      componentType: 'component',
+      critical: true,
+      freshMs: FRESH,
+      meaning: 'episodes cannot be started, and those at work stand still',
+      look: () => queues(needs),
+    },
+    {
+      name: 'sweep:success',
+      componentType: 'component',
+      critical: false,
+      freshMs: FRESH,
+      meaning: 'episodes that get stuck are not found',
+      look: async () => {
+        const latest = await sweeps.latest()
+        if (latest === undefined)
+          return { '': { status: 'warn', output: 'none has ended yet', meaning: 'stuck episodes are not found' } }
+        const agoMs = now() - latest.endedAtMs
+        const age: Finding =
+          agoMs > SWEEP_SILENT_MS
+            ? { status: 'warn', output: 'the sweep is silent', meaning: 'episodes that get stuck are not found' }
+            : { status: 'pass' }
+        return {
+          lastSuccess: { ...age, observedValue: Math.round(agoMs / 1000), observedUnit: 's ago' },
+          stuck: { status: 'pass', observedValue: latest.stuck, observedUnit: 'episodes' },
+          markedError: { status: 'pass', observedValue: latest.markedError, observedUnit: 'episodes' },
+        }
+      },
+    },
+    {
+      name: 'breakers:state',
+      componentType: 'component',
+      critical: false,
+      freshMs: FRESH,
+      meaning: 'each instance goes by what it knows itself',
+      look: async () => {
+        const states = await Promise.all(SHARED_BREAKERS.map((name) => control.status(name)))
+        return Object.fromEntries(
+          states.map(({ name, state, mode, reason }) => [
+            name,
+            state === 'closed' && mode !== 'forced_open'
+              ? { status: 'pass', observedValue: state }
+              : { status: 'warn', observedValue: state, output: reason ?? mode, meaning: WITHOUT[name] ?? '' },
+          ]),
+        ) as Findings
+      },
+    },
+    {
+      name: 'connections:outbound',
+      componentType: 'system',
+      critical: false,
+      freshMs: { pass: 0, other: 0 },
+      meaning: 'calls of this instance wait for a connection',
+      look: async () => pools(),
+    },
+    {
+      name: 'configuration:valid',
+      componentType: 'system',
+      critical: true,
+      freshMs: { pass: 0, other: 0 },
+      meaning: 'this instance must not serve',
+      look: async () => ({ '': configuration(config) }),
+    },
+  ]
+}
+
+/** What people notice while a provider, or storage, cannot be used. */
+export const WITHOUT: Readonly<Record<string, string>> = {
+  assemblyai: 'new episodes wait for their transcript; one by hand is taken at once',
+  gemini: 'new episodes wait for show notes, then get notes taken from the transcript, to be replaced later',
+  elevenlabs: 'new episodes wait for their intro, then are finished without one, to be added later',
+  auphonic: 'new episodes wait for mastering, then are mastered here, to be replaced later',
+  gcs: 'recordings cannot be uploaded, and episodes not be finished',
+}
+
+async function queues({ queueStats: statsOf, queues: names, now }: CloudNeeds): Promise<Findings> {
+  const nowMs = now()
+  const findings = await Promise.all(
+    names.map(async (name): Promise<[string, Finding][]> => {
+      const stats = await statsOf(name, QUEUE_TIMEOUT_MS, nowMs)
+      const { depth, oldestDueMs, dispatchedLastMinute, effectiveRate, dispatching, paused } = stats
+      const late = oldestDueMs > QUEUE_LATE_MS
+      const step = name.replace('work-', '')
+      return [
+        [
+          name,
+          {
+            status: paused || late ? 'warn' : 'pass',
+            observedValue: depth,
+            observedUnit: 'tasks',
+            ...((paused || late) && {
+              output: paused ? 'the queue is paused' : `its oldest task has been due for ${oldestDueMs} ms`,
+              meaning: `the step ${step} of episodes stands still`,
+            }),
+          },
+        ],
+        [`${name}:oldest`, { status: 'pass', observedValue: oldestDueMs, observedUnit: 'ms' }],
+        [`${name}:dispatched`, { status: 'pass', observedValue: dispatchedLastMinute, observedUnit: 'per minute' }],
+        [`${name}:dispatching`, { status: 'pass', observedValue: dispatching, observedUnit: 'tasks' }],
+        [`${name}:rate`, { status: 'pass', observedValue: effectiveRate, observedUnit: 'per second' }],
+      ]
+    }),
+  )
+  return Object.fromEntries(findings.flat())
+}
+
+function pools(): Findings {
+  const entries = Object.entries(outboundPools()).flatMap(([origin, { inUse, waiting, idle }]) => [
+    [`${origin}:inUse`, { status: 'pass', observedValue: inUse }],
+    [`${origin}:waiting`, { status: 'pass', observedValue: waiting }],
+    [`${origin}:idle`, { status: 'pass', observedValue: idle }],
+  ])
+  return Object.fromEntries(entries) as Findings
+}
+
+/** What could be started with, and should not be lived with. */
+function configuration({ providers, functionsBaseUrl }: Config): Finding {
+  const inCloud = functionsBaseUrl.startsWith('https:')
+  const plain = Object.entries(providers).filter(([, { baseUrl }]) => inCloud && !baseUrl.startsWith('https:'))
+  if (plain.length === 0) return { status: 'pass' }
+  return {
+    status: 'warn',
+    output: `spoken to without TLS: ${plain.map(([name]) => name).join(', ')}`,
+    meaning: 'keys and recordings travel in the clear',
+  }
+}

@@ -1,0 +1,9 @@
+import type { Config } from '../config.ts'
+
+/** Options for a Cloud Tasks client: Google's service, or one that speaks gRPC without TLS, as the local cloud's does. */
+export async function clientOptions({ tasksApiEndpoint, projectId }: Config) {
+  if (tasksApiEndpoint === undefined) return {}
+  const { grpc } = await import('google-gax')
+  const [apiEndpoint = '', port = ''] = tasksApiEndpoint.split(':')
+  return { projectId, apiEndpoint, port: Number(port), sslCreds: grpc.credentials.createInsecure() }
+}

@@ -13,9 +13,13 @@ type QueueRow = {
   maxDoublings: number
 }
 
+/** Whom a function acts as in the cloud; infra/cloud/desired/accounts.ts has what each may do. */
+export type AccountName = 'api' | 'hooks' | 'work' | 'sweep' | 'breakers' | 'health' | 'live'
+
 /** One deployed function: what the edge must know (EndpointRow) and what deploying it takes. */
 export type FunctionRow = EndpointRow & {
   readonly purpose: string
+  readonly account: AccountName
   readonly memoryMiB: 256 | 512 | 2048
   readonly cpu: 1
   readonly concurrency: number
@@ -32,14 +36,21 @@ export const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 const TRANSCRIPT_BYTES_MAX = 5 * 1024 * 1024
 const HOOK_BODY_BYTES_MAX = 64 * 1024
 
-const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30 } as const
-const write = { method: 'POST', input: 'json', bodyBytesMax: JSON_BODY_BYTES_MAX, timeoutSeconds: 60 } as const
+const read = { method: 'GET', input: 'query', bodyBytesMax: 0, timeoutSeconds: 30, account: 'api' } as const
+const write = {
+  method: 'POST',
+  input: 'json',
+  bodyBytesMax: JSON_BODY_BYTES_MAX,
+  timeoutSeconds: 60,
+  account: 'api',
+} as const
 const hook = {
   method: 'POST',
   input: 'ignored',
   bodyBytesMax: HOOK_BODY_BYTES_MAX,
   timeoutSeconds: 30,
   caller: 'provider',
+  account: 'hooks',
   secrets: ['WEBHOOK_SECRET'],
 } as const
 const light = { memoryMiB: 256, cpu: 1, concurrency: 40, instancesMax: 20 } as const
@@ -47,6 +58,7 @@ const work = {
   method: 'POST',
   input: 'json',
   caller: 'tasks',
+  account: 'work',
   bodyBytesMax: JSON_BODY_BYTES_MAX,
   timeoutSeconds: WORK_TIMEOUT_SECONDS,
   // A step waits for its provider; only one that nears its end is worth a look.
@@ -70,6 +82,7 @@ export const FUNCTIONS = table({
     caller: 'user',
     bodyBytesMax: UPLOAD_BYTES_MAX,
     timeoutSeconds: 300,
+    account: 'api',
     // Its time is the client's line.
     slowSeconds: { slow: 60, verySlow: 180 },
     largerThan: {
@@ -94,6 +107,7 @@ export const FUNCTIONS = table({
     caller: 'user',
     bodyBytesMax: TRANSCRIPT_BYTES_MAX,
     timeoutSeconds: 60,
+    account: 'api',
     ...light,
     memoryMiB: 512,
     concurrency: 8,
@@ -145,11 +159,19 @@ export const FUNCTIONS = table({
   },
   'hooks-assemblyai': { ...hook, ...light, purpose: 'Hears that a transcription has ended' },
   'hooks-auphonic': { ...hook, ...light, purpose: 'Hears that a mastering has ended' },
-  'ops-live': { ...read, ...light, caller: 'anyone', timeoutSeconds: 10, purpose: 'Answers without touching anything' },
+  'ops-live': {
+    ...read,
+    ...light,
+    caller: 'anyone',
+    account: 'live',
+    timeoutSeconds: 10,
+    purpose: 'Answers without touching anything',
+  },
   'ops-health': {
     ...read,
     ...light,
     caller: 'anyone',
+    account: 'health',
     timeoutSeconds: 10,
     // It has its own limit of 800 ms.
     slowSeconds: { slow: 0.9, verySlow: 2 },
@@ -162,12 +184,14 @@ export const FUNCTIONS = table({
     ...light,
     alsoGet: true,
     caller: 'admin',
+    account: 'breakers',
     purpose: 'Lists the circuit breakers; a POST opens or closes one, or leaves it to itself again',
   },
   'ops-sweep': {
     ...write,
     ...light,
     caller: 'scheduler',
+    account: 'sweep',
     timeoutSeconds: 120,
     slowSeconds: { slow: 30, verySlow: 60 },
     memoryMiB: 512,

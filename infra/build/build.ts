@@ -52,7 +52,23 @@ export async function buildDist(region: string): Promise<void> {
     dependencies: Object.fromEntries(external),
   }
   await writeFile(`${DIST}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(`${DIST}package-lock.json`, `${JSON.stringify(await productionLock(manifest), null, 2)}\n`)
   await writeFile(`${DIST}functions.yaml`, functionsYaml(region))
+}
+
+type LockedPackage = { dev?: boolean; link?: boolean }
+
+/** What the repository has locked, without what only development needs: the platform installs exactly this. */
+async function productionLock(manifest: { name: string; version: string; [field: string]: unknown }) {
+  const lock = JSON.parse(await readFile(`${root}package-lock.json`, 'utf8')) as {
+    packages: Record<string, LockedPackage>
+  }
+  const bundled = new Set([...BUNDLED].map((name) => `node_modules/${name}`))
+  const kept = Object.entries(lock.packages).filter(
+    ([path, { dev, link }]) => path.startsWith('node_modules/') && !dev && !link && !bundled.has(path),
+  )
+  const { name, version } = manifest
+  return { name, version, lockfileVersion: 3, requires: true, packages: { '': manifest, ...Object.fromEntries(kept) } }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -26,9 +26,9 @@ function rowsOf(variables: Record<string, z.ZodType>, setBy: string): string[][]
 }
 
 function defaultOf(schema: z.ZodType): string {
-  const { defaultValue } = schema.def as { defaultValue?: unknown }
+  const { defaultValue } = schema.def as { defaultValue?: string | number | string[] }
   if (defaultValue === undefined) return ''
-  const value = Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue as string | number)
+  const value = Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue)
   return value === '' ? '' : `\`${value}\``
 }
 

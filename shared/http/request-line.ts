@@ -26,6 +26,7 @@ export function logRequest(
     route: `${request.method} /${row.name}`,
     httpRequest: httpRequest(exchange, answer, status, totalMs),
     durationMs: rounded(totalMs),
+    bodyBytes: bodyBytes(exchange),
     partsMs: Object.fromEntries(partsMs.map(([name, ms]) => [name, rounded(ms)])),
     ...(failure && failureFields(exchange, failure, status)),
   })
@@ -48,23 +49,24 @@ function judged(
  * https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest, without the query: a webhook's
  * carries its token.
  */
-function httpRequest(
-  { request, row, needs, body }: Exchange,
-  answer: Answer,
-  status: number,
-  totalMs: number,
-): LogFields {
+function httpRequest(exchange: Exchange, answer: Answer, status: number, totalMs: number): LogFields {
+  const { request, row, needs } = exchange
   const userAgent = request.headers['user-agent']?.slice(0, USER_AGENT_CHARS_MAX)
   return {
     requestMethod: request.method,
     requestUrl: `${needs.config.functionsBaseUrl}/${row.name}`,
-    requestSize: String(Math.max(body.receivedBytes, body.declaredBytes ?? 0)),
+    requestSize: String(bodyBytes(exchange)),
     status,
     responseSize: String(answer.body?.length ?? 0),
     ...(userAgent !== undefined && { userAgent }),
     latency: `${(totalMs / 1000).toFixed(6)}s`,
     protocol: `HTTP/${request.httpVersion}`,
   }
+}
+
+/** What came of the body, or was announced. */
+function bodyBytes({ body }: Exchange): number {
+  return Math.max(body.receivedBytes, body.declaredBytes ?? 0)
 }
 
 function failureFields(

@@ -1,4 +1,5 @@
 import { FUNCTIONS } from '../../../functions/functions.ts'
+import { queues } from '../../cloud/desired/stores.ts'
 import { schedulerJob } from '../../cloud/schedule.ts'
 import type { Faults } from '../faults.ts'
 import { GrpcService, serviceOf } from '../grpc-service.ts'
@@ -32,22 +33,7 @@ export async function startTasks(
       methods: scheduler.methods(),
     },
   ]).start()
-  for (const { name, queue } of Object.values(FUNCTIONS)) {
-    if (queue === undefined) continue
-    dispatcher.createQueue({
-      name: `projects/${project}/locations/${region}/queues/${name}`,
-      rateLimits: {
-        maxDispatchesPerSecond: queue.maxDispatchesPerSecond,
-        maxConcurrentDispatches: queue.maxConcurrentDispatches,
-      },
-      retryConfig: {
-        maxAttempts: queue.maxAttempts,
-        minBackoff: { seconds: queue.minBackoffSeconds },
-        maxBackoff: { seconds: queue.maxBackoffSeconds },
-        maxDoublings: queue.maxDoublings,
-      },
-    })
-  }
+  for (const { name, fields } of queues({ project, region })) dispatcher.createQueue({ ...fields, name })
   closers.push(() => {
     dispatcher.stop()
     scheduler.stop()

@@ -100,7 +100,7 @@ async function finish(
   const { status, steps, error } = moved.episode
   const settled = { outcome: outcome.kind, state: steps[fence.step].state, status }
   log('INFO', 'step.settled', { ...fields, ...settled, pools: outboundPools() })
-  if (status !== before.status) log('NOTICE', `episode.${status}`, { episodeId, error })
+  if (status !== before.status) log('NOTICE', `episode.${status}`, { episodeId, error, costs: moved.episode.costs })
   if (before.upgrade !== undefined && moved.episode.upgrade === undefined)
     log(
       'NOTICE',

@@ -4,6 +4,7 @@ import type { Config } from '../../config.ts'
 import type { ObjectStore } from '../../store/objects.ts'
 import type { SweepRecords } from '../../store/sweeps.ts'
 import type { queueStats } from '../../tasks/queue-stats.ts'
+import { log } from '../../telemetry/log.ts'
 import { outboundPools } from '../../telemetry/pools.ts'
 import type { Check, Finding, Findings } from './check.ts'
 
@@ -137,6 +138,7 @@ async function queues({ queueStats: statsOf, queues: names, now }: CloudNeeds): 
       const stats = await statsOf(name, QUEUE_TIMEOUT_MS, nowMs)
       const { depth, oldestDueMs, dispatchedLastMinute, effectiveRate, dispatching, paused } = stats
       const late = oldestDueMs > QUEUE_LATE_MS
+      if (paused || late) log('WARNING', 'queue.late', { queue: name, depth, oldestDueMs, paused })
       const step = name.replace('work-', '')
       return [
         [

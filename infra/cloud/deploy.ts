@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+import { ConfigError } from '../../shared/config.ts'
+import { startControlPlane } from '../local/control-plane/control-plane.ts'
+import { ControlPlaneState } from '../local/control-plane/state.ts'
+import { deploymentOf } from './deployment.ts'
+import { deploying } from './deploying.ts'
+import type { DeployMode } from './deploying.ts'
+import { packSource } from './source.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const REHEARSAL = `${root}.steadycast/control-plane.json`
+
+const USAGE = `npm run deploy -- --project PROJECT [--region REGION]
+
+  --plan                    says what would change, and changes nothing
+  --rotate-webhook-secret   makes a new one; the one before stays good
+  --destroy                 asks, then removes everything but data, keys and queues
+  --rehearse                on this machine, against a control plane that remembers in ${REHEARSAL.slice(root.length)}
+
+Settings and keys are read from .env.PROJECT and from the environment (README, "Deploying").`
+
+/** `npm run deploy`: everything that Steadycast is in Google Cloud, made as it must be, as often as it is run. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      project: { type: 'string' },
+      region: { type: 'string' },
+      plan: { type: 'boolean' },
+      destroy: { type: 'boolean' },
+      rehearse: { type: 'boolean' },
+      'rotate-webhook-secret': { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
+  const { project } = values
+  if (project === undefined || values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    return values.help ? 0 : 2
+  }
+  const file = `${root}.env.${project}`
+  const deployment = deploymentOf({
+    project,
+    region: values.region,
+    file: existsSync(file) ? readFileSync(file, 'utf8') : undefined,
+    environment: process.env,
+  })
+  const mode: DeployMode = values.plan ? 'plan' : values.destroy ? 'destroy' : 'apply'
+  if (mode === 'destroy' && !(await meansIt(project))) return 1
+  const rehearsal = values.rehearse ? await rehearsed(project) : undefined
+  try {
+    const { complete } = await deploying({
+      deployment,
+      mode,
+      source: await packSource(deployment.region),
+      controlPlane: rehearsal?.server,
+      rotateWebhookSecret: values['rotate-webhook-secret'] === true,
+      say: (line) => process.stdout.write(`${line}\n`),
+    })
+    return complete ? 0 : 1
+  } finally {
+    await rehearsal?.end()
+  }
+}
+
+async function meansIt(project: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await lines.question(`Type the project's id to remove Steadycast's functions from it: `)
+  lines.close()
+  return answer.trim() === project
+}
+
+/** A control plane of this machine's own, which remembers what was deployed to it. */
+async function rehearsed(project: string) {
+  // Nobody is asked for credentials.
+  process.env['METADATA_SERVER_DETECTION'] = 'none'
+  const state = new ControlPlaneState(project, existsSync(REHEARSAL) ? readFileSync(REHEARSAL, 'utf8') : undefined)
+  const server = await startControlPlane(state)
+  return {
+    server,
+    async end() {
+      await server.stop()
+      mkdirSync(`${root}.steadycast`, { recursive: true })
+      writeFileSync(REHEARSAL, state.toJson())
+    },
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}

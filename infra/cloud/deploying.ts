@@ -1,0 +1,49 @@
+import { openClients } from './clients.ts'
+import type { ControlPlane } from './clients.ts'
+import type { Deployment } from './deployment.ts'
+import { desiredResources } from './desired/desired.ts'
+import { kindsOf } from './kinds/kinds.ts'
+import type { Source } from './kinds/functions.ts'
+import { apply, destroy, plan } from './reconcile.ts'
+import type { Step } from './reconcile.ts'
+import { lineOf, outcomeOf, summaryOf } from './words.ts'
+
+export type DeployMode = 'plan' | 'apply' | 'destroy'
+
+export type DeployOptions = {
+  deployment: Deployment
+  mode: DeployMode
+  source: Source
+  controlPlane?: ControlPlane | undefined
+  /** New revisions get no traffic yet. */
+  candidate?: boolean
+  rotateWebhookSecret?: boolean
+  say: (line: string) => void
+}
+
+/** Carries out a deployment, or says what it would do. @returns whether everything is, or would be, as it must be */
+export async function deploying(options: DeployOptions): Promise<{ complete: boolean; steps: Step[] }> {
+  const { deployment, mode, source, controlPlane, candidate = false, rotateWebhookSecret = false, say } = options
+  const clients = await openClients(deployment.project, controlPlane)
+  try {
+    const kinds = kindsOf(clients, deployment, source, candidate)
+    const desired = await desiredResources(deployment, clients, source.hash, rotateWebhookSecret)
+    if (mode === 'plan') {
+      const steps = await plan(kinds, desired)
+      for (const step of steps) say(lineOf(step))
+      say(summaryOf(steps))
+      return { complete: true, steps }
+    }
+    const steps: Step[] = []
+    const carryOut = mode === 'apply' ? apply : destroy
+    const complete = await carryOut(kinds, desired, (told) => {
+      steps.push(told.step)
+      say(outcomeOf(told))
+    })
+    const done = mode === 'apply' ? 'everything is as it must be' : 'everything is gone but data, keys and queues'
+    say(complete ? `${steps.length} done; ${done}` : 'not everything could be done: run this again to go on from here')
+    return { complete, steps }
+  } finally {
+    await clients.close()
+  }
+}

@@ -1,0 +1,89 @@
+import { parseEnv } from 'node:util'
+
+import { ConfigError, loadConfig } from '../../shared/config.ts'
+import { BREAKER_SETTINGS, SECRETS, SETTINGS } from '../../shared/environment.ts'
+import type { SecretName } from '../../shared/environment.ts'
+
+/** What is deployed, and where; everything that is wanted follows from it. */
+export type Deployment = {
+  readonly project: string
+  readonly region: string
+  readonly bucket: string
+  /** How it behaves: variables that are given to every function. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Secrets that were brought along; the others must be in Secret Manager already. */
+  readonly secrets: Readonly<Partial<Record<SecretName, string>>>
+  /** Whom alerts are mailed to. */
+  readonly alertEmails: readonly string[]
+  /** Where the runbook can be read; alerts link to their part of it. */
+  readonly runbookUrl: string
+}
+
+export type DeploymentOptions = {
+  project: string
+  region?: string | undefined
+  /** The text of `.env.PROJECT`, when there is one. */
+  file?: string | undefined
+  environment: Readonly<Record<string, string | undefined>>
+}
+
+/** As https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects has them. */
+const PROJECT = /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/
+const REGION = /^[a-z]+-[a-z]+\d+$/
+const EMAIL = /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/
+
+/** Keys are one word of printable ASCII; what stands for one in an example is none. */
+const KEY = /^[\x21-\x7e]{16,512}$/
+const PLACEHOLDER = /^<.*>$|your[-_ ]?(api[-_ ]?)?key|change[-_ ]?me|^x+$|^\.+$/i
+
+/** What is for the deployment alone. */
+const OWN = ['ALERT_EMAILS', 'RUNBOOK_URL', 'STORAGE_BUCKET']
+const RUNBOOK_IN_REPOSITORY = 'infra/RUNBOOK.md'
+
+/**
+ * Settings out of `.env.PROJECT` and the environment, which has the last word, all of them checked as the functions
+ * themselves would.
+ * @throws ConfigError naming every variable at fault, and never its value
+ */
+export function deploymentOf({
+  project,
+  region = 'us-central1',
+  file = '',
+  environment,
+}: DeploymentOptions): Deployment {
+  if (!PROJECT.test(project)) throw new ConfigError(`--project: "${project}" is not the id of a project`)
+  if (!REGION.test(region)) throw new ConfigError(`--region: "${region}" is not a region such as europe-west1`)
+  const known = new Set(
+    [SETTINGS, BREAKER_SETTINGS, SECRETS].flatMap((variables) => Object.keys(variables)).concat(OWN),
+  )
+  const inFile: Record<string, string | undefined> = parseEnv(file)
+  const strangers = Object.keys(inFile).filter((name) => !known.has(name))
+  const given = (name: string) => (environment[name] ?? inFile[name])?.trim() || undefined
+  const pick = (names: readonly string[]) =>
+    Object.fromEntries(names.flatMap((name) => (given(name) === undefined ? [] : [[name, given(name) ?? '']])))
+
+  const settings = pick([...Object.keys(SETTINGS), ...Object.keys(BREAKER_SETTINGS)])
+  const secrets = pick(Object.keys(SECRETS)) as Deployment['secrets']
+  const alertEmails = (given('ALERT_EMAILS') ?? '').split(',').flatMap((one) => one.trim() || [])
+  const faults = [
+    ...strangers.map((name) => `${name} in .env.${project} is no setting of Steadycast`),
+    ...Object.entries(secrets)
+      .filter(([, value]) => !KEY.test(value) || PLACEHOLDER.test(value))
+      .map(([name]) => `${name} is malformed: expected a key of 16 to 512 characters without spaces`),
+    ...alertEmails.filter((one) => !EMAIL.test(one)).map(() => 'ALERT_EMAILS: expected addresses, comma-separated'),
+  ]
+  if (faults.length > 0) throw new ConfigError(`Configuration: ${faults.join('; ')}`)
+  const bucket = given('STORAGE_BUCKET') ?? `${project}-steadycast`
+  loadConfig({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
+  const runbookUrl = given('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
+  return { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
+}
+
+/** The variables that say where a function is. */
+export function placeOf({ project, region, bucket }: Pick<Deployment, 'project' | 'region' | 'bucket'>) {
+  return { GOOGLE_CLOUD_PROJECT: project, FUNCTION_REGION: region, STORAGE_BUCKET: bucket }
+}
+
+export function functionUrl({ project, region }: Pick<Deployment, 'project' | 'region'>, name: string): string {
+  return `https://${region}-${project}.cloudfunctions.net/${name}`
+}

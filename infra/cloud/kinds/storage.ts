@@ -1,0 +1,19 @@
+import type { Clients } from '../clients.ts'
+import type { Kind } from '../resource.ts'
+import { unlessAbsent } from './absent.ts'
+
+/** Holds recordings and results: never removed by us. */
+export function bucketKind({ storage }: Clients): Kind {
+  return {
+    async read({ name }) {
+      const answer = await unlessAbsent(storage.bucket(name).getMetadata())
+      return answer && { name, fields: answer[0] }
+    },
+    async create({ name, fields }) {
+      await storage.createBucket(name, fields)
+    },
+    async update({ name, fields }, _found, changed) {
+      await storage.bucket(name).setMetadata(Object.fromEntries(changed.map((field) => [field, fields[field]])))
+    },
+  }
+}

@@ -1,0 +1,185 @@
+/** Counts of requests that Cloud Run keeps of every function by itself, by class of the answer. */
+export type Requests = {
+  /** Functions, as a regular expression of RE2. */
+  functions: string
+  /** Classes of answers; all of them when absent. */
+  classes?: readonly ('2xx' | '4xx' | '5xx')[]
+}
+
+/** When something is wrong. From each of these both the alert policy and the evaluation in the tests are made. */
+export type Condition =
+  /** So many of the requests in the window were bad, and they are at least that share of all. */
+  | { kind: 'share'; bad: Requests; all: Requests; windowSeconds: number; above: number; atLeast: number }
+  /** The quantile of the latencies in the window is above, over at least so many requests. */
+  | { kind: 'latency'; requests: Requests; quantile: number; windowSeconds: number; aboveMs: number; atLeast: number }
+  /** In the whole window there was none. */
+  | { kind: 'silence'; requests: Requests; windowSeconds: number }
+  /** Tasks in a queue, all through the window. */
+  | { kind: 'depth'; above: number; windowSeconds: number }
+  /** A line of the log; `fields` of its JSON with the values that count. */
+  | { kind: 'log'; fields: Readonly<Record<string, readonly string[]>>; labels: readonly string[] }
+  /** The uptime check fails from more than one place. */
+  | { kind: 'uptime'; windowSeconds: number }
+
+export type AlertRule = {
+  id: string
+  title: string
+  severity: 'CRITICAL' | 'ERROR' | 'WARNING'
+  condition: Condition
+  /** What people notice. */
+  meaning: string
+}
+
+/** What people call and wait for. */
+const PEOPLE = 'episodes-.*|usage-get'
+
+/**
+ * The alerts of the plan. Nothing here goes by metrics out of the log, which come up to ten minutes late: a request is
+ * in Cloud Run's own metrics within DELAY_SECONDS.metric, a line of the log is seen within DELAY_SECONDS.log.
+ */
+export const ALERT_RULES: readonly AlertRule[] = [
+  {
+    id: 'error-rate',
+    title: 'One request in a hundred fails',
+    severity: 'CRITICAL',
+    condition: {
+      kind: 'share',
+      bad: { functions: PEOPLE, classes: ['5xx'] },
+      all: { functions: PEOPLE },
+      windowSeconds: 120,
+      above: 0.01,
+      atLeast: 5,
+    },
+    meaning: 'people see errors',
+  },
+  {
+    id: 'work-errors',
+    title: 'Half of the deliveries of tasks fail',
+    severity: 'ERROR',
+    condition: {
+      kind: 'share',
+      bad: { functions: 'work-.*', classes: ['5xx'] },
+      all: { functions: 'work-.*' },
+      windowSeconds: 120,
+      above: 0.5,
+      atLeast: 10,
+    },
+    meaning: 'episodes take longer, or stand still',
+  },
+  {
+    id: 'slow',
+    title: 'One request in twenty takes over 2 s',
+    severity: 'WARNING',
+    condition: {
+      kind: 'latency',
+      // Uploads take as long as the line of who uploads.
+      requests: {
+        functions: 'episodes-(create|upload-url|process|get|list|retry|cancel|delete|transcript)|usage-get',
+        classes: ['2xx', '4xx', '5xx'],
+      },
+      quantile: 0.95,
+      windowSeconds: 120,
+      aboveMs: 2_000,
+      atLeast: 50,
+    },
+    meaning: 'people wait',
+  },
+  {
+    id: 'breaker-open',
+    title: 'A circuit breaker has opened',
+    severity: 'WARNING',
+    condition: { kind: 'log', fields: { event: ['breaker.opened'] }, labels: ['breaker', 'reason'] },
+    meaning: 'episodes wait for a provider, then do without it',
+  },
+  {
+    id: 'provider-account',
+    title: 'A provider refuses our key, or has not been paid',
+    severity: 'CRITICAL',
+    condition: {
+      kind: 'log',
+      fields: { event: ['breaker.opened'], reason: ['auth', 'billing'] },
+      labels: ['breaker', 'reason'],
+    },
+    meaning: 'it stays like this until somebody does something',
+  },
+  {
+    id: 'credits-low',
+    title: 'Little is left of what a provider was paid for',
+    severity: 'WARNING',
+    condition: { kind: 'log', fields: { event: ['provider.credits_low'] }, labels: ['provider'] },
+    meaning: 'soon episodes wait for this provider',
+  },
+  {
+    id: 'stuck-episodes',
+    title: 'An episode was stuck and has been given up',
+    severity: 'ERROR',
+    condition: { kind: 'log', fields: { event: ['sweep.decided'], action: ['error'] }, labels: ['step'] },
+    meaning: 'its owner sees an error and can retry',
+  },
+  {
+    id: 'sweep-silent',
+    title: 'The sweep is silent',
+    severity: 'CRITICAL',
+    condition: { kind: 'silence', requests: { functions: 'ops-sweep', classes: ['2xx'] }, windowSeconds: 180 },
+    meaning: 'episodes that get stuck are not found',
+  },
+  {
+    id: 'queue-late',
+    title: 'A queue is late, or paused',
+    severity: 'ERROR',
+    condition: { kind: 'log', fields: { event: ['queue.late'] }, labels: ['queue'] },
+    meaning: 'a step of every episode stands still',
+  },
+  {
+    id: 'queue-deep',
+    title: 'A queue has over a thousand tasks',
+    severity: 'WARNING',
+    condition: { kind: 'depth', above: 1_000, windowSeconds: 60 },
+    meaning: 'episodes take longer',
+  },
+  {
+    id: 'down',
+    title: 'ops-health says that the service is down',
+    severity: 'CRITICAL',
+    condition: { kind: 'uptime', windowSeconds: 60 },
+    meaning: 'nothing works',
+  },
+  {
+    id: 'process-broken',
+    title: 'A function cannot start, or lost its footing',
+    severity: 'ERROR',
+    condition: {
+      kind: 'log',
+      fields: {
+        event: ['function.not_loaded', 'process.uncaught_exception', 'request.edge_failed', 'request.unguarded'],
+      },
+      labels: ['function', 'event'],
+    },
+    meaning: 'requests to one function fail',
+  },
+]
+
+/**
+ * How long after it happened something can be seen, at worst, in seconds. Metrics of Cloud Run are sampled every 60 s
+ * and visible within another 120 s (https://docs.cloud.google.com/monitoring/api/metrics_gcp); lines of the log are
+ * matched as they arrive. Conditions are evaluated every 30 s, and a notification leaves within another 30 s.
+ */
+export const DELAY_SECONDS = { metric: 180, log: 60, evaluation: 30, notification: 30 } as const
+
+/**
+ * How long after its beginning an incident can take, at worst, until somebody is told, in seconds. The window of a
+ * share or a latency need not be full: what is in it counts from the first minute on.
+ */
+export function worstCaseSeconds({ kind, ...rest }: Condition): number {
+  const { metric, log, evaluation, notification } = DELAY_SECONDS
+  const told = evaluation + notification
+  if (kind === 'log') return log + told
+  const windowSeconds = 'windowSeconds' in rest ? rest.windowSeconds : 0
+  if (kind === 'silence') return windowSeconds + told
+  // Half of the window is bad by then, and the metric visible.
+  if (kind === 'share' || kind === 'latency') return metric + told + SAMPLE_SECONDS
+  // The check runs every minute from several places, and is not a metric that lags.
+  if (kind === 'uptime') return windowSeconds + SAMPLE_SECONDS + told
+  return metric + told + windowSeconds
+}
+const SAMPLE_SECONDS = 60

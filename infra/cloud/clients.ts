@@ -44,6 +44,7 @@ export async function openClients(project: string, controlPlane?: ControlPlane) 
     projects: new resources.ProjectsClient(options as never),
     services: new services.ServiceUsageClient(options as never),
     metrics: new logging.MetricsServiceV2Client(options),
+    logs: new logging.LoggingServiceV2Client(options),
     alerts: new monitoring.AlertPolicyServiceClient(options),
     channels: new monitoring.NotificationChannelServiceClient(options),
     uptime: new monitoring.UptimeCheckServiceClient(options),

@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.ts'
 import { differences } from './difference.ts'
 import { KIND_NAMES } from './resource.ts'
 import type { Found, Kind, KindName, Kinds, Resource } from './resource.ts'
@@ -22,7 +23,7 @@ export async function plan(kinds: Kinds, desired: readonly Resource[]): Promise<
   for (const name of KIND_NAMES) {
     const kind = kinds[name]
     const wanted = desired.filter((resource) => resource.kind === name)
-    const found = await each(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+    const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
     wanted.forEach((resource, i) => {
       const step = stepOf(resource, found[i])
       if (step !== undefined) steps.push(step)
@@ -62,7 +63,7 @@ export async function apply(kinds: Kinds, desired: readonly Resource[], tell: (t
       }
     }
     for (const rank of ranks(wanted)) {
-      await each(
+      await atOnce(
         kind.atOnce ?? AT_ONCE,
         wanted.filter((resource) => (resource.rank ?? 0) === rank),
         async (resource) => {
@@ -97,9 +98,9 @@ export async function destroy(
     const { remove } = kind
     if (remove === undefined) continue
     const wanted = desired.filter((resource) => resource.kind === name)
-    const found = await each(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+    const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
     const all = new Map([...found, ...((await kind.list?.()) ?? [])].flatMap((one) => (one ? [[one.name, one]] : [])))
-    await each(kind.atOnce ?? AT_ONCE, [...all.values()], async (one) => {
+    await atOnce(kind.atOnce ?? AT_ONCE, [...all.values()], async (one) => {
       const step: Step = { action: 'remove', kind: name, found: one }
       try {
         await remove(one)
@@ -135,27 +136,11 @@ async function looked(kind: Kind, resource: Resource, failed: (error: unknown) =
 async function leftOver(kind: Kind, wanted: readonly Resource[]): Promise<Found[]> {
   const marked = (await kind.list?.()) ?? []
   if (marked.length === 0) return []
-  const found = await each(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+  const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
   const known = new Set(found.map((one) => one?.name))
   return marked.filter(({ name }) => !known.has(name))
 }
 
 function ranks(wanted: readonly Resource[]): number[] {
   return [...new Set(wanted.map(({ rank }) => rank ?? 0))].toSorted((a, b) => a - b)
-}
-
-/** Works on a list, a few at once, and keeps the order of the results. @throws the first failure, after all have ended */
-async function each<Item, Result>(
-  atOnce: number,
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = []
-  const queue = items.entries()
-  const lane = async () => {
-    for (const [i, item] of queue) results[i] = await work(item)
-  }
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, lane))
-  for (const one of lanes) if (one.status === 'rejected') throw one.reason
-  return results
 }

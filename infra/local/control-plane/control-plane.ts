@@ -31,10 +31,13 @@ export type ControlPlaneServer = {
   stop: () => Promise<void>
 }
 
+/** What a fleet would have left in Cloud Monitoring and in the log; there is none unless somebody plays one. */
+export type Telemetry = { ListTimeSeries: Unary; ListLogEntries: Unary }
+
 const READS = /^(Get|List|Access|GenerateUploadUrl)/
 
 /** Google Cloud's control plane, as far as a deployment speaks to it, on loopback. */
-export async function startControlPlane(state: ControlPlaneState): Promise<ControlPlaneServer> {
+export async function startControlPlane(state: ControlPlaneState, telemetry?: Telemetry): Promise<ControlPlaneServer> {
   const calls: ControlCall[] = []
   const meddler: Meddler = {}
   const observed = async (
@@ -112,6 +115,15 @@ export async function startControlPlane(state: ControlPlaneState): Promise<Contr
     [monitoring, 'google.monitoring.v3.UptimeCheckService', uptime],
     ['@google-cloud/monitoring-dashboards', 'google.monitoring.dashboard.v1.DashboardsService', dashboards],
   ]
+  if (telemetry)
+    served.push(
+      [monitoring, 'google.monitoring.v3.MetricService', { unary: { ListTimeSeries: telemetry.ListTimeSeries } }],
+      [
+        '@google-cloud/logging-api',
+        'google.logging.v2.LoggingServiceV2',
+        { unary: { ListLogEntries: telemetry.ListLogEntries } },
+      ],
+    )
   const grpc = await new GrpcService(
     'tasks',
     new Faults(),

@@ -94,7 +94,7 @@ export function functionsMethods(state: ControlPlaneState, uploadOrigin: () => s
         api()
         requireDeployable(sent)
         const name = `${parent}/functions/${functionId}`
-        state.create(name, { ...sent, state: 'ACTIVE', environment: 'GEN_2' })
+        state.create(name, { ...sent, state: 'ACTIVE', environment: 'GEN_2', updateTime: now() })
         revise(name, true)
         return state.operation(FUNCTION, parent)
       },
@@ -105,8 +105,8 @@ export function functionsMethods(state: ControlPlaneState, uploadOrigin: () => s
           ...sent,
           buildConfig: sent.buildConfig?.['source'] ? sent.buildConfig : (before.buildConfig ?? {}),
         })
-        const mask = updateMask?.paths?.length ? { paths: [...updateMask.paths, 'state'] } : undefined
-        state.update(sent.name, { ...sent, state: 'ACTIVE' }, mask)
+        const mask = updateMask?.paths?.length ? { paths: [...updateMask.paths, 'state', 'update_time'] } : undefined
+        state.update(sent.name, { ...sent, state: 'ACTIVE', updateTime: now() }, mask)
         revise(sent.name, sent.serviceConfig?.allTrafficOnLatestRevision === true)
         return state.operation(FUNCTION)
       },
@@ -119,6 +119,10 @@ export function functionsMethods(state: ControlPlaneState, uploadOrigin: () => s
       },
     },
   }
+}
+
+function now(): { seconds: number } {
+  return { seconds: Math.floor(Date.now() / 1000) }
 }
 
 /** google.cloud.run.v2.Services, as far as functions are concerned: traffic and who may call. */

@@ -4,7 +4,7 @@ import { deploying } from '../../../infra/cloud/deploying.ts'
 import type { DeployOptions } from '../../../infra/cloud/deploying.ts'
 import type { Source } from '../../../infra/cloud/kinds/functions.ts'
 import { startControlPlane } from '../../../infra/local/control-plane/control-plane.ts'
-import type { ControlPlaneServer } from '../../../infra/local/control-plane/control-plane.ts'
+import type { ControlPlaneServer, Telemetry } from '../../../infra/local/control-plane/control-plane.ts'
 import { ControlPlaneState } from '../../../infra/local/control-plane/state.ts'
 
 export const PROJECT = 'demo-podcast'
@@ -42,10 +42,10 @@ export type Rehearsal = {
 export type Ran = Awaited<ReturnType<typeof deploying>> & { said: string[]; changes: string[] }
 
 /** A project in which nothing is yet, on a control plane of this machine. */
-export async function rehearse(): Promise<Rehearsal> {
+export async function rehearse(telemetry?: Telemetry): Promise<Rehearsal> {
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const state = new ControlPlaneState(PROJECT)
-  const server = await startControlPlane(state)
+  const server = await startControlPlane(state, telemetry)
   return {
     state,
     server,

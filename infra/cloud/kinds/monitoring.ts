@@ -5,7 +5,7 @@ import { unlessAbsent } from './absent.ts'
 import { snake } from './firestore.ts'
 
 /** The label by which what the API names itself is known to us: letters, digits, `_` and `-`. */
-export const ID_LABEL = 'steadycast-id'
+const ID_LABEL = 'steadycast-id'
 
 /** Metrics that are counted out of the log. */
 export function metricKind({ metrics }: Clients, project: string): Kind {

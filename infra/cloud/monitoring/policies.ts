@@ -88,8 +88,9 @@ export function promQl(condition: Exclude<Condition, { kind: 'log' }>, host: str
   switch (condition.kind) {
     case 'share': {
       const window = `${condition.windowSeconds}s`
-      const bad = increase(condition.bad, window)
-      return `(${bad} >= ${condition.atLeast}) and (${bad} / ${increase(condition.all, window)} > ${condition.above})`
+      const bad = increase(condition.bad, window, ' by (service_name) ')
+      const all = increase(condition.all, window, ' by (service_name) ')
+      return `(${bad} >= ${condition.atLeast}) and (${bad} / ${all} > ${condition.above})`
     }
     case 'latency': {
       const { requests, quantile, windowSeconds, aboveMs, atLeast } = condition
@@ -98,19 +99,15 @@ export function promQl(condition: Exclude<Condition, { kind: 'log' }>, host: str
       const value = `histogram_quantile(${quantile}, sum by (le) (rate(${buckets}[${window}])))`
       return `(${value} > ${aboveMs}) and on() (${increase(requests, window)} >= ${atLeast})`
     }
-    case 'silence': {
-      const window = `${condition.windowSeconds}s`
-      return `absent(${increase(condition.requests, window)} > 0)`
-    }
     case 'depth':
-      return `min_over_time(cloudtasks_googleapis_com:queue_depth{monitored_resource="cloud_tasks_queue",queue_id=~"work-.*"}[${condition.windowSeconds}s]) > ${condition.above}`
+      return `max by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource="cloud_tasks_queue",queue_id=~"work-.*"}) > ${condition.above}`
     case 'uptime':
-      return `count by (host) (min_over_time(monitoring_googleapis_com:uptime_check_check_passed{monitored_resource="uptime_url",host="${host}"}[${condition.windowSeconds}s]) == 0) > 1`
+      return `count by (host) (monitoring_googleapis_com:uptime_check_check_passed{monitored_resource="uptime_url",host="${host}"} == 0) > 1`
   }
 }
 
-function increase(requests: Requests, window: string): string {
-  return `sum(increase(run_googleapis_com:request_count{${selector(requests)}}[${window}]))`
+function increase(requests: Requests, window: string, by = ''): string {
+  return `sum${by}(increase(run_googleapis_com:request_count{${selector(requests)}}[${window}]))`
 }
 
 function selector({ functions, classes }: Requests): string {

@@ -8,18 +8,16 @@ export type Requests = {
 
 /** When something is wrong. From each of these both the alert policy and the evaluation in the tests are made. */
 export type Condition =
-  /** So many of the requests in the window were bad, and they are at least that share of all. */
+  /** Of some function so many requests in the window were bad, and they are more than that share of all. */
   | { kind: 'share'; bad: Requests; all: Requests; windowSeconds: number; above: number; atLeast: number }
   /** The quantile of the latencies in the window is above, over at least so many requests. */
   | { kind: 'latency'; requests: Requests; quantile: number; windowSeconds: number; aboveMs: number; atLeast: number }
-  /** In the whole window there was none. */
-  | { kind: 'silence'; requests: Requests; windowSeconds: number }
-  /** Tasks in a queue, all through the window. */
-  | { kind: 'depth'; above: number; windowSeconds: number }
+  /** Tasks in a queue. */
+  | { kind: 'depth'; above: number }
   /** A line of the log; `fields` of its JSON with the values that count. */
   | { kind: 'log'; fields: Readonly<Record<string, readonly string[]>>; labels: readonly string[] }
   /** The uptime check fails from more than one place. */
-  | { kind: 'uptime'; windowSeconds: number }
+  | { kind: 'uptime' }
 
 export type AlertRule = {
   id: string
@@ -29,6 +27,9 @@ export type AlertRule = {
   /** What people notice. */
   meaning: string
 }
+
+/** Metrics are up to three minutes late: of this the two minutes before those are seen, one of them not enough. */
+const WINDOW_SECONDS = 330
 
 /** What people call and wait for. */
 const PEOPLE = 'episodes-.*|usage-get'
@@ -40,29 +41,29 @@ const PEOPLE = 'episodes-.*|usage-get'
 export const ALERT_RULES: readonly AlertRule[] = [
   {
     id: 'error-rate',
-    title: 'One request in a hundred fails',
+    title: 'One request in a hundred to a function fails',
     severity: 'CRITICAL',
     condition: {
       kind: 'share',
       bad: { functions: PEOPLE, classes: ['5xx'] },
       all: { functions: PEOPLE },
-      windowSeconds: 120,
+      windowSeconds: WINDOW_SECONDS,
       above: 0.01,
-      atLeast: 5,
+      atLeast: 4,
     },
     meaning: 'people see errors',
   },
   {
     id: 'work-errors',
-    title: 'Half of the deliveries of tasks fail',
+    title: 'A third of the deliveries of tasks to a function fail',
     severity: 'ERROR',
     condition: {
       kind: 'share',
       bad: { functions: 'work-.*', classes: ['5xx'] },
       all: { functions: 'work-.*' },
-      windowSeconds: 120,
-      above: 0.5,
-      atLeast: 10,
+      windowSeconds: WINDOW_SECONDS,
+      above: 0.3,
+      atLeast: 4,
     },
     meaning: 'episodes take longer, or stand still',
   },
@@ -78,9 +79,9 @@ export const ALERT_RULES: readonly AlertRule[] = [
         classes: ['2xx', '4xx', '5xx'],
       },
       quantile: 0.95,
-      windowSeconds: 120,
+      windowSeconds: WINDOW_SECONDS,
       aboveMs: 2_000,
-      atLeast: 50,
+      atLeast: 100,
     },
     meaning: 'people wait',
   },
@@ -120,7 +121,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     id: 'sweep-silent',
     title: 'The sweep is silent',
     severity: 'CRITICAL',
-    condition: { kind: 'silence', requests: { functions: 'ops-sweep', classes: ['2xx'] }, windowSeconds: 180 },
+    condition: { kind: 'log', fields: { event: ['sweep.silent'] }, labels: [] },
     meaning: 'episodes that get stuck are not found',
   },
   {
@@ -134,14 +135,14 @@ export const ALERT_RULES: readonly AlertRule[] = [
     id: 'queue-deep',
     title: 'A queue has over a thousand tasks',
     severity: 'WARNING',
-    condition: { kind: 'depth', above: 1_000, windowSeconds: 60 },
+    condition: { kind: 'depth', above: 1_000 },
     meaning: 'episodes take longer',
   },
   {
     id: 'down',
     title: 'ops-health says that the service is down',
     severity: 'CRITICAL',
-    condition: { kind: 'uptime', windowSeconds: 60 },
+    condition: { kind: 'uptime' },
     meaning: 'nothing works',
   },
   {
@@ -160,26 +161,22 @@ export const ALERT_RULES: readonly AlertRule[] = [
 ]
 
 /**
- * How long after it happened something can be seen, at worst, in seconds. Metrics of Cloud Run are sampled every 60 s
- * and visible within another 120 s (https://docs.cloud.google.com/monitoring/api/metrics_gcp); lines of the log are
- * matched as they arrive. Conditions are evaluated every 30 s, and a notification leaves within another 30 s.
+ * How late things are seen, at worst, in seconds. Metrics of Cloud Run are sampled every 60 s and visible within another
+ * 120 s (https://docs.cloud.google.com/monitoring/api/metrics_gcp); lines of the log are matched as they arrive.
+ * Conditions are evaluated every 30 s, and a notification leaves within another 30 s. What ops-health notices it notices
+ * when it is asked: once a minute from each of at least three places.
  */
-export const DELAY_SECONDS = { metric: 180, log: 60, evaluation: 30, notification: 30 } as const
+export const DELAY_SECONDS = { metric: 180, log: 60, evaluation: 30, notification: 30, health: 30 } as const
+
+/** The sampling of a metric, or one round of the uptime check. */
+const SAMPLE_SECONDS = 60
 
 /**
- * How long after its beginning an incident can take, at worst, until somebody is told, in seconds. The window of a
- * share or a latency need not be full: what is in it counts from the first minute on.
+ * How long after its beginning an incident can take, at worst, until somebody is told, in seconds: what ops-health calls
+ * late, or silent, has been so for `knownAfterSeconds` by then.
  */
-export function worstCaseSeconds({ kind, ...rest }: Condition): number {
+export function worstCaseSeconds({ kind }: Condition, knownAfterSeconds = 0): number {
   const { metric, log, evaluation, notification } = DELAY_SECONDS
-  const told = evaluation + notification
-  if (kind === 'log') return log + told
-  const windowSeconds = 'windowSeconds' in rest ? rest.windowSeconds : 0
-  if (kind === 'silence') return windowSeconds + told
-  // Half of the window is bad by then, and the metric visible.
-  if (kind === 'share' || kind === 'latency') return metric + told + SAMPLE_SECONDS
-  // The check runs every minute from several places, and is not a metric that lags.
-  if (kind === 'uptime') return windowSeconds + SAMPLE_SECONDS + told
-  return metric + told + windowSeconds
+  const seen = kind === 'log' ? knownAfterSeconds + log : SAMPLE_SECONDS + metric
+  return seen + evaluation + notification
 }
-const SAMPLE_SECONDS = 60

@@ -50,7 +50,7 @@ export type Criteria = {
   latencyFreeMs: number
 }
 
-export const CRITERIA: Criteria = {
+const CRITERIA: Criteria = {
   requestsMin: 500,
   functionRequestsMin: 30,
   errorsMin: 3,

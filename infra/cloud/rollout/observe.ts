@@ -42,7 +42,7 @@ export function observing({ series, logs }: Clients, project: string): Observe {
       },
       view: 'FULL',
     })
-    return found as Series[]
+    return found
   }
 
   return async (splits, fromMs, toMs) => {

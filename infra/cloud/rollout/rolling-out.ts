@@ -27,7 +27,7 @@ export type Watch = {
   /** How often it is looked at; the latest of these is also judged by itself, so that what goes bad late is seen. */
   everyMs: number
 }
-export const WATCH: Watch = { stageMs: 15 * 60_000, patienceMs: 60 * 60_000, everyMs: 60_000 }
+const WATCH: Watch = { stageMs: 15 * 60_000, patienceMs: 60 * 60_000, everyMs: 60_000 }
 
 /** What has just begun must not hide in what was well before. */
 const RECENT_MS = 5 * 60_000

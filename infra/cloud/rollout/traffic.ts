@@ -35,7 +35,7 @@ export function traffic({ run }: Clients, { project, region }: { project: string
   }
   const set = async (service: string, targets: Fields[]): Promise<void> => {
     const [operation] = await run.updateService({
-      service: { name: service, traffic: targets as never },
+      service: { name: service, traffic: targets },
       updateMask: { paths: ['traffic'] },
     })
     await operation.promise()

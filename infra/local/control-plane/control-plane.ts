@@ -18,10 +18,10 @@ import { GrpcError } from '../grpc-service.ts'
 import type { ControlPlaneState } from './state.ts'
 
 /** One call that reached the control plane. */
-export type ControlCall = { method: string; request: unknown; changes: boolean }
+type ControlCall = { method: string; request: unknown; changes: boolean }
 
 /** Hears of each call before it has its effect, and after; what it throws is what the caller gets. */
-export type Meddler = { before?: (call: ControlCall) => void; after?: (call: ControlCall) => void }
+type Meddler = { before?: (call: ControlCall) => void; after?: (call: ControlCall) => void }
 
 export type ControlPlaneServer = {
   grpc: string

@@ -19,10 +19,10 @@ export type CloudNeeds = {
 }
 
 const FRESH = { pass: 5_000, other: 2_000 }
-/** The schedule calls every minute; one that is missed is no news. */
-const SWEEP_SILENT_MS = 180_000
+/** The schedule calls every minute; one that is missed is no news. Alerts within five minutes count on it. */
+export const SWEEP_SILENT_MS = 150_000
 /** A task that has been due for longer than this waits for more than its turn. */
-const QUEUE_LATE_MS = 300_000
+export const QUEUE_LATE_MS = 150_000
 const QUEUE_TIMEOUT_MS = 2_000
 /** An object that is never there: asking for it shows that storage answers. */
 const ABSENT_KEY = 'health'
@@ -74,6 +74,7 @@ export function cloudChecks(needs: CloudNeeds): Check[] {
         if (latest === undefined)
           return { '': { status: 'warn', output: 'none has ended yet', meaning: 'stuck episodes are not found' } }
         const agoMs = now() - latest.endedAtMs
+        if (agoMs > SWEEP_SILENT_MS) log('ERROR', 'sweep.silent', { agoMs })
         const age: Finding =
           agoMs > SWEEP_SILENT_MS
             ? { status: 'warn', output: 'the sweep is silent', meaning: 'episodes that get stuck are not found' }

@@ -39,7 +39,7 @@ export type Rehearsal = {
   run: (mode: DeployOptions['mode'], options?: Partial<DeployOptions>) => Promise<Ran>
   stop: () => Promise<void>
 }
-export type Ran = Awaited<ReturnType<typeof deploying>> & { said: string[]; changes: string[] }
+type Ran = Awaited<ReturnType<typeof deploying>> & { said: string[]; changes: string[] }
 
 /** A project in which nothing is yet, on a control plane of this machine. */
 export async function rehearse(telemetry?: Telemetry): Promise<Rehearsal> {

@@ -56,8 +56,8 @@ export class SimulatedFleet {
     return fresh.reduce((sum, { percent }) => sum + percent, 0) / Object.keys(FUNCTIONS).length
   }
 
-  readonly sleep = async (ms: number): Promise<void> => {
-    for (const endMs = this.nowMs + ms; this.nowMs < endMs; this.nowMs += MINUTE_MS) this.#minute()
+  readonly sleep = async (forMs: number): Promise<void> => {
+    for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += MINUTE_MS) this.#minute()
   }
 
   #shares(): { name: string; revision: string; percent: number }[] {
@@ -108,7 +108,12 @@ export class SimulatedFleet {
       const seen = within(this.#minutes, ms(request.interval.startTime), ms(request.interval.endTime))
       const byRevision = Map.groupBy(seen, ({ name, revision }) => `${name} ${revision}`)
       const isCount = request.filter.includes('request_count')
-      return { timeSeries: [...byRevision.values()].flatMap((own) => (isCount ? counts(own) : latencies(own))) }
+      return {
+        timeSeries: [...byRevision].flatMap(([key, own]) => {
+          const [name = '', revision = ''] = key.split(' ')
+          return isCount ? counts(name, revision, own) : latencies(name, revision, own)
+        }),
+      }
     },
     ListLogEntries: ({ filter }: { filter: string }) => {
       const [from = '', to = ''] = [...filter.matchAll(/timestamp[<>]=?"([^"]+)"/g)].map(([, time]) => time ?? '')
@@ -135,8 +140,7 @@ function labels(name: string, revision: string): Record<string, string> {
   return { service_name: name, revision_name: revision }
 }
 
-function counts(own: readonly Minute[]): Fields[] {
-  const [{ name = '', revision = '' } = {}] = own
+function counts(name: string, revision: string, own: readonly Minute[]): Fields[] {
   const sum = (of: (minute: Minute) => number) => own.reduce((all, minute) => all + of(minute), 0)
   const errors = sum((minute) => minute.errors)
   const classes = { '2xx': sum(({ requests }) => requests) - errors, '5xx': errors }
@@ -147,8 +151,7 @@ function counts(own: readonly Minute[]): Fields[] {
   }))
 }
 
-function latencies(own: readonly Minute[]): Fields[] {
-  const [{ name = '', revision = '' } = {}] = own
+function latencies(name: string, revision: string, own: readonly Minute[]): Fields[] {
   const bucketCounts: number[] = Array.from({ length: BUCKETS.numFiniteBuckets + 2 }, () => 0)
   for (const value of own.flatMap((minute) => minute.latencies)) {
     const bucket =

@@ -38,6 +38,9 @@ export class GrpcError extends Error {
 
 export type Unary = (request: never) => unknown
 export type Streaming = (request: never) => Iterable<unknown> | Promise<Iterable<unknown>>
+/** Asked before a call is carried out; throws to refuse it. */
+export type Gate = (method: string, request: unknown) => void
+export type Served = { definition: ServiceDefinition; methods: Methods }
 export type Methods = { unary: Record<string, Unary>; streaming?: Record<string, Streaming> }
 
 const require = createRequire(import.meta.url)
@@ -59,13 +62,15 @@ export function serviceOf(packageName: string, service: string, protoFile = 'pro
 
 /** One local gRPC server on loopback; methods that are not given answer UNIMPLEMENTED. */
 export class GrpcService {
-  readonly #services: { definition: ServiceDefinition; methods: Methods }[]
+  readonly #services: readonly Served[]
+  readonly #gate: Gate | undefined
   readonly #faults: Faults
   readonly #target: Target
   #server: Server | undefined
   #port = 0
 
-  constructor(target: Target, faults: Faults, services: { definition: ServiceDefinition; methods: Methods }[]) {
+  constructor(target: Target, faults: Faults, services: readonly Served[], gate?: Gate) {
+    this.#gate = gate
     this.#target = target
     this.#faults = faults
     this.#services = services
@@ -111,23 +116,26 @@ export class GrpcService {
     return Object.fromEntries(
       Object.keys(definition).map((name) => {
         const streaming = methods.streaming?.[name]
-        return [name, streaming ? this.#streaming(streaming) : this.#unary(methods.unary[name] ?? unimplemented(name))]
+        return [
+          name,
+          streaming ? this.#streaming(name, streaming) : this.#unary(name, methods.unary[name] ?? unimplemented(name)),
+        ]
       }),
     )
   }
 
-  #unary(method: Unary): handleUnaryCall<unknown, unknown> {
+  #unary(name: string, method: Unary): handleUnaryCall<unknown, unknown> {
     return (call, callback) => {
-      this.#faulty(() => method(call.request as never)).then(
+      this.#faulty(name, call.request, () => method(call.request as never)).then(
         (answer) => callback(null, answer),
         (error: unknown) => callback(asStatus(error)),
       )
     }
   }
 
-  #streaming(method: Streaming): handleServerStreamingCall<unknown, unknown> {
+  #streaming(name: string, method: Streaming): handleServerStreamingCall<unknown, unknown> {
     return (call) => {
-      this.#faulty(() => method(call.request as never)).then(
+      this.#faulty(name, call.request, () => method(call.request as never)).then(
         (answers) => {
           for (const answer of answers) call.write(answer)
           call.end()
@@ -137,11 +145,12 @@ export class GrpcService {
     }
   }
 
-  async #faulty<T>(work: () => T | Promise<T>): Promise<T> {
+  async #faulty<T>(name: string, request: unknown, work: () => T | Promise<T>): Promise<T> {
     const fault = this.#faults.hit(this.#target)
     if (fault?.mode === 'blackhole') return new Promise<T>(() => undefined)
     if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
     else if (fault !== undefined) throw new GrpcError(STATUS.unavailable, `fault: ${fault.mode}`)
+    this.#gate?.(name, request)
     return work()
   }
 }

@@ -39,6 +39,9 @@ export class ReplyError extends Error {
   }
 }
 
+/** Around every request: may refuse it, and sees what it was answered. */
+export type Around = (request: { method: string; url: URL }, serve: () => Promise<Reply>) => Promise<Reply>
+
 export type ServiceOptions = {
   target: Target
   routes: readonly Route[]
@@ -46,6 +49,7 @@ export type ServiceOptions = {
   journal: Journal
   /** How this service words a refusal: its own error body for a status. */
   refuse: (status: number, headers: Record<string, string>) => Reply
+  around?: Around
 }
 
 const KEEP_ALIVE_MS = 120_000
@@ -139,7 +143,7 @@ export class HttpService {
     fault: Fault | undefined,
     concerns: (id: string) => void,
   ): Promise<Reply> {
-    const { routes, refuse } = this.#options
+    const { routes, refuse, around = (_request, serve) => serve() } = this.#options
     const matching = routes.flatMap((route) => {
       const match = route.path.exec(url.pathname)
       return match ? [{ route, params: match.slice(1).map((part) => decodeURIComponent(part ?? '')) }] : []
@@ -149,7 +153,7 @@ export class HttpService {
     )
     if (chosen === undefined) return refuse(matching.length > 0 ? 405 : 404, {})
     try {
-      return await chosen.route.handle({
+      const asked: LocalRequest = {
         method: request.method ?? '',
         url,
         headers: request.headers,
@@ -158,13 +162,24 @@ export class HttpService {
         bytes: () => body,
         json: async () => JSON.parse((await body).toString('utf8')) as unknown,
         concerns,
-      })
+      }
+      return await around(asked, async () => replied(async () => chosen.route.handle(asked)))
     } catch (error) {
       if (error instanceof ReplyError) return error.reply
       if (error instanceof SyntaxError) return refuse(400, {})
       process.stderr.write(`local ${this.#options.target}: ${error instanceof Error ? error.stack : String(error)}\n`)
       return refuse(500, {})
     }
+  }
+}
+
+/** What a route answers, also when it threw its answer. */
+async function replied(handle: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await handle()
+  } catch (error) {
+    if (error instanceof ReplyError) return error.reply
+    throw error
   }
 }
 

@@ -63,18 +63,19 @@ export class Identity {
   }
 }
 
-/** A service account whose key signs storage URLs: the file the clients are pointed to, and the key that verifies. */
-export function localServiceAccount(projectId: string): { json: string; publicKey: KeyObject } {
+/** Service accounts, all with one key, which signs storage URLs: the file clients are pointed to, and what verifies. */
+export function localServiceAccounts(projectId: string): { json: (id: string) => string; publicKey: KeyObject } {
   const { privateKey, publicKey } = newKeyPair()
-  const json = JSON.stringify({
-    type: 'service_account',
-    project_id: projectId,
-    private_key_id: KEY_ID,
-    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    client_email: 'steadycast@local.iam.gserviceaccount.com',
-    client_id: '1',
-    token_uri: 'http://127.0.0.1:1/token',
-  })
+  const json = (id: string) =>
+    JSON.stringify({
+      type: 'service_account',
+      project_id: projectId,
+      private_key_id: KEY_ID,
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      client_email: `${id}@local.iam.gserviceaccount.com`,
+      client_id: '1',
+      token_uri: 'http://127.0.0.1:1/token',
+    })
   return { json, publicKey }
 }
 

@@ -8,13 +8,17 @@ import { FUNCTIONS } from '../../functions/functions.ts'
 import { PROVIDERS } from '../../shared/config.ts'
 import type { ProviderName } from '../../shared/config.ts'
 import { BREAKER_SETTINGS, SETTINGS } from '../../shared/environment.ts'
+import { openDoors } from './accounts.ts'
 import { controlRoutes } from './control.ts'
 import { Faults } from './faults.ts'
 import { startOfficialFirestore } from './firestore/official.ts'
-import { firestoreService } from './firestore/service.ts'
+import { firestoreParts } from './firestore/service.ts'
 import { Instances } from './functions/instances.ts'
 import { Gateway } from './gateway.ts'
-import { Identity, localServiceAccount, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
+import { GrpcService } from './grpc-service.ts'
+import type { Served } from './grpc-service.ts'
+import { Iam } from './iam.ts'
+import { Identity, localServiceAccounts, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import { Journal } from './journal.ts'
 import { assemblyAiStandIn } from './providers/assemblyai.ts'
 import { auphonicStandIn } from './providers/auphonic.ts'
@@ -22,7 +26,7 @@ import { elevenLabsStandIn } from './providers/elevenlabs.ts'
 import { geminiStandIn } from './providers/gemini.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
-import { storageService } from './storage/service.ts'
+import { storageRoutes, storageServer } from './storage/service.ts'
 import type { Dispatcher } from './tasks/dispatcher.ts'
 import { startSchedules, startTasks } from './tasks/start-tasks.ts'
 
@@ -62,6 +66,8 @@ export type LocalCloud = {
   /** What a function process needs in its environment to live in this cloud. */
   environment: Record<string, string>
   identity: Identity
+  /** Who may do what, and what was used of it. */
+  iam: Iam
   faults: Faults
   journal: Journal
   dispatcher: Dispatcher
@@ -106,19 +112,23 @@ async function assemble(
   const identity = new Identity(origin, LOCAL_PROJECT)
   say('identity', identity.userIssuer)
 
-  const firestore = await startFirestore(options.firestore ?? 'embedded', faults, closers)
+  const firestoreKept = (options.firestore ?? 'embedded') === 'embedded' ? firestoreParts() : undefined
+  const firestore = await startFirestore(options.firestore ?? 'embedded', firestoreKept, faults, closers)
   say('firestore', `${firestore} (${options.firestore ?? 'embedded'})`)
 
-  const account = localServiceAccount(LOCAL_PROJECT)
+  const iam = new Iam()
+  const accounts = localServiceAccounts(LOCAL_PROJECT)
   const credentials = join(folder, 'service-account.json')
-  await writeFile(credentials, account.json, { mode: 0o600 })
-  const storage = await storageService({ faults, journal, signingKey: account.publicKey, bucket: LOCAL_BUCKET }).start()
+  await writeFile(credentials, accounts.json('steadycast'), { mode: 0o600 })
+  const storageKept = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET })
+  const storage = await storageServer({ faults, journal }, storageKept, iam.storageAround(undefined)).start()
   closers.push(() => storage.stop())
   say('storage', storage.origin)
 
   const {
     dispatcher,
     scheduler,
+    parts: tasksKept,
     address: tasksAddress,
   } = await startTasks(PLACE, { identity, faults, journal }, closers)
   say('tasks and scheduler', tasksAddress)
@@ -151,13 +161,18 @@ async function assemble(
     METADATA_SERVER_DETECTION: 'none',
     ...(options.preload !== undefined && { NODE_OPTIONS: `${NODE_OPTIONS} --import=${options.preload}` }),
   })
+  const kept = { firestore: firestoreKept, tasks: tasksKept, storage: storageKept }
+  const environmentOf =
+    options.source === undefined
+      ? undefined
+      : await openDoors(iam, kept, { faults, journal, credentialsOf: accounts.json }, folder, closers)
   const instances =
     options.source === undefined
       ? undefined
       : new Instances({
           source: options.source,
           socketFolder: folder,
-          environment,
+          environmentOf: (name) => environmentOf?.(name, environment) ?? environment,
           instancesPerFunction: options.instancesPerFunction ?? 1,
           onLine: options.onLine ?? (() => undefined),
         })
@@ -172,6 +187,7 @@ async function assemble(
     functionsBaseUrl,
     environment,
     identity,
+    iam,
     faults,
     journal,
     dispatcher,
@@ -202,9 +218,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function startFirestore(kind: string, faults: Faults, closers: (() => Promise<void> | void)[]): Promise<string> {
-  if (kind === 'embedded') {
-    const service = await firestoreService(faults).start()
+async function startFirestore(
+  kind: string,
+  kept: Served[] | undefined,
+  faults: Faults,
+  closers: (() => Promise<void> | void)[],
+): Promise<string> {
+  if (kept !== undefined) {
+    const service = await new GrpcService('firestore', faults, kept).start()
     closers.push(() => service.stop())
     return service.address
   }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { Faults } from '../../infra/local/faults.ts'
 import type { HttpService } from '../../infra/local/http-service.ts'
-import { localServiceAccount } from '../../infra/local/identity.ts'
+import { localServiceAccounts } from '../../infra/local/identity.ts'
 import { Journal } from '../../infra/local/journal.ts'
 import { storageService } from '../../infra/local/storage/service.ts'
 
@@ -18,7 +18,8 @@ let storage: Storage
 let bucket: Bucket
 
 beforeAll(async () => {
-  const { json, publicKey } = localServiceAccount('demo-storage')
+  const { json: jsonOf, publicKey } = localServiceAccounts('demo-storage')
+  const json = jsonOf('steadycast')
   service = await storageService({
     faults: new Faults(),
     journal: new Journal(),
@@ -196,7 +197,10 @@ describe('signed URLs', () => {
     expect((await fetch(url.replace('a%20b', 'def'))).status).toBe(403)
     expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(403)
     expect((await fetch(`${service.origin}/shelf/dir/a%20b.txt`)).status).toBe(403)
-    const stranger = JSON.parse(localServiceAccount('p').json) as { client_email: string; private_key: string }
+    const stranger = JSON.parse(localServiceAccounts('p').json('stranger')) as {
+      client_email: string
+      private_key: string
+    }
     const other = new Storage({ projectId: 'p', apiEndpoint: service.origin, credentials: stranger })
     const [forged] = await other
       .bucket('shelf')

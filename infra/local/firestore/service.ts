@@ -1,5 +1,6 @@
 import type { Faults } from '../faults.ts'
 import { GrpcError, GrpcService, serviceOf, STATUS } from '../grpc-service.ts'
+import type { Served } from '../grpc-service.ts'
 import { asDocument, Database } from './database.ts'
 import type { Write } from './database.ts'
 import { aggregate, runQuery } from './query.ts'
@@ -18,6 +19,11 @@ type Store = { database: Database; transactions: Transactions }
 
 /** Firestore's gRPC service over documents in memory, for the unmodified client. Listening is not part of it. */
 export function firestoreService(faults: Faults): GrpcService {
+  return new GrpcService('firestore', faults, firestoreParts())
+}
+
+/** What serves it; given to several services, they have one memory. */
+export function firestoreParts(): Served[] {
   const stores = new Map<string, Store>()
   const storeOf = (name: string): Store => {
     const key = /^projects\/[^/]+\/databases\/[^/]+/.exec(name)?.[0]
@@ -31,7 +37,7 @@ export function firestoreService(faults: Faults): GrpcService {
   }
 
   const definition = serviceOf('@google-cloud/firestore', 'google.firestore.v1.Firestore', 'v1.json')
-  return new GrpcService('firestore', faults, [
+  return [
     {
       definition,
       methods: {
@@ -109,7 +115,7 @@ export function firestoreService(faults: Faults): GrpcService {
         },
       },
     },
-  ])
+  ]
 }
 
 function readerOf({ database, transactions }: Store, { transaction, newTransaction, readTime }: Consistency): Reader {

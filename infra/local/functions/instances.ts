@@ -14,7 +14,7 @@ export type InstancesOptions = {
   source: string
   /** Folder for the sockets the instances listen on: they are reachable from this machine's file system only. */
   socketFolder: string
-  environment: Record<string, string>
+  environmentOf: (name: string) => Record<string, string>
   /** Processes of each function at most; requests are spread over them. */
   instancesPerFunction: number
   onLine: (line: string) => void
@@ -66,13 +66,13 @@ export class Instances {
 
   #spawn(name: string, slot: number): Instance {
     if (this.#stopping) throw new Error('the local cloud is stopping')
-    const { source, socketFolder, environment, onLine } = this.#options
+    const { source, socketFolder, environmentOf, onLine } = this.#options
     const socketPath = join(socketFolder, `${this.#spawned++}.sock`)
     const row = Object.entries(FUNCTIONS).find(([known]) => known === name)?.[1]
     const child = spawn(process.execPath, ['--import', tether, frameworkMain], {
       cwd: source,
       env: {
-        ...environment,
+        ...environmentOf(name),
         PORT: socketPath,
         FUNCTION_TARGET: entryPoint(name).path,
         FUNCTION_SOURCE: source,

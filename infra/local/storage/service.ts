@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 
 import type { Faults } from '../faults.ts'
 import { HttpService } from '../http-service.ts'
+import type { Around, Route } from '../http-service.ts'
 import type { Journal } from '../journal.ts'
 import { bucketRoutes, objectRoutes } from './json-api.ts'
 import { Buckets } from './objects.ts'
@@ -10,26 +11,33 @@ import { Sessions } from './resumable.ts'
 import { uploadRoutes } from './uploads.ts'
 import { xmlRoutes } from './xml-api.ts'
 
+type Shared = { faults: Faults; journal: Journal }
+
 /** Cloud Storage's JSON API and the signed part of its XML API, for the unmodified client. */
-export function storageService(options: {
-  faults: Faults
-  journal: Journal
-  signingKey: KeyObject
-  bucket: string
-}): HttpService {
+export function storageService(options: Shared & { signingKey: KeyObject; bucket: string }): HttpService {
+  return storageServer(options, storageRoutes(options))
+}
+
+/** What serves it; given to several servers, they have one memory. */
+export function storageRoutes({ signingKey, bucket }: { signingKey: KeyObject; bucket: string }): Route[] {
   const buckets = new Buckets()
-  buckets.create(options.bucket)
+  buckets.create(bucket)
   const sessions = new Sessions()
-  const routes = [
+  return [
     ...bucketRoutes(buckets),
     ...uploadRoutes(buckets, sessions),
     ...objectRoutes(buckets),
-    ...xmlRoutes(buckets, sessions, options.signingKey),
+    ...xmlRoutes(buckets, sessions, signingKey),
   ]
+}
+
+export function storageServer({ faults, journal }: Shared, routes: readonly Route[], around?: Around): HttpService {
   return new HttpService({
-    ...options,
+    faults,
+    journal,
     target: 'gcs',
     routes,
     refuse: (status, headers) => ({ ...apiError(status, 'refused'), headers }),
+    ...(around && { around }),
   })
 }

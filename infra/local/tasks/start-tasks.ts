@@ -3,6 +3,7 @@ import { queues } from '../../cloud/desired/stores.ts'
 import { schedulerJob } from '../../cloud/schedule.ts'
 import type { Faults } from '../faults.ts'
 import { GrpcService, serviceOf } from '../grpc-service.ts'
+import type { Served } from '../grpc-service.ts'
 import type { Identity } from '../identity.ts'
 import type { Journal } from '../journal.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -19,7 +20,7 @@ export async function startTasks(
 ) {
   const dispatcher = new Dispatcher(identity, journal)
   const scheduler = new Scheduler(identity)
-  const service = await new GrpcService('tasks', faults, [
+  const parts: Served[] = [
     {
       definition: serviceOf('@google-cloud/tasks', 'google.cloud.tasks.v2.CloudTasks'),
       methods: tasksMethods(dispatcher),
@@ -32,14 +33,15 @@ export async function startTasks(
       definition: serviceOf('@google-cloud/scheduler', 'google.cloud.scheduler.v1.CloudScheduler'),
       methods: scheduler.methods(),
     },
-  ]).start()
+  ]
+  const service = await new GrpcService('tasks', faults, parts).start()
   for (const { name, fields } of queues({ project, region })) dispatcher.createQueue({ ...fields, name })
   closers.push(() => {
     dispatcher.stop()
     scheduler.stop()
     service.stop()
   })
-  return { dispatcher, scheduler, address: service.address }
+  return { dispatcher, scheduler, parts, address: service.address }
 }
 
 /** The jobs that a deployment has; paused, they run only when asked to. */

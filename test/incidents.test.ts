@@ -13,7 +13,7 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
     ['e2e/sweep', ['finishes an episode whose outputs are in storage although nobody wrote it down']],
   ],
   'stuck without a word: a worker died, and no step had a record': [
-    ['e2e/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
+    ['long/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
     ['e2e/sweep', ['ends what made no progress for too long with the reason; a retry goes on from there']],
   ],
   'everything in flight lost at each deploy: job state lived in the process': [
@@ -23,7 +23,7 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
     ['e2e/incidents', ['goes on although the process that accepted it is frozen right after its answer']],
   ],
   'a file charged three times: a redelivery made the job again': [
-    ['e2e/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
+    ['long/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
     ['e2e/misbehaviour', ['of every task a second time change nothing and cost nothing']],
     ['shared/episodes/machine', ['looks for a job only when whoever may still be making it cannot any more']],
   ],

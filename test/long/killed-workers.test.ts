@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { StepName } from '../../shared/episodes/steps.ts'
-import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient

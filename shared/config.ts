@@ -37,6 +37,8 @@ export type Config = {
   projectId: string
   region: string
   bucket: string
+  /** Which of the project's Firestore databases. */
+  databaseId: string
   /** Base of every function's URL, without a trailing slash: the audience of service tokens starts with it. */
   functionsBaseUrl: string
   /** Base under which providers reach our hooks. */
@@ -127,6 +129,7 @@ export function loadConfig(
     projectId: project,
     region,
     bucket: env.STORAGE_BUCKET,
+    databaseId: env.FIRESTORE_DATABASE,
     functionsBaseUrl,
     hooksBaseUrl: env.PUBLIC_BASE_URL ?? functionsBaseUrl,
     userTokens: {

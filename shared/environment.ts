@@ -82,6 +82,7 @@ export const SETTINGS = {
     .describe(
       'where providers reach your hooks; locally without it, a real provider gets audio as bytes and is polled',
     ),
+  FIRESTORE_DATABASE: text.default('(default)').describe('the database, such as one that was restored from a backup'),
   MAX_REQUEST_SIZE_BYTES: number(1)
     .default(104_857_600)
     .describe('caps every body; functions have smaller limits of their own'),

@@ -24,7 +24,7 @@ export type FirestoreAccess = {
 export function firestoreAccess(config: Config, breaker: CircuitBreaker): FirestoreAccess {
   const access = once(async () => {
     const { Firestore: Client } = await import('@google-cloud/firestore')
-    return new Client({ projectId: config.projectId })
+    return new Client({ projectId: config.projectId, databaseId: config.databaseId })
   })
   return {
     preload: () => void access().catch(() => undefined),

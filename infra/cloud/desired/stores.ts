@@ -79,9 +79,9 @@ type IndexesFile = {
 }
 
 /** The database with its indexes, what is not indexed and what expires, as firestore.indexes.json has them. */
-export function firestore({ project, region }: Deployment): Resource[] {
+export function firestore({ project, region, settings }: Deployment): Resource[] {
   const file = JSON.parse(readFileSync(new URL('../firestore.indexes.json', import.meta.url), 'utf8')) as IndexesFile
-  const database = `projects/${project}/databases/(default)`
+  const database = `projects/${project}/databases/${settings['FIRESTORE_DATABASE'] ?? '(default)'}`
   const group = (collection: string) => `${database}/collectionGroups/${collection}`
   return [
     {

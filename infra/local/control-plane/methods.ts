@@ -168,6 +168,20 @@ export function firestoreAdminMethods(state: ControlPlaneState): Methods {
         databaseOf(parent)
         return state.create(`${parent}/backupSchedules/${randomUUID()}`, backupSchedule)
       },
+      ListBackups: () => {
+        api()
+        return { backups: [...state.resources].flatMap(([name, one]) => (/\/backups\/[^/]+$/.test(name) ? [one] : [])) }
+      },
+      RestoreDatabase: ({ parent, databaseId, backup }: { parent: string; databaseId: string; backup: string }) => {
+        const source = String(state.get(backup)['database'])
+        const { name: _name, ...fields } = state.get(source)
+        state.create(`${parent}/databases/${databaseId}`, fields)
+        // As the real thing, without its policies of expiry.
+        for (const [name, one] of state.resources)
+          if (name.startsWith(`${source}/`) && name.includes('/indexes/'))
+            state.create(name.replace(source, `${parent}/databases/${databaseId}`), one)
+        return state.operation(DATABASE)
+      },
       UpdateBackupSchedule: ({ backupSchedule, updateMask }: { backupSchedule: Fields & Names; updateMask?: Mask }) =>
         state.update(backupSchedule.name, backupSchedule, updateMask),
     },

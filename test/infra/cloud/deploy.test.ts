@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { FUNCTIONS } from '../../../functions/functions.ts'
+import { openClients } from '../../../infra/cloud/clients.ts'
 import { deploymentOf } from '../../../infra/cloud/deployment.ts'
 import type { KindName } from '../../../infra/cloud/resource.ts'
 import { KIND_NAMES } from '../../../infra/cloud/resource.ts'
+import { backups, restore } from '../../../infra/cloud/restore.ts'
 import { lineOf } from '../../../infra/cloud/words.ts'
 import type { Fields } from '../../../infra/local/control-plane/state.ts'
 import { ConfigError } from '../../../shared/config.ts'
@@ -194,6 +196,33 @@ describe('a deployed project', () => {
     }
     expect(given('episodes-create')).toEqual([])
     expect(given('work-write')).toEqual(['GEMINI_API_KEY'])
+  })
+})
+
+describe('a backup', () => {
+  test('is restored to a new database, which a deployment gives what a restore leaves out', async () => {
+    const backup = `projects/${PROJECT}/locations/us-central1/backups/b1`
+    const database = `projects/${PROJECT}/databases/(default)`
+    project = await rehearse()
+    await project.run('apply')
+    project.state.resources.set(backup, { name: backup, database, snapshotTime: { seconds: 1_800_000_000 } })
+    const clients = await openClients(PROJECT, project.server)
+    expect(await backups(clients, PROJECT)).toEqual([`2027-01-15T08:00:00.000Z  ${database}  ${backup}`])
+    await restore(clients, PROJECT, backup, 'restored')
+
+    const moved = deployment({ FIRESTORE_DATABASE: 'restored' })
+    const { steps } = await project.run('apply', { deployment: moved })
+    const kinds = new Map<string, number>()
+    for (const step of steps) {
+      const kind = step.action === 'remove' ? '' : `${step.action} ${step.resource.kind}`
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+    }
+    // Its indexes came along; what expires, what is not indexed, and its own backups did not.
+    expect([...kinds.keys()]).toEqual(['create field', 'create backupSchedule', 'change function'])
+    expect(kinds.get('change function')).toBe(Object.keys(FUNCTIONS).length)
+    expect((await project.run('plan', { deployment: moved })).steps).toEqual([])
+    await clients.close()
+    await project.stop()
   })
 })
 

@@ -26,6 +26,8 @@ export const CHARTS: readonly Chart[] = [
     title: 'Requests refused for their size, by function',
     query: count('requests', 'function', '{code="request_too_large"}'),
   },
+  { title: 'Refused for their size: average, bytes', query: average('oversize_size') },
+  { title: 'Refused for their size: peak (P99.9), bytes', query: quantile(0.999, 'oversize_size', '') },
   { title: 'Size of requests: average, bytes', query: average('request_size') },
   { title: 'Size of requests: peak (P99.9), bytes', query: quantile(0.999, 'request_size', '') },
   { title: 'Breakers: transitions', query: count('breaker_transitions', 'breaker, event') },

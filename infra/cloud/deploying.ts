@@ -5,7 +5,7 @@ import { desiredResources } from './desired/desired.ts'
 import { kindsOf } from './kinds/kinds.ts'
 import type { Source } from './kinds/functions.ts'
 import { apply, destroy, plan } from './reconcile.ts'
-import type { Step } from './reconcile.ts'
+import type { Step, Told } from './reconcile.ts'
 import { lineOf, outcomeOf, summaryOf } from './words.ts'
 
 export type DeployMode = 'plan' | 'apply' | 'destroy'
@@ -18,12 +18,15 @@ export type DeployOptions = {
   /** New revisions get no traffic yet. */
   candidate?: boolean
   rotateWebhookSecret?: boolean
+  /** How often, and how far apart, to try what needs something that was just made. */
+  patience?: { triesMax: number; waitMs: number } | undefined
   say: (line: string) => void
 }
 
 /** Carries out a deployment, or says what it would do. @returns whether everything is, or would be, as it must be */
 export async function deploying(options: DeployOptions): Promise<{ complete: boolean; steps: Step[] }> {
   const { deployment, mode, source, controlPlane, candidate = false, rotateWebhookSecret = false, say } = options
+  const { patience } = options
   const clients = await openClients(deployment.project, controlPlane)
   try {
     const kinds = kindsOf(clients, deployment, source, candidate)
@@ -35,11 +38,11 @@ export async function deploying(options: DeployOptions): Promise<{ complete: boo
       return { complete: true, steps }
     }
     const steps: Step[] = []
-    const carryOut = mode === 'apply' ? apply : destroy
-    const complete = await carryOut(kinds, desired, (told) => {
+    const tell = (told: Told) => {
       steps.push(told.step)
       say(outcomeOf(told))
-    })
+    }
+    const complete = await (mode === 'apply' ? apply(kinds, desired, tell, patience) : destroy(kinds, desired, tell))
     const done = mode === 'apply' ? 'everything is as it must be' : 'everything is gone but data, keys and queues'
     say(complete ? `${steps.length} done; ${done}` : 'not everything could be done: run this again to go on from here')
     return { complete, steps }

@@ -1,7 +1,7 @@
 import type { Fields } from './resource.ts'
 
 /** Maps in which what nobody asked for is a difference: elsewhere the API fills in defaults of its own. */
-const EXACT = /(^|\.)(environmentVariables|labelExtractors|headers)$/
+const EXACT = /(^|\.)(environmentVariables|labelExtractors)$/
 /** Lists whose order means nothing. */
 const UNORDERED = /(^|\.)(includedPermissions|secretEnvironmentVariables|notificationChannels)$/
 

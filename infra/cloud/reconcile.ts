@@ -1,5 +1,6 @@
 import { atOnce } from './at-once.ts'
 import { differences } from './difference.ts'
+import { isSettling } from './kinds/absent.ts'
 import { KIND_NAMES } from './resource.ts'
 import type { Found, Kind, KindName, Kinds, Resource } from './resource.ts'
 
@@ -13,6 +14,10 @@ export type Step =
 export type Told = { step: Step; outcome: 'done' } | { step: Step; outcome: 'failed'; error: unknown }
 
 const AT_ONCE = 8
+
+/** How long to wait for what was just made to be known everywhere. */
+type Patience = { triesMax: number; waitMs: number }
+const PATIENCE: Patience = { triesMax: 30, waitMs: 10_000 }
 
 /**
  * What must be done for everything to be as it must be. Looks and changes nothing.
@@ -48,7 +53,12 @@ function stepOf(resource: Resource, found: Found | undefined): Making | undefine
  * broke off has done is not done again. What fails stops no other of its kind; the kinds after it are not begun.
  * @returns whether everything is as it must be
  */
-export async function apply(kinds: Kinds, desired: readonly Resource[], tell: (told: Told) => void): Promise<boolean> {
+export async function apply(
+  kinds: Kinds,
+  desired: readonly Resource[],
+  tell: (told: Told) => void,
+  patience: Patience = PATIENCE,
+): Promise<boolean> {
   for (const name of KIND_NAMES) {
     const kind = kinds[name]
     const wanted = desired.filter((resource) => resource.kind === name)
@@ -73,7 +83,7 @@ export async function apply(kinds: Kinds, desired: readonly Resource[], tell: (t
           })
           if (found === 'unknown') return
           const step = stepOf(resource, found)
-          if (step !== undefined) await carryOut(step, () => carried(kind, step))
+          if (step !== undefined) await carryOut(step, () => patiently(patience, () => carried(kind, step)))
         },
       )
       // What comes after may need what failed, such as hooks that must know a secret before it is used.
@@ -113,6 +123,18 @@ export async function destroy(
     if (!complete) return false
   }
   return true
+}
+
+async function patiently({ triesMax, waitMs }: Patience, work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (tries >= triesMax || !isSettling(error)) throw error
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+  }
 }
 
 async function carried(kind: Kind, step: Making): Promise<void> {

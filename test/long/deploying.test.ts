@@ -37,3 +37,25 @@ function lasting(method: string, request: unknown): string {
   const body = JSON.stringify(request, (key, value: unknown) => (fleeting.has(key) ? undefined : value))
   return `${method.replace(/upload.*/, 'upload')} ${(body as string | undefined)?.replace(/\\"etag\\":\\"[^"]*"/g, '')}`
 }
+
+/** What hides what is in it, or granted on it, when it is gone. */
+const HOLDS_OTHERS = /^b\/|\/serviceAccounts\/|\/services\/|\/databases\/\(default\)$|\/secrets\/[^/]+$/
+
+describe('a deployed project', () => {
+  test('shows each one thing that is removed by hand as just that', async () => {
+    project = await rehearse()
+    await project.run('apply')
+    const names = [...project.state.resources.keys()].filter((name) => !HOLDS_OTHERS.test(name))
+    expect(names.length).toBeGreaterThan(100)
+    for (const name of names) {
+      const kept = project.state.get(name)
+      project.state.resources.delete(name)
+      const { steps } = await project.run('plan')
+      const told = steps.filter((step) => !(name.includes('/notificationChannels/') && step.action === 'change'))
+      expect([name, told.map(({ action }) => action)]).toEqual([name, ['create']])
+      project.state.resources.set(name, kept)
+    }
+    expect((await project.run('plan')).steps).toEqual([])
+    await project.stop()
+  })
+})

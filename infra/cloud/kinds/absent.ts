@@ -16,12 +16,23 @@ export async function unlessAbsent<T>(look: Promise<T>): Promise<T | undefined> 
   }
 }
 
+/**
+ * Whether a call failed for something that was made a moment ago and is not known everywhere yet: an API that was just
+ * enabled, an account that was just created.
+ */
+export function isSettling(error: unknown): boolean {
+  return isDisabled(error) || /service account \S+ does not exist/i.test(String(error))
+}
+
 export function isAbsent(error: unknown): boolean {
   const code = statusOf(error)
-  if (code === 404 || code === NOT_FOUND) return true
-  return (
-    (code === 403 || code === PERMISSION_DENIED) && /SERVICE_DISABLED|is disabled|has not been used/.test(String(error))
-  )
+  return code === 404 || code === NOT_FOUND || isDisabled(error)
+}
+
+function isDisabled(error: unknown): boolean {
+  const code = statusOf(error)
+  const refused = code === 403 || code === PERMISSION_DENIED
+  return refused && /SERVICE_DISABLED|is disabled|has not been used/.test(String(error))
 }
 
 /** The status of a REST answer, or of a gRPC one. */

@@ -68,11 +68,13 @@ export function roleKind({ iam }: Clients, project: string): Kind {
   }
 }
 
-type Binding = { role?: string | null; members?: string[] | null }
+type Binding = { role?: string | null; members?: string[] | null; condition?: unknown }
 type Policy = { bindings?: Binding[] | null; etag?: string | Uint8Array | null; version?: number | null }
 type PolicyOf = { get: () => Promise<Policy>; set: (policy: Policy) => Promise<unknown> }
 
 const SET_TRIES_MAX = 5
+/** Asked for less, a policy comes without its conditions, and is written back without them. */
+const WITH_CONDITIONS = 3
 
 /** Who may do what with something: one role of one member, added to whatever others have granted. */
 export function grantKind(clients: Clients): Kind {
@@ -115,7 +117,7 @@ async function changePolicy(
 }
 
 function has({ bindings }: Policy, role: string, member: string): boolean {
-  return (bindings ?? []).some((one) => one.role === role && one.members?.includes(member))
+  return (bindings ?? []).some((one) => isOf(one, role) && one.members?.includes(member))
 }
 
 function added(policy: Policy, role: string, member: string): Policy {
@@ -125,37 +127,44 @@ function added(policy: Policy, role: string, member: string): Policy {
 
 function withdrawn(policy: Policy, role: string, member: string): Policy {
   const without = (policy.bindings ?? []).map((one) =>
-    one.role === role ? { ...one, members: (one.members ?? []).filter((other) => other !== member) } : one,
+    isOf(one, role) ? { ...one, members: (one.members ?? []).filter((other) => other !== member) } : one,
   )
   return { ...policy, bindings: without.filter(({ members }) => members?.length !== 0) }
+}
+
+/** What somebody granted under a condition is theirs. */
+function isOf({ role, condition }: Binding, wanted: string): boolean {
+  return role === wanted && !condition
 }
 
 function policyOf({ projects, secrets, run, storage, iam }: Clients, resource: string): PolicyOf {
   if (resource.startsWith('b/')) {
     const bucket = storage.bucket(resource.slice(2))
     return {
-      get: async () => (await bucket.iam.getPolicy({ requestedPolicyVersion: 3 }))[0],
+      get: async () => (await bucket.iam.getPolicy({ requestedPolicyVersion: WITH_CONDITIONS }))[0],
       set: (policy) => bucket.iam.setPolicy(policy as never),
     }
   }
   if (resource.includes('/serviceAccounts/')) {
     const { serviceAccounts } = iam.projects
     return {
-      get: async () => (await serviceAccounts.getIamPolicy({ resource })).data,
+      get: async () =>
+        (await serviceAccounts.getIamPolicy({ resource, 'options.requestedPolicyVersion': WITH_CONDITIONS })).data,
       set: (policy) => serviceAccounts.setIamPolicy({ resource, requestBody: { policy: policy as never } }),
     }
   }
   const client: unknown = resource.includes('/secrets/') ? secrets : resource.includes('/services/') ? run : projects
   const policies = client as PolicyClient
   return {
-    get: async () => (await policies.getIamPolicy({ resource }))[0],
+    get: async () =>
+      (await policies.getIamPolicy({ resource, options: { requestedPolicyVersion: WITH_CONDITIONS } }))[0],
     set: (policy) => policies.setIamPolicy({ resource, policy }),
   }
 }
 
 /** What the clients of things with a policy have in common. */
 type PolicyClient = {
-  getIamPolicy(request: { resource: string }): Promise<[Policy]>
+  getIamPolicy(request: { resource: string; options: { requestedPolicyVersion: number } }): Promise<[Policy]>
   setIamPolicy(request: { resource: string; policy: Policy }): Promise<unknown>
 }
 

@@ -70,6 +70,8 @@ function conditionOf({ title, condition }: AlertRule, host: string): Fields {
       query: promQl(condition, host),
       duration: { seconds: 0 },
       evaluationInterval: { seconds: EVALUATION_SECONDS },
+      // Before the first request there are no metrics that could be looked up.
+      disableMetricValidation: true,
     },
   }
 }

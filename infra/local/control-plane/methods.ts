@@ -190,12 +190,22 @@ export function firestoreAdminMethods(state: ControlPlaneState): Methods {
 
 export function tasksAndSchedulerMethods(state: ControlPlaneState): { tasks: Methods; scheduler: Methods } {
   const own = (_request: Fields, sent: Fields) => String(sent['name'])
+  const jobs = collection(state, 'cloudscheduler.googleapis.com', { X: 'Job', field: 'job', plural: 'jobs' }, own)
+  const create = jobs['CreateJob'] as Unary
   return {
     tasks: {
       unary: collection(state, 'cloudtasks.googleapis.com', { X: 'Queue', field: 'queue', plural: 'queues' }, own),
     },
     scheduler: {
-      unary: collection(state, 'cloudscheduler.googleapis.com', { X: 'Job', field: 'job', plural: 'jobs' }, own),
+      unary: {
+        ...jobs,
+        // Every job has a header that nobody asked for.
+        CreateJob: (request: { job: { httpTarget: { headers: object } } }) => {
+          const { job } = request
+          const headers = { 'User-Agent': 'Google-Cloud-Scheduler', ...job.httpTarget.headers }
+          return create({ ...request, job: { ...job, httpTarget: { ...job.httpTarget, headers } } } as never)
+        },
+      },
     },
   }
 }

@@ -8,6 +8,7 @@ import { KIND_NAMES } from '../../../infra/cloud/resource.ts'
 import { backups, restore } from '../../../infra/cloud/restore.ts'
 import { lineOf } from '../../../infra/cloud/words.ts'
 import type { Fields } from '../../../infra/local/control-plane/state.ts'
+import { GrpcError } from '../../../infra/local/grpc-service.ts'
 import { ConfigError } from '../../../shared/config.ts'
 import { deployment, KEYS, PROJECT, rehearse, sourceOf } from './rehearsal.ts'
 import type { Rehearsal } from './rehearsal.ts'
@@ -38,6 +39,18 @@ describe('an empty project', () => {
     expect((await project.run('plan')).steps).toEqual([])
     const again = await project.run('apply')
     expect([again.steps, again.changes]).toEqual([[], []])
+  })
+
+  test('is waited for while APIs and accounts that were just made are not known everywhere yet', async () => {
+    const refused = new Map<string, number>()
+    project.server.meddler.before = ({ method }) => {
+      const times = refused.get(method) ?? 0
+      if (!/CreateQueue|CreateMetric|CreateSecret$/.test(method) || times === 2) return
+      refused.set(method, times + 1)
+      throw new GrpcError(7, 'The API has not been used in project 1 before or it is disabled. (SERVICE_DISABLED)')
+    }
+    expect((await project.run('apply')).complete).toBe(true)
+    expect(refused.size).toBe(2)
   })
 
   test('keeps data, keys and queues when all else is removed, and can be deployed again', async () => {
@@ -127,7 +140,8 @@ describe('a deployed project', () => {
     ['invoker', here('services/episodes-get')],
   ])('shows a %s on %s that was withdrawn, and leaves those of others alone', async (kind, resource) => {
     const policy = project.state.policy(resource)
-    const others = { role: 'roles/viewer', members: ['user:somebody@example.com'] }
+    const members = ['user:somebody@example.com']
+    const others = { role: 'roles/viewer', members, condition: { title: 'on weekdays', expression: 'true' } }
     const [first, ...rest] = (policy.bindings ?? []).filter(({ role }) => role !== others.role)
     project.state.policies.set(resource, { ...policy, bindings: [...rest, others] })
     const { steps } = await project.run('plan')
@@ -136,7 +150,9 @@ describe('a deployed project', () => {
     )
     await project.run('apply')
     expect((await project.run('plan')).steps).toEqual([])
-    expect(project.state.policy(resource).bindings).toContainEqual(others)
+    expect(project.state.policy(resource).bindings).toContainEqual(
+      expect.objectContaining({ ...others, condition: expect.objectContaining(others.condition) as unknown }),
+    )
   })
 
   test('removes a function, a job and a metric of ours that is not in the table any more, and nobody else’s', async () => {

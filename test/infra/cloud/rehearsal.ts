@@ -52,7 +52,8 @@ export async function rehearse(telemetry?: Telemetry): Promise<Rehearsal> {
     async run(mode, options = {}) {
       const said: string[] = []
       server.calls.length = 0
-      const base = { deployment: deployment(), mode, source: sourceOf('one'), controlPlane: server }
+      const patience = { triesMax: 3, waitMs: 1 }
+      const base = { deployment: deployment(), mode, source: sourceOf('one'), controlPlane: server, patience }
       const ran = await deploying({ ...base, say: (line) => said.push(line), ...options })
       return { ...ran, said, changes: server.calls.filter(({ changes }) => changes).map(({ method }) => method) }
     },

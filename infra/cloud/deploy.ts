@@ -1,25 +1,22 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { ConfigError } from '../../shared/config.ts'
 import { startControlPlane } from '../local/control-plane/control-plane.ts'
 import { ControlPlaneState } from '../local/control-plane/state.ts'
-import { deploymentOf } from './deployment.ts'
+import { readDeployment, ROOT, runCommand, say } from './command.ts'
 import { deploying } from './deploying.ts'
 import type { DeployMode } from './deploying.ts'
 import { packSource } from './source.ts'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
-const REHEARSAL = `${root}.steadycast/control-plane.json`
+const REHEARSAL = `${ROOT}.steadycast/control-plane.json`
 
 const USAGE = `npm run deploy -- --project PROJECT [--region REGION]
 
   --plan                    says what would change, and changes nothing
   --rotate-webhook-secret   makes a new one; the one before stays good
   --destroy                 asks, then removes everything but data, keys and queues
-  --rehearse                on this machine, against a control plane that remembers in ${REHEARSAL.slice(root.length)}
+  --rehearse                on this machine, against a control plane that remembers in ${REHEARSAL.slice(ROOT.length)}
 
 Settings and keys are read from .env.PROJECT and from the environment (README, "Deploying").`
 
@@ -36,18 +33,12 @@ async function main(): Promise<number> {
       help: { type: 'boolean' },
     },
   })
-  const { project } = values
+  const { project = process.env['GOOGLE_CLOUD_PROJECT'] } = values
   if (project === undefined || values.help) {
-    process.stdout.write(`${USAGE}\n`)
+    say(USAGE)
     return values.help ? 0 : 2
   }
-  const file = `${root}.env.${project}`
-  const deployment = deploymentOf({
-    project,
-    region: values.region,
-    file: existsSync(file) ? readFileSync(file, 'utf8') : undefined,
-    environment: process.env,
-  })
+  const deployment = readDeployment(project, values.region)
   const mode: DeployMode = values.plan ? 'plan' : values.destroy ? 'destroy' : 'apply'
   if (mode === 'destroy' && !(await meansIt(project))) return 1
   const rehearsal = values.rehearse ? await rehearsed(project) : undefined
@@ -58,7 +49,7 @@ async function main(): Promise<number> {
       source: await packSource(deployment.region),
       controlPlane: rehearsal?.server,
       rotateWebhookSecret: values['rotate-webhook-secret'] === true,
-      say: (line) => process.stdout.write(`${line}\n`),
+      say,
     })
     return complete ? 0 : 1
   } finally {
@@ -83,16 +74,10 @@ async function rehearsed(project: string) {
     server,
     async end() {
       await server.stop()
-      mkdirSync(`${root}.steadycast`, { recursive: true })
+      mkdirSync(`${ROOT}.steadycast`, { recursive: true })
       writeFileSync(REHEARSAL, state.toJson())
     },
   }
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
-}
+await runCommand(main)

@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { project: { type: 'string' }, backup: { type: 'string' }, to: { type: 'string' } },
   })
-  const { project, backup, to } = values
+  const { project = process.env['GOOGLE_CLOUD_PROJECT'], backup, to } = values
   if (project === undefined || (backup === undefined) !== (to === undefined)) {
     process.stdout.write(`${USAGE}\n`)
     return 2

@@ -1,11 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { ConfigError } from '../../../shared/config.ts'
 import { openClients } from '../clients.ts'
-import { deploymentOf } from '../deployment.ts'
+import { readDeployment, runCommand, say } from '../command.ts'
 import { deploying } from '../deploying.ts'
 import { packSource } from '../source.ts'
 import { observing } from './observe.ts'
@@ -13,8 +10,6 @@ import { goBack, rollOut, STAGES } from './rolling-out.ts'
 import type { Ended } from './rolling-out.ts'
 import { notProven } from './staging.ts'
 import { traffic } from './traffic.ts'
-
-const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 const USAGE = `npm run rollout -- --project PROJECT --to 10|50|100 (--staging STAGING | --skip-staging) [--auto] [--region REGION]
 npm run rollout -- --project PROJECT --back
@@ -41,16 +36,13 @@ async function main(): Promise<number> {
       back: { type: 'boolean' },
     },
   })
-  const { project, staging } = values
+  const { project = process.env['GOOGLE_CLOUD_PROJECT'], staging } = values
   const to = STAGES.find((stage) => String(stage) === values.to)
   if (project === undefined || (to === undefined && !values.back)) {
-    process.stdout.write(`${USAGE}\n`)
+    say(USAGE)
     return 2
   }
-  const file = `${root}.env.${project}`
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : undefined
-  const deployment = deploymentOf({ project, region: values.region, file: text, environment: process.env })
-  const say = (line: string) => void process.stdout.write(`${line}\n`)
+  const deployment = readDeployment(project, values.region)
   const clients = await openClients(project)
   try {
     const split = traffic(clients, deployment)
@@ -59,7 +51,7 @@ async function main(): Promise<number> {
       return 0
     }
     const source = await packSource(deployment.region)
-    if (!values['skip-staging'] && !(await isProven(staging, deployment.region, source.hash, say))) return 1
+    if (!values['skip-staging'] && !(await isProven(staging, deployment.region, source.hash))) return 1
     await split.pin()
     if (!(await deploying({ deployment, mode: 'apply', source, candidate: true, say })).complete) return 1
     const reached = Math.max(...(await split.splits()).map((one) => (one.old === one.new ? 0 : one.percent)))
@@ -81,12 +73,7 @@ async function main(): Promise<number> {
   }
 }
 
-async function isProven(
-  staging: string | undefined,
-  region: string,
-  hash: string,
-  say: (line: string) => void,
-): Promise<boolean> {
+async function isProven(staging: string | undefined, region: string, hash: string): Promise<boolean> {
   if (staging === undefined) {
     say('name the project in which this source has run for 24 hours (--staging), or say --skip-staging')
     return false
@@ -108,10 +95,4 @@ async function asked(stage: number): Promise<boolean> {
   return answer.trim().toLowerCase() === 'y'
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
-}
+await runCommand(main)

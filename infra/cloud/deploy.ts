@@ -15,6 +15,7 @@ const USAGE = `npm run deploy -- --project PROJECT [--region REGION]
 
   --plan                    says what would change, and changes nothing
   --rotate-webhook-secret   makes a new one; the one before stays good
+  --take-traffic            gives new revisions all of the traffic, although a rollout holds it back
   --destroy                 asks, then removes everything but data, keys and queues
   --rehearse                on this machine, against a control plane that remembers in ${REHEARSAL.slice(ROOT.length)}
 
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
       destroy: { type: 'boolean' },
       rehearse: { type: 'boolean' },
       'rotate-webhook-secret': { type: 'boolean' },
+      'take-traffic': { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
       source: await packSource(deployment.region),
       controlPlane: rehearsal?.server,
       rotateWebhookSecret: values['rotate-webhook-secret'] === true,
+      takeTraffic: values['take-traffic'] === true,
       say,
     })
     return complete ? 0 : 1

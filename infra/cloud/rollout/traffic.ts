@@ -1,6 +1,7 @@
 import { FUNCTIONS } from '../../../functions/functions.ts'
 import { atOnce } from '../at-once.ts'
 import type { Clients } from '../clients.ts'
+import { unlessAbsent } from '../kinds/absent.ts'
 import type { Fields } from '../resource.ts'
 
 const LATEST = 'TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST'
@@ -49,6 +50,12 @@ export function traffic({ run }: Clients, { project, region }: { project: string
 
   return {
     splits: (): Promise<Split[]> => atOnce(AT_ONCE, names, read),
+
+    /** Functions whose newest revision has not all of the traffic: a rollout is under way, or was taken back. */
+    async held(): Promise<string[]> {
+      const splits = await atOnce(AT_ONCE, names, (name) => unlessAbsent(read(name)))
+      return splits.flatMap((split) => (split && split.old !== split.new && split.percent < 100 ? [split.name] : []))
+    },
 
     /** Keeps all traffic where it is, so that a new revision gets none. Done again, it changes nothing. */
     async pin(): Promise<void> {

@@ -16,6 +16,9 @@ type Rolled = {
   minutes: number
   /** What a plan of the same source finds afterwards. */
   leftToDo: Step[]
+  /** Whether a plain deployment is let do anything afterwards, and the share of the new revisions after it. */
+  deployed: boolean
+  shareAfterDeployment: number
 }
 
 /** A rollout from beginning to end: deployed, pinned, deployed without traffic, shifted and watched. */
@@ -48,7 +51,10 @@ export async function rolled(behaviour: Behaviour, { seed = 1, load = 1 } = {}):
     )
     const minutes = (fleet.nowMs - beganMs) / 60_000
     const leftToDo = (await project.run('plan', { source: sourceOf('two') })).steps
-    return { ended, said, shareInTheEnd: fleet.share, sharesSeen, minutes, leftToDo }
+    const shareInTheEnd = fleet.share
+    const { complete: deployed } = await project.run('apply', { source: sourceOf('two') })
+    const shareAfterDeployment = fleet.share
+    return { ended, said, shareInTheEnd, sharesSeen, minutes, leftToDo, deployed, shareAfterDeployment }
   } finally {
     await clients.close()
     await project.stop()

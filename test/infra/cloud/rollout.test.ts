@@ -29,9 +29,10 @@ describe('a rollout', () => {
     ['that is many times as slow', { latencyTimes: () => 8 }, /95th percentile/],
     ['that opens breakers', { breakersPerMinute: 0.5 }, /opened circuit breakers/],
   ])('of a revision %s goes back, with the reason', async (_what, behaviour, reason) => {
-    const { ended, shareInTheEnd } = await rolled(behaviour)
+    const { ended, shareInTheEnd, deployed, shareAfterDeployment } = await rolled(behaviour)
     expect(ended).toEqual({ kind: 'back', reason: expect.stringMatching(reason) as string })
-    expect(shareInTheEnd).toBe(0)
+    // And a deployment does not put it back by accident.
+    expect([shareInTheEnd, deployed, shareAfterDeployment]).toEqual([0, false, 0])
   })
 
   test.each<[string, Behaviour]>([

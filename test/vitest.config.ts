@@ -13,7 +13,7 @@ export default defineConfig({
     environment: 'node',
     pool: 'forks',
     // The end-to-end files wait more than they work.
-    maxWorkers: 3,
+    maxWorkers: long ? 4 : 3,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: `.steadycast/test-results${long ? '-long' : ''}.json` },
     testTimeout: 120_000,

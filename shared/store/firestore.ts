@@ -6,6 +6,7 @@ import { AppError } from '../errors/app-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
+import { counted } from '../telemetry/pools.ts'
 import { timed } from '../telemetry/scope.ts'
 
 /** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
@@ -30,7 +31,12 @@ export function firestoreAccess(config: Config, breaker: CircuitBreaker): Firest
     preload: () => void access().catch(() => undefined),
     async call(what, work) {
       try {
-        const call = async () => withDeadline(`Firestore ${what}`, CALL_TIMEOUT_MS, work(await access()))
+        const call = async () =>
+          withDeadline(
+            `Firestore ${what}`,
+            CALL_TIMEOUT_MS,
+            counted('firestore', async () => work(await access())),
+          )
         return await timed('firestore', () => breaker.execute(call))
       } catch (error) {
         if (isUnavailable(error))

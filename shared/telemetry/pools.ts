@@ -8,11 +8,24 @@ export type Pool = { inUse: number; waiting: number; idle: number }
 /** What fetch keeps per origin (undici's PoolStats). */
 type FetchStats = { connected: number; free: number; queued: number; running: number }
 
+const calls = new Map<string, number>()
+
+/** Counts calls of a client that shares few connections among all of its calls, as gRPC does. */
+export async function counted<T>(service: string, call: () => Promise<T>): Promise<T> {
+  calls.set(service, (calls.get(service) ?? 0) + 1)
+  try {
+    return await call()
+  } finally {
+    calls.set(service, (calls.get(service) ?? 1) - 1)
+  }
+}
+
 const FETCH_DISPATCHER = Symbol.for('undici.globalDispatcher.1')
 
-/** This process's own outbound connections, by origin: those of fetch, and those of Node's shared agents. */
+/** This process's own outbound connections, by origin: those of fetch, of Node's shared agents, and calls over gRPC. */
 export function outboundPools(): Record<string, Pool> {
   const pools: Record<string, Pool> = {}
+  for (const [service, inUse] of calls) pools[service] = { inUse, waiting: 0, idle: 0 }
   const dispatcher = (globalThis as { [FETCH_DISPATCHER]?: { stats?: Record<string, FetchStats> } })[FETCH_DISPATCHER]
   for (const [origin, { connected, free, queued, running }] of Object.entries(dispatcher?.stats ?? {}))
     pools[origin] = { inUse: running, waiting: queued, idle: Math.min(free, connected) }

@@ -4,7 +4,7 @@ import { ALERT_RULES } from '../../infra/cloud/monitoring/rules.ts'
 import { day, firings } from '../infra/cloud/recorded-fleet.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 
-const QUIET_DAYS = 30
+const QUIET_DAYS = 20
 
 describe('alerts', () => {
   test('are silent on quiet days: fewer than one in ten is a false alarm', () => {

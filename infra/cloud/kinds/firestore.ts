@@ -2,6 +2,7 @@ import type { Clients } from '../clients.ts'
 import { differences } from '../difference.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
 import { isAbsent, unlessAbsent } from './absent.ts'
+import { snake, split } from './names.ts'
 
 /** Holds every episode: never removed by us. */
 export function databaseKind({ firestoreAdmin }: Clients): Kind {
@@ -125,15 +126,4 @@ export function backupScheduleKind({ firestoreAdmin }: Clients): Kind {
 
 function recurrenceOf(fields: Fields): 'dailyRecurrence' | 'weeklyRecurrence' {
   return 'dailyRecurrence' in fields ? 'dailyRecurrence' : 'weeklyRecurrence'
-}
-
-/** `parent` and `id` of a name, cut at its collection. */
-export function split(name: string, collection: string): { parent: string; id: string } {
-  const at = name.indexOf(collection)
-  return { parent: name.slice(0, at), id: name.slice(at + collection.length) }
-}
-
-/** As field masks spell it. */
-export function snake(camel: string): string {
-  return camel.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

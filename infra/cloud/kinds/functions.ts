@@ -2,7 +2,7 @@ import type { Clients } from '../clients.ts'
 import { differences } from '../difference.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
 import { unlessAbsent } from './absent.ts'
-import { split, snake } from './firestore.ts'
+import { split, snake } from './names.ts'
 import { isOurs } from './project.ts'
 
 const STATE_POLL_MS = 2_000

@@ -2,7 +2,7 @@ import type { Clients } from '../clients.ts'
 import { MARK } from '../resource.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
 import { unlessAbsent } from './absent.ts'
-import { snake } from './firestore.ts'
+import { snake } from './names.ts'
 
 /** The label by which what the API names itself is known to us: letters, digits, `_` and `-`. */
 const ID_LABEL = 'steadycast-id'

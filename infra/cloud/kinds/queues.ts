@@ -1,7 +1,7 @@
 import type { Clients } from '../clients.ts'
 import type { Fields, Kind } from '../resource.ts'
 import { unlessAbsent } from './absent.ts'
-import { snake, split } from './firestore.ts'
+import { snake, split } from './names.ts'
 
 /**
  * Queues hold tasks. One that was deleted cannot be made again for days, so they stay; the sweep gives every episode a

@@ -1,7 +1,7 @@
 import type { Clients } from '../clients.ts'
 import type { Fields, Kind } from '../resource.ts'
 import { unlessAbsent } from './absent.ts'
-import { split } from './firestore.ts'
+import { split } from './names.ts'
 
 const FAILED_PRECONDITION = 9
 

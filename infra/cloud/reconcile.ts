@@ -28,13 +28,12 @@ export async function plan(kinds: Kinds, desired: readonly Resource[]): Promise<
   for (const name of KIND_NAMES) {
     const kind = kinds[name]
     const wanted = desired.filter((resource) => resource.kind === name)
-    const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+    const found = await lookAt(kind, wanted)
     wanted.forEach((resource, i) => {
       const step = stepOf(resource, found[i])
       if (step !== undefined) steps.push(step)
     })
-    for (const left of kind.remove ? await leftOver(kind, wanted) : [])
-      steps.push({ action: 'remove', kind: name, found: left })
+    for (const left of await leftOver(kind, () => found)) steps.push({ action: 'remove', kind: name, found: left })
   }
   return steps
 }
@@ -89,7 +88,8 @@ export async function apply(
       // What comes after may need what failed, such as hooks that must know a secret before it is used.
       if (failed) return false
     }
-    for (const left of kind.remove ? await leftOver(kind, wanted) : [])
+    // Looked at again: what was just made has its name only now.
+    for (const left of await leftOver(kind, () => lookAt(kind, wanted)))
       await carryOut({ action: 'remove', kind: name, found: left }, async () => kind.remove?.(left))
     if (failed) return false
   }
@@ -108,7 +108,7 @@ export async function destroy(
     const { remove } = kind
     if (remove === undefined) continue
     const wanted = desired.filter((resource) => resource.kind === name)
-    const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+    const found = await lookAt(kind, wanted)
     const all = new Map([...found, ...((await kind.list?.()) ?? [])].flatMap((one) => (one ? [[one.name, one]] : [])))
     await atOnce(kind.atOnce ?? AT_ONCE, [...all.values()], async (one) => {
       const step: Step = { action: 'remove', kind: name, found: one }
@@ -154,12 +154,18 @@ async function looked(kind: Kind, resource: Resource, failed: (error: unknown) =
   }
 }
 
-/** What bears our mark and is not wanted any more. */
-async function leftOver(kind: Kind, wanted: readonly Resource[]): Promise<Found[]> {
-  const marked = (await kind.list?.()) ?? []
+function lookAt(kind: Kind, wanted: readonly Resource[]): Promise<(Found | undefined)[]> {
+  return atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
+}
+
+/** What bears our mark, may be removed, and is none of what is wanted. */
+async function leftOver(
+  kind: Kind,
+  wanted: () => readonly (Found | undefined)[] | Promise<readonly (Found | undefined)[]>,
+): Promise<Found[]> {
+  const marked = kind.remove ? ((await kind.list?.()) ?? []) : []
   if (marked.length === 0) return []
-  const found = await atOnce(kind.atOnce ?? AT_ONCE, wanted, (resource) => kind.read(resource))
-  const known = new Set(found.map((one) => one?.name))
+  const known = new Set((await wanted()).map((one) => one?.name))
   return marked.filter(({ name }) => !known.has(name))
 }
 

@@ -1,6 +1,6 @@
 import type { Clients } from '../clients.ts'
 import type { Deployment } from '../deployment.ts'
-import { versionsOf } from '../kinds/secrets.ts'
+import { latestValue, versionsOf } from '../kinds/secrets.ts'
 import type { Resource } from '../resource.ts'
 import { accounts } from './accounts.ts'
 import { functions, secretResource, secrets, SECRET_NAMES } from './functions.ts'
@@ -56,13 +56,7 @@ export async function desiredResources(
   ]
 }
 
-/** Whether what a secret should hold is not what it holds. */
+/** Whether what a secret should hold is not what it holds; one that cannot be read, the plan tells of by itself. */
 async function isNews({ secrets: client }: Clients, { name, fields }: Resource): Promise<boolean> {
-  try {
-    const [{ payload }] = await client.accessSecretVersion({ name })
-    return Buffer.from((payload?.data ?? '') as Uint8Array).toString('utf8') !== fields['value']
-  } catch {
-    // Not there, or cannot be read: the plan says so by itself.
-    return true
-  }
+  return (await latestValue(client, name).catch(() => undefined)) !== fields['value']
 }

@@ -93,24 +93,24 @@ export function alertPolicyKind({ alerts, channels }: Clients, project: string):
     update: (alertPolicy, paths) => alerts.updateAlertPolicy({ alertPolicy, updateMask: { paths } }),
     remove: (policy) => alerts.deleteAlertPolicy({ name: policy }),
   })
-  const told = async (resource: Resource): Promise<Resource> => {
+  type Called = 'id' | 'name'
+  const withChannels = async (fields: Fields, from: Called, to: Called): Promise<Fields> => {
     const [known] = await channels.listNotificationChannels({ name })
-    const names = new Map(known.map((channel) => [channel.userLabels?.[ID_LABEL], channel.name]))
-    const ids = (resource.fields['notificationChannels'] ?? []) as string[]
-    return { ...resource, fields: { ...resource.fields, notificationChannels: ids.map((id) => names.get(id) ?? id) } }
+    const both = known.map((channel) => ({ id: channel.userLabels?.[ID_LABEL], name: channel.name }))
+    const called = new Map(both.map((channel) => [channel[from], channel[to]]))
+    const listed = (fields['notificationChannels'] ?? []) as string[]
+    return { ...fields, notificationChannels: listed.map((one) => called.get(one) ?? one) }
   }
-  /** Back to our ids, so that what is there can be compared with what is wanted. */
-  const asked = async (found: Found): Promise<Found> => {
-    const [known] = await channels.listNotificationChannels({ name })
-    const ids = new Map(known.map((channel) => [channel.name, channel.userLabels?.[ID_LABEL]]))
-    const named = (found.fields['notificationChannels'] ?? []) as string[]
-    return { ...found, fields: { ...found.fields, notificationChannels: named.map((one) => ids.get(one) ?? one) } }
-  }
+  const told = async (resource: Resource): Promise<Resource> => ({
+    ...resource,
+    fields: await withChannels(resource.fields, 'id', 'name'),
+  })
   return {
     ...kind,
     read: async (resource) => {
       const found = await kind.read(resource)
-      return found && asked(found)
+      // By our ids, so that what is there can be compared with what is wanted.
+      return found && { ...found, fields: await withChannels(found.fields, 'name', 'id') }
     },
     create: async (resource) => kind.create(await told(resource)),
     update: async (resource, found, changed) => kind.update?.(await told(resource), found, changed),

@@ -38,7 +38,8 @@ export function secretVersionKind({ secrets }: Clients): Kind {
   }
 }
 
-async function latestValue(secrets: Clients['secrets'], name: string): Promise<string | undefined> {
+/** What a secret holds now. @returns undefined when there is nothing that can be used */
+export async function latestValue(secrets: Clients['secrets'], name: string): Promise<string | undefined> {
   try {
     const answer = await unlessAbsent(secrets.accessSecretVersion({ name }))
     const data = answer?.[0].payload?.data

@@ -104,9 +104,10 @@ async function judged(
   toMs: number,
 ): Promise<Verdict> {
   const since = async (beginMs: number) => judge(withBaseline(await observe(splits, beginMs, toMs), before))
-  const recently = await since(Math.max(fromMs, toMs - RECENT_MS))
+  const recentMs = Math.max(fromMs, toMs - RECENT_MS)
+  const recently = await since(recentMs)
   if (recently.kind === 'bad') return { kind: 'bad', reason: `in the last ${minutes(RECENT_MS)}, ${recently.reason}` }
-  return since(fromMs)
+  return recentMs === fromMs ? recently : since(fromMs)
 }
 
 function minutes(ms: number): string {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { CHARTS } from '../../../infra/cloud/monitoring/dashboard.ts'
 import { LOG_METRICS } from '../../../infra/cloud/monitoring/metrics.ts'
 import { promQl } from '../../../infra/cloud/monitoring/policies.ts'
-import { ALERT_RULES, worstCaseSeconds } from '../../../infra/cloud/monitoring/rules.ts'
+import { ALERT_RULES, DELAY_SECONDS, worstCaseSeconds } from '../../../infra/cloud/monitoring/rules.ts'
 import type { AlertRule } from '../../../infra/cloud/monitoring/rules.ts'
 import { QUEUE_LATE_MS, SWEEP_SILENT_MS } from '../../../shared/operations/health/cloud-checks.ts'
 import { seededRandom } from '../../shared/seeded-random.ts'
@@ -76,13 +76,13 @@ const INCIDENTS: Incident[] = [
     rule: 'sweep-silent',
     what: 'the schedule is paused',
     line: { event: 'sweep.silent' },
-    knownAfterSeconds: SWEEP_SILENT_MS / 1000 + 30,
+    knownAfterSeconds: SWEEP_SILENT_MS / 1000 + DELAY_SECONDS.health,
   },
   {
     rule: 'queue-late',
     what: 'a queue stands still',
     line: { event: 'queue.late', queue: 'work-write' },
-    knownAfterSeconds: QUEUE_LATE_MS / 1000 + 30,
+    knownAfterSeconds: QUEUE_LATE_MS / 1000 + DELAY_SECONDS.health,
   },
   { rule: 'queue-deep', what: 'a queue fills up', depth: 5_000 },
   { rule: 'down', what: 'Firestore is away', placesFailing: 3 },

@@ -6,6 +6,7 @@ import type { FunctionRow } from '../../functions/functions.ts'
 import { SECRETS } from '../../shared/environment.ts'
 import type { SecretName } from '../../shared/environment.ts'
 import type { Faults } from './faults.ts'
+import { firestoreService } from './firestore/service.ts'
 import { GrpcService } from './grpc-service.ts'
 import type { Served } from './grpc-service.ts'
 import type { Route } from './http-service.ts'
@@ -33,7 +34,7 @@ export async function openDoors(
     const gate = iam.grpcGate(account)
     const tasks = await new GrpcService('tasks', faults, parts.tasks, gate).start()
     const storage = await storageServer({ faults, journal }, parts.storage, iam.storageAround(account)).start()
-    const firestore = parts.firestore && (await new GrpcService('firestore', faults, parts.firestore, gate).start())
+    const firestore = parts.firestore && (await firestoreService(faults, parts.firestore, gate).start())
     closers.push(
       () => tasks.stop(),
       () => storage.stop(),

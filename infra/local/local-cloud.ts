@@ -12,10 +12,9 @@ import { openDoors } from './accounts.ts'
 import { controlRoutes } from './control.ts'
 import { Faults } from './faults.ts'
 import { startOfficialFirestore } from './firestore/official.ts'
-import { firestoreParts } from './firestore/service.ts'
+import { firestoreParts, firestoreService } from './firestore/service.ts'
 import { Instances } from './functions/instances.ts'
 import { Gateway } from './gateway.ts'
-import { GrpcService } from './grpc-service.ts'
 import type { Served } from './grpc-service.ts'
 import { Iam } from './iam.ts'
 import { Identity, localServiceAccounts, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
@@ -225,7 +224,7 @@ async function startFirestore(
   closers: (() => Promise<void> | void)[],
 ): Promise<string> {
   if (kept !== undefined) {
-    const service = await new GrpcService('firestore', faults, kept).start()
+    const service = await firestoreService(faults, kept).start()
     closers.push(() => service.stop())
     return service.address
   }

@@ -1,5 +1,7 @@
 import { grpcCode } from '../../../shared/errors/grpc-code.ts'
 
+import type { Fields, Found } from '../resource.ts'
+
 const NOT_FOUND = 5
 const PERMISSION_DENIED = 7
 
@@ -14,6 +16,15 @@ export async function unlessAbsent<T>(look: Promise<T>): Promise<T | undefined> 
     if (isAbsent(error)) return undefined
     throw error
   }
+}
+
+/** What Google's clients find under a name: the thing is the first part of their answer. */
+export async function foundAt(
+  name: string,
+  look: Promise<readonly [unknown, ...unknown[]]>,
+): Promise<Found | undefined> {
+  const answer = await unlessAbsent(look)
+  return answer && { name, fields: answer[0] as Fields }
 }
 
 /**

@@ -1,16 +1,13 @@
 import type { Clients } from '../clients.ts'
 import { differences } from '../difference.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
-import { isAbsent, unlessAbsent } from './absent.ts'
+import { foundAt, isAbsent, unlessAbsent } from './absent.ts'
 import { snake, split } from './names.ts'
 
 /** Holds every episode: never removed by us. */
 export function databaseKind({ firestoreAdmin }: Clients): Kind {
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(firestoreAdmin.getDatabase({ name }))
-      return answer && { name, fields: answer[0] as Fields }
-    },
+    read: ({ name }) => foundAt(name, firestoreAdmin.getDatabase({ name })),
     async create({ name, fields }) {
       const { parent, id } = split(name, '/databases/')
       const [operation] = await firestoreAdmin.createDatabase({ parent, databaseId: id, database: fields })

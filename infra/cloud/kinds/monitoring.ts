@@ -1,7 +1,7 @@
 import type { Clients } from '../clients.ts'
 import { MARK } from '../resource.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
-import { unlessAbsent } from './absent.ts'
+import { foundAt, unlessAbsent } from './absent.ts'
 import { snake } from './names.ts'
 
 /** The label by which what the API names itself is known to us: letters, digits, `_` and `-`. */
@@ -11,10 +11,7 @@ const ID_LABEL = 'steadycast-id'
 export function metricKind({ metrics }: Clients, project: string): Kind {
   const parent = `projects/${project}`
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(metrics.getLogMetric({ metricName: name }))
-      return answer && { name, fields: answer[0] as Fields }
-    },
+    read: ({ name }) => foundAt(name, metrics.getLogMetric({ metricName: name })),
     async create({ name, fields }) {
       await metrics.createLogMetric({ parent, metric: { ...fields, name: idOf(name) } })
     },

@@ -1,6 +1,6 @@
 import type { Clients } from '../clients.ts'
 import type { Fields, Kind } from '../resource.ts'
-import { unlessAbsent } from './absent.ts'
+import { foundAt, unlessAbsent } from './absent.ts'
 import { snake, split } from './names.ts'
 
 /**
@@ -9,10 +9,7 @@ import { snake, split } from './names.ts'
  */
 export function queueKind({ tasks }: Clients): Kind {
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(tasks.getQueue({ name }))
-      return answer && { name, fields: answer[0] as Fields }
-    },
+    read: ({ name }) => foundAt(name, tasks.getQueue({ name })),
     async create({ name, fields }) {
       await tasks.createQueue({ parent: split(name, '/queues/').parent, queue: { ...fields, name } })
     },
@@ -26,10 +23,7 @@ export function queueKind({ tasks }: Clients): Kind {
 export function jobKind({ scheduler }: Clients, place: { project: string; region: string }): Kind {
   const parent = `projects/${place.project}/locations/${place.region}`
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(scheduler.getJob({ name }))
-      return answer && { name, fields: answer[0] as Fields }
-    },
+    read: ({ name }) => foundAt(name, scheduler.getJob({ name })),
     async create({ name, fields }) {
       await scheduler.createJob({ parent, job: { ...fields, name } })
     },

@@ -1,6 +1,6 @@
 import type { Clients } from '../clients.ts'
-import type { Fields, Kind } from '../resource.ts'
-import { unlessAbsent } from './absent.ts'
+import type { Kind } from '../resource.ts'
+import { foundAt, unlessAbsent } from './absent.ts'
 import { split } from './names.ts'
 
 const FAILED_PRECONDITION = 9
@@ -8,10 +8,7 @@ const FAILED_PRECONDITION = 9
 /** Where secrets are kept. Never removed by us: what they hold may be nowhere else. */
 export function secretKind({ secrets }: Clients): Kind {
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(secrets.getSecret({ name }))
-      return answer && { name, fields: answer[0] as Fields }
-    },
+    read: ({ name }) => foundAt(name, secrets.getSecret({ name })),
     async create({ name, fields }) {
       const { parent, id } = split(name, '/secrets/')
       await secrets.createSecret({ parent, secretId: id, secret: fields })

@@ -1,14 +1,11 @@
 import type { Clients } from '../clients.ts'
 import type { Kind } from '../resource.ts'
-import { unlessAbsent } from './absent.ts'
+import { foundAt } from './absent.ts'
 
 /** Holds recordings and results: never removed by us. */
 export function bucketKind({ storage }: Clients): Kind {
   return {
-    async read({ name }) {
-      const answer = await unlessAbsent(storage.bucket(name).getMetadata())
-      return answer && { name, fields: answer[0] }
-    },
+    read: ({ name }) => foundAt(name, storage.bucket(name).getMetadata()),
     async create({ name, fields }) {
       await storage.createBucket(name, fields)
     },

@@ -1,6 +1,6 @@
 import type { Faults } from '../faults.ts'
 import { GrpcError, GrpcService, serviceOf, STATUS } from '../grpc-service.ts'
-import type { Served } from '../grpc-service.ts'
+import type { Gate, Served } from '../grpc-service.ts'
 import { asDocument, Database } from './database.ts'
 import type { Write } from './database.ts'
 import { aggregate, runQuery } from './query.ts'
@@ -17,12 +17,15 @@ type Reader = { at: Micros; opened: Uint8Array | undefined; transaction: Uint8Ar
 /** What one database is made of. */
 type Store = { database: Database; transactions: Transactions }
 
-/** Firestore's gRPC service over documents in memory, for the unmodified client. Listening is not part of it. */
-export function firestoreService(faults: Faults): GrpcService {
-  return new GrpcService('firestore', faults, firestoreParts())
+/**
+ * Firestore's gRPC service over documents in memory, for the unmodified client. Listening is not part of it.
+ * @param parts given to several services, they have one memory
+ */
+export function firestoreService(faults: Faults, parts: Served[] = firestoreParts(), gate?: Gate): GrpcService {
+  return new GrpcService('firestore', faults, parts, gate)
 }
 
-/** What serves it; given to several services, they have one memory. */
+/** What serves it, with its memory. */
 export function firestoreParts(): Served[] {
   const stores = new Map<string, Store>()
   const storeOf = (name: string): Store => {

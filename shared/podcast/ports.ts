@@ -1,0 +1,163 @@
+import type { Readable } from 'node:stream'
+
+import type { CallContext } from '../resilience/call-context.ts'
+
+/*
+ * What the steps of the pipeline ask of the world. Each port has one implementation per provider, in a folder of
+ * shared/providers; configuration says which of them a step goes to, and in which order.
+ */
+
+/** What something cost at a provider: unit to amount, as the provider measures it. */
+export type Cost = Readonly<Record<string, number>>
+
+/** A stored recording or intro, in either of the ways in which a provider can be given it. */
+export type AudioSource = {
+  readonly contentType: string
+  /** A signed link, good for a day; `query` becomes part of it, and is shown wherever the provider lists it. */
+  readonly link: (query?: Record<string, string>) => Promise<string>
+  /** The bytes, for a provider that cannot fetch from our storage. */
+  readonly bytes: () => Promise<Readable>
+}
+
+/** Where a provider tells us that a job has news, and the token that it must bring: worth nothing for any other job. */
+export type WebhookTarget = { readonly url: string; readonly token: string }
+
+/**
+ * Why a provider ended a job without a result. `not_audio`, `no_speech`: what the recording is. `refused`: something
+ * else about this job. `ended`: a reason that is not in the recording, such as that it could not be fetched from us; a
+ * new job may succeed. Ended jobs are not charged.
+ */
+export type JobFailure = {
+  readonly state: 'failed'
+  readonly reason: 'not_audio' | 'no_speech' | 'refused' | 'ended'
+  /** In the provider's own words. */
+  readonly message: string
+}
+
+/** What every provider of a port has. */
+type Port = {
+  /** The vendor's name, as `steps.*.provider` shows it. */
+  readonly name: string
+  /** `job`: started once and asked for until it ends; `call`: one request, charged each time. */
+  readonly kind: 'job' | 'call'
+  /** Whether the provider tells us by a webhook when a job has news; otherwise it is only polled. */
+  readonly callsBack: boolean
+}
+
+export type TranscriptRequest = {
+  /** Names the job: `find` knows it again by this. */
+  readonly jobKey: string
+  /** BCP 47. */
+  readonly language: string
+  readonly recording: AudioSource
+  readonly webhook: WebhookTarget
+  /** Where an earlier attempt has uploaded the recording to, and how this one remembers that. */
+  readonly uploadedTo: string | undefined
+  readonly rememberUpload: (uploadedTo: string) => Promise<void>
+}
+
+/** Words with times in whole milliseconds of the recording. */
+export type HeardWord = { text: string; startMs: number; endMs: number; speaker?: string }
+
+export type TranscriptState =
+  | { readonly state: 'working'; readonly doing?: string }
+  | JobFailure
+  | {
+      readonly state: 'done'
+      /** Undefined when the provider does not say. */
+      readonly language: string | undefined
+      readonly durationSeconds: number
+      readonly text: string
+      readonly words: readonly HeardWord[]
+      readonly cost: Cost
+    }
+
+/** Recording to words. The job is charged, so it is looked for before it is created again. */
+export type Transcriber = Port & {
+  readonly kind: 'job'
+  /** Creates the job; sent once. @throws ProviderError, BreakerOpenError */
+  submit(request: TranscriptRequest, call: CallContext): Promise<{ id: string }>
+  /** The newest job of that name: how one is found whose id was never recorded. */
+  find(job: { key: string; uploadedTo: string | undefined }, call: CallContext): Promise<{ id: string } | undefined>
+  read(id: string, call: CallContext): Promise<TranscriptState>
+  /** Has the provider forget a job; one that is not there is no fault. */
+  remove(id: string, call: CallContext): Promise<void>
+}
+
+/** What there is to write about: all of it is material, none of it instruction. */
+export type Material = {
+  readonly title: string
+  readonly language: string
+  readonly durationSeconds: number
+  readonly passages: readonly { readonly startSeconds: number; readonly text: string }[]
+}
+
+export type WrittenNotes = {
+  title: string
+  description: string
+  chapters: { startSeconds: number; title: string }[]
+  tags: string[]
+}
+
+/** Transcript to show notes. Each call is charged. */
+export type Writer = Port & {
+  readonly kind: 'call'
+  /** What its notes depend on beside the material: another model or instruction makes other notes. */
+  readonly version: string
+  /** Sent once. @throws ProviderError, BreakerOpenError */
+  writeNotes(material: Material, call: CallContext): Promise<{ notes: WrittenNotes; cost: Cost }>
+}
+
+export type SpeechRequest = { readonly text: string; readonly voiceId: string | undefined }
+
+/** Text to a spoken mp3. Each call is charged. */
+export type Speaker = Port & {
+  readonly kind: 'call'
+  /** What the sound depends on beside the words: voice, model and format. */
+  version(request: Pick<SpeechRequest, 'voiceId'>): string
+  /** Sent once. @throws ProviderError, BreakerOpenError */
+  speak(
+    request: SpeechRequest,
+    call: CallContext,
+  ): Promise<{ audio: Buffer; contentType: string; characters: number; cost: Cost }>
+}
+
+export type MasteringRequest = {
+  /** Names the production: `find` knows it again by this. */
+  readonly jobKey: string
+  readonly title: string
+  /** LUFS. */
+  readonly loudnessTarget: number
+  readonly recording: AudioSource
+  readonly intro: AudioSource | undefined
+  readonly webhook: WebhookTarget
+}
+
+export type MasteringState =
+  /** Created, and not started: `start` may be called. */
+  | { readonly state: 'new' }
+  | { readonly state: 'working'; readonly doing?: string }
+  | JobFailure
+  | {
+      readonly state: 'done'
+      /** For `download`. */
+      readonly result: string
+      readonly durationSeconds: number
+      readonly cost: Cost
+    }
+
+/** Recording and intro to one mastered mp3. Creating a production is free and starting it is charged. */
+export type Mastering = Port & {
+  readonly kind: 'job'
+  create(request: MasteringRequest, call: CallContext): Promise<{ id: string }>
+  /** The newest production of that name: how one is found whose id was never recorded. */
+  find(jobKey: string, call: CallContext): Promise<{ id: string } | undefined>
+  read(id: string, call: CallContext): Promise<MasteringState>
+  /** Starts the paid work, sending the sound first where the provider cannot fetch it. Only for a `new` production. */
+  start(id: string, request: Pick<MasteringRequest, 'recording' | 'intro'>, call: CallContext): Promise<void>
+  download(result: string, call: CallContext): Promise<Readable>
+  /** Ends a running production; one that has ended, or is not there, is left as it is. */
+  stop(id: string, call: CallContext): Promise<void>
+  /** Removes a production and its files; one that is not there is no fault. */
+  remove(id: string, call: CallContext): Promise<void>
+}

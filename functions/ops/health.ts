@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import { healthDependencies } from '../../shared/dependencies/health.ts'
-import { AppError } from '../../shared/errors/app-error.ts'
+import { HttpError } from '../../shared/http/http-error.ts'
 import { callerWithin } from '../../shared/http/caller.ts'
 import { healthReport } from '../../shared/operations/health/report.ts'
 import { serveEdge } from '../serve-edge.ts'
@@ -29,7 +29,7 @@ export default serveEdge(
       const json = caller?.kind === 'user' && caller.admin ? report : { status: report.status }
       const headers = { 'Content-Type': MEDIA_TYPE }
       if (report.status !== 'fail') return { status: 200, json, headers }
-      const failure = new AppError('service_unavailable', {
+      const failure = new HttpError('service_unavailable', {
         technical: 'What Steadycast cannot do without is not there',
       })
       return { status: 503, json, headers, failure }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { ERROR_CODES } from '../../shared/errors/codes.ts'
+import { ERROR_CODES } from '../../shared/http/codes.ts'
 import { PLANS } from '../../shared/quotas/plans.ts'
 import { configurationTable } from './configuration.ts'
 import { table } from './markdown-table.ts'

@@ -34,6 +34,8 @@ const between =
   (one: Import) =>
     inside(one.from, from) && !one.external && inside(one.to, ...to)
 
+const HTTP_ERRORS = ['http-error.ts', 'codes.ts', 'envelope.ts'].map((file) => `shared/http/${file}`)
+
 /** Who may import whom (README, "The house"). */
 const RULES: readonly Rule[] = [
   { name: 'shared imports neither functions nor infra', breaks: between('shared', 'functions', 'infra') },
@@ -72,6 +74,11 @@ const RULES: readonly Rule[] = [
       (one.external
         ? one.to !== 'zod' && !one.to.startsWith('node:')
         : !inside(one.to, 'shared/breaker', 'shared/errors')),
+  },
+  {
+    name: 'only the edge knows how an error is told over HTTP',
+    breaks: (one) =>
+      inside(one.from, 'shared') && !inside(one.from, 'shared/http') && !one.external && inside(one.to, ...HTTP_ERRORS),
   },
   {
     name: 'shared/errors, shared/config.ts and shared/environment.ts import nothing of ours',

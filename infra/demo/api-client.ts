@@ -1,4 +1,4 @@
-import type { ErrorEnvelope } from '../../shared/errors/envelope.ts'
+import type { ErrorEnvelope } from '../../shared/http/envelope.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 
 const UPLOAD_BYTES_MAX = 30 * 1024 * 1024

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { AppError } from '../../shared/errors/app-error.ts'
+import { HttpError } from '../../shared/http/http-error.ts'
 import { Fault, TARGETS } from './faults.ts'
 import type { Faults } from './faults.ts'
 import type { Control } from './gateway.ts'
@@ -51,7 +51,7 @@ export function controlRoutes(parts: {
       case 'POST redeliver':
         return redeliver(parse(Redeliver, await body()).task)
       default:
-        throw new AppError('not_found', { technical: `There is no control route ${method} ${url.pathname}` })
+        throw new HttpError('not_found', { technical: `There is no control route ${method} ${url.pathname}` })
     }
   }
 
@@ -64,7 +64,7 @@ export function controlRoutes(parts: {
 
   async function redeliver(id: string): Promise<{ status: number; json: unknown }> {
     const found = dispatcher.findTask(id)
-    if (found === undefined) throw new AppError('not_found', { technical: 'There is no such task' })
+    if (found === undefined) throw new HttpError('not_found', { technical: 'There is no such task' })
     return { status: 200, json: { status: await dispatcher.deliverNow(found.queue, found.task) } }
   }
 }
@@ -73,7 +73,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new AppError('validation_error', {
+  throw new HttpError('validation_error', {
     technical: `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'not valid'}`,
   })
 }

@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { AppError } from '../../shared/errors/app-error.ts'
-import { asAppError } from '../../shared/errors/envelope.ts'
+import { asHttpError, HttpError } from '../../shared/http/http-error.ts'
 import { readAway } from '../../shared/http/answer.ts'
 import { plainAnswer } from '../../shared/http/plain-answer.ts'
 import { answerUnparsed } from '../../shared/http/unparsed.ts'
@@ -28,7 +27,7 @@ export class Gateway {
   constructor() {
     this.#server = createServer((request, response) => {
       const atMs = performance.now()
-      this.#serve(request, response).catch((error: unknown) => refuse(response, asAppError(error), atMs))
+      this.#serve(request, response).catch((error: unknown) => refuse(response, asHttpError(error), atMs))
     })
     this.#server.on('clientError', (error, socket) => answerUnparsed(error, socket, () => undefined))
     // Uploads may take their time; a slow client is the function's to judge.
@@ -61,15 +60,15 @@ export class Gateway {
     const [, first = '', ...rest] = url.pathname.split('/')
     if (first === '__local') return this.#answerControl(request, response, url)
     if (!Object.hasOwn(FUNCTIONS, first) || this.#instances === undefined)
-      throw new AppError('not_found', { technical: `There is no function ${JSON.stringify(first.slice(0, 80))}` })
+      throw new HttpError('not_found', { technical: `There is no function ${JSON.stringify(first.slice(0, 80))}` })
     const { socketPath } = await this.#instances.next(first)
     await proxy(request, response, socketPath, `/${rest.join('/')}${url.search}`)
   }
 
   async #answerControl(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     // A page in a browser must not steer the local cloud by a name that resolves to this machine.
-    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? '')) throw new AppError('forbidden')
-    if (this.#control === undefined) throw new AppError('service_unavailable')
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? '')) throw new HttpError('forbidden')
+    if (this.#control === undefined) throw new HttpError('service_unavailable')
     const { status, json } = await this.#control(request.method ?? '', url, () => readJson(request))
     const body = json === undefined ? undefined : JSON.stringify(json)
     response
@@ -92,7 +91,7 @@ async function proxy(
       void passOn(request, response, upstream, answer).then(resolve)
     })
     upstream.once('error', (cause) => {
-      refuse(response, new AppError('internal_error', { technical: 'The function process ended', cause }), atMs)
+      refuse(response, new HttpError('internal_error', { technical: 'The function process ended', cause }), atMs)
       resolve()
     })
     response.once('close', () => {
@@ -134,7 +133,7 @@ function endToEnd(rawHeaders: readonly string[]): string[] {
   return pairs.filter(([name = '']) => !/^(connection|keep-alive)$/i.test(name)).flat()
 }
 
-function refuse(response: ServerResponse, error: AppError, sinceMs: number): void {
+function refuse(response: ServerResponse, error: HttpError, sinceMs: number): void {
   if (response.headersSent || response.destroyed) return void response.destroy()
   const { status, headers, body } = plainAnswer(error, performance.now() - sinceMs)
   response.writeHead(status, headers).end(body)
@@ -145,12 +144,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request) {
     chunks.push(chunk as Buffer)
     if (chunks.reduce((sum, { length }) => sum + length, 0) > CONTROL_BODY_BYTES_MAX)
-      throw new AppError('request_too_large')
+      throw new HttpError('request_too_large')
   }
   const text = Buffer.concat(chunks).toString('utf8')
   try {
     return text === '' ? {} : (JSON.parse(text) as unknown)
   } catch (cause) {
-    throw new AppError('validation_error', { technical: 'The body is not valid JSON', cause })
+    throw new HttpError('validation_error', { technical: 'The body is not valid JSON', cause })
   }
 }

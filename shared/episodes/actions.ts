@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 
-import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
 import { recordedSeconds } from '../quotas/usage.ts'
 import { handTranscriptKey } from './artefacts.ts'
 import { changeAndEnqueue, enqueueAll, hasHad, OWNER, readOwned, requireStatus, withReservation } from './change.ts'
 import type { Needs, Owner } from './change.ts'
+import { EpisodeNotFound, NeverProcessed, RecordingReplaced, UnusableRecording } from './errors.ts'
 import type { HandTranscript } from './hand-transcript.ts'
 import { cancel, start, takeTranscript } from './lifecycle.ts'
 import { outstandingOrders } from './machine.ts'
@@ -65,12 +65,12 @@ export async function processEpisode(
   const { audio } = episode
   const stored = audio && (await needs.objects.stat(audio.key))
   if (audio === undefined || stored === undefined)
-    throw new AppError('validation_error', {
+    throw new UnusableRecording({
       message: 'There is no recording yet. Please upload one first.',
       technical: audio === undefined ? 'The episode has no audio' : 'The upload has not arrived in storage',
     })
   if (audio.declaredBytes !== undefined && stored.sizeBytes > audio.declaredBytes)
-    throw new AppError('validation_error', {
+    throw new UnusableRecording({
       technical: `The upload is larger than the ${audio.declaredBytes} bytes announced`,
     })
   const { reservation, ...known } = audio
@@ -78,8 +78,7 @@ export async function processEpisode(
   const begin = (current: Episode): Moved => {
     if (current.status === 'processing')
       return { episode: current, orders: outstandingOrders(current, current.generation) }
-    if (current.audio?.key !== audio.key)
-      throw new AppError('conflict', { technical: 'Another recording was uploaded meanwhile' })
+    if (current.audio?.key !== audio.key) throw new RecordingReplaced()
     return start({ ...current, audio: pinned }, needs.now())
   }
   const seconds = recordedSeconds({ audio: pinned, results: {} })
@@ -120,8 +119,7 @@ export async function giveTranscript(
       undefined,
       allowed,
       (current) => {
-        if (current.status !== 'draft' && current.audio?.objectGeneration === undefined)
-          throw new AppError('conflict', { technical: 'The episode was never processed' })
+        if (current.status !== 'draft' && current.audio?.objectGeneration === undefined) throw new NeverProcessed()
         return takeTranscript(current, { key, timed: transcript.timed }, needs.now())
       },
       reservations,
@@ -140,8 +138,7 @@ export async function retryEpisode(
   const { userId } = owner
   const episode = await readOwned(needs, userId, episodeId)
   const again = (current: Episode): Moved => {
-    if (current.audio?.objectGeneration === undefined)
-      throw new AppError('conflict', { technical: 'The episode was never processed' })
+    if (current.audio?.objectGeneration === undefined) throw new NeverProcessed()
     return start(current, needs.now(), from)
   }
   const retry = (reservations: string[]) =>
@@ -184,7 +181,7 @@ export async function deleteEpisode(
   })
   if (marked === undefined || marked.gone) {
     if (operation.resumed) return
-    throw new AppError('not_found', { message: 'We could not find this episode.' })
+    throw new EpisodeNotFound()
   }
   if (marked.files !== undefined) await removeFiles(needs, marked.files)
   // What providers keep of it is removed by the sweep, which removes the episode after that.

@@ -1,8 +1,8 @@
 import type { Dependencies } from '../dependencies/dependencies.ts'
-import { AppError } from '../errors/app-error.ts'
 import type { Operation } from '../http/operation.ts'
 import type { Limits } from '../quotas/plans.ts'
 import type { Wish } from '../quotas/usage.ts'
+import { EpisodeNotFound, WrongStatus } from './errors.ts'
 import { outstandingOrders } from './machine.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeStatus } from './schema.ts'
@@ -20,7 +20,7 @@ export const OWNER = { by: 'owner' }
 /** How many operations an episode remembers. */
 const REMEMBERED_OPERATIONS = 16
 
-/** @throws AppError not_found for an episode that is not there, is being deleted, or is somebody else's */
+/** @throws EpisodeNotFound for an episode that is not there, is being deleted, or is somebody else's */
 export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, episodeId: string): Promise<Episode> {
   return owned(await needs.episodes.read(episodeId), userId)
 }
@@ -82,7 +82,7 @@ export async function changeAndEnqueue(
       ? { result: after }
       : { episode: changed, cause: OWNER, reservations, result: after }
   })
-  if (moved === undefined) throw new AppError('not_found')
+  if (moved === undefined) throw new EpisodeNotFound()
   await enqueueAll(needs, episodeId, moved.result.orders)
   return moved.episode ?? moved.result.episode
 }
@@ -100,23 +100,11 @@ function remembering(episode: Episode, operation: Operation | undefined): Episod
 
 function owned(episode: Episode | undefined, userId: string): Episode {
   if (episode === undefined || episode.userId !== userId || episode.deletedAtMs !== undefined)
-    throw new AppError('not_found', { message: 'We could not find this episode.' })
+    throw new EpisodeNotFound()
   return episode
 }
 
 export function requireStatus(episode: Episode, allowed: readonly EpisodeStatus[]): Episode {
   if (allowed.includes(episode.status)) return episode
-  throw new AppError('conflict', {
-    message: `This is not possible while the episode is ${SPOKEN[episode.status]}.`,
-    technical: `The episode is ${episode.status}; expected ${allowed.join(' or ')}`,
-    details: { status: episode.status },
-  })
-}
-
-const SPOKEN: Record<EpisodeStatus, string> = {
-  draft: 'a draft',
-  processing: 'being processed',
-  ready: 'ready',
-  error: 'stopped by an error',
-  cancelled: 'cancelled',
+  throw new WrongStatus(episode.status, allowed)
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-import { AppError } from '../errors/app-error.ts'
+import { UnreadableTranscript, UnsupportedTranscriptType } from './errors.ts'
 import { cleanLine } from './text.ts'
 import type { Transcript, Word } from './transcript.ts'
 
@@ -50,22 +50,18 @@ const Ours = z.union([
 
 /**
  * Reads and checks a transcript by hand.
- * @throws AppError unsupported_media_type for a type we do not read; validation_error with the places that are wrong
+ * @throws UnsupportedTranscriptType for a type we do not read; UnreadableTranscript with the places that are wrong
  */
 export async function readHandTranscript(contentType: string, body: Buffer): Promise<HandTranscript> {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
-  if (reader === undefined)
-    throw new AppError('unsupported_media_type', {
-      message: 'Please send the transcript as plain text, WebVTT, SubRip or JSON.',
-      technical: `Content-Type must be one of ${Object.keys(READERS).join(', ')}`,
-    })
+  if (reader === undefined) throw new UnsupportedTranscriptType(Object.keys(READERS))
   const text = decoded(body)
   const passages = (await reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n')))
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
-  if (passages.length === 0) throw invalid('There are no words in it')
-  if (passages.length > PASSAGES_MAX) throw invalid(`It has more than ${PASSAGES_MAX} passages`)
+  if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
+  if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
 }
@@ -74,12 +70,12 @@ function decoded(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body)
   } catch {
-    throw invalid('It is not text in UTF-8')
+    throw new UnreadableTranscript('It is not text in UTF-8')
   }
 }
 
 function plain(text: string): Passage[] {
-  if (/[^\P{Cc}\s]/u.test(text)) throw invalid('It is not plain text')
+  if (/[^\P{Cc}\s]/u.test(text)) throw new UnreadableTranscript('It is not plain text')
   return text.split(/\n\s*\n/).map((paragraph) => ({ text: paragraph }))
 }
 
@@ -92,7 +88,7 @@ async function captions(text: string): Promise<Passage[]> {
   const { cues, errors } = new webvtt.WebVTTParser().parse(text)
   const grave = errors.filter(({ message }) => GRAVE.test(message))
   if (grave.length > 0)
-    throw invalid(
+    throw new UnreadableTranscript(
       `Line ${grave[0]?.line}: ${grave[0]?.message}`,
       grave.slice(0, ISSUES_MAX).map(({ line, message }) => ({ path: `line ${line}`, message })),
     )
@@ -133,24 +129,16 @@ function ours(text: string): Passage[] {
   try {
     value = JSON.parse(text)
   } catch {
-    throw invalid('It is not valid JSON')
+    throw new UnreadableTranscript('It is not valid JSON')
   }
   const parsed = Ours.safeParse(value)
   if (!parsed.success)
-    throw invalid(
+    throw new UnreadableTranscript(
       'It has neither words with times nor a text',
       parsed.error.issues.slice(0, ISSUES_MAX).map(({ path, message }) => ({ path: path.join('.'), message })),
     )
   if (!('words' in parsed.data) || !Array.isArray(parsed.data.words)) return plain(String(parsed.data['text']))
   return (parsed.data.words as Passage[]).toSorted((a, b) => (a.startMs ?? 0) - (b.startMs ?? 0))
-}
-
-function invalid(technical: string, issues?: { path: string; message: string }[]): AppError {
-  return new AppError('validation_error', {
-    message: 'This transcript cannot be read.',
-    technical,
-    ...(issues && { details: { issues } }),
-  })
 }
 
 /** Times outside the recording are moved to its edge: a transcript may be of a slightly longer cut. */

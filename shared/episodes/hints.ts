@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
 import type { Dependencies } from '../dependencies/dependencies.ts'
-import { AppError } from '../errors/app-error.ts'
 import { enqueueAll } from './change.ts'
+import { ForeignHookToken } from './errors.ts'
 import { mayBeOurs } from './hook-token.ts'
 import { hurry } from './machine.ts'
 import type { StepName } from './steps.ts'
@@ -11,28 +11,24 @@ import { currentRun, inRun } from './upgrade.ts'
 /**
  * A provider's webhook about a step's job. It is a hint and nothing else: it makes us ask the provider sooner. Twice,
  * early, late or out of order it changes nothing.
- * @throws AppError unauthenticated unless `token` is the one made for this very job
+ * @throws ForeignHookToken unless `token` is the one made for this very job
  */
 export async function takeHint(
   needs: Pick<Dependencies, 'config' | 'episodes' | 'queue' | 'now'>,
   step: StepName,
   { episodeId, token }: { episodeId: string | undefined; token: string | undefined },
 ): Promise<void> {
-  if (episodeId === undefined || token === undefined) throw unauthenticated()
-  if (!mayBeOurs(needs.config.webhookSecrets, episodeId, token)) throw unauthenticated()
+  if (episodeId === undefined || token === undefined) throw new ForeignHookToken()
+  if (!mayBeOurs(needs.config.webhookSecrets, episodeId, token)) throw new ForeignHookToken()
   const decision = await needs.episodes.move(episodeId, (episode) => {
     const run = currentRun(episode)
     const expected = run.deletedAtMs === undefined ? run.steps[step].job?.hookToken : undefined
-    if (expected === undefined || !equal(token, expected)) throw unauthenticated()
+    if (expected === undefined || !equal(token, expected)) throw new ForeignHookToken()
     const moved = inRun(episode, run.generation, (current) => hurry(current, step, needs.now()))
     return { episode: moved?.episode, orders: moved?.orders ?? [], cause: { by: 'webhook' } }
   })
-  if (decision === undefined) throw unauthenticated()
+  if (decision === undefined) throw new ForeignHookToken()
   await enqueueAll(needs, episodeId, decision.orders)
-}
-
-function unauthenticated(): AppError {
-  return new AppError('unauthenticated', { technical: 'The token is not of this job' })
 }
 
 /** Compares digests, which have one length, so that time tells nothing about the token. */

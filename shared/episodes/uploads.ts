@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 
-import { AppError } from '../errors/app-error.ts'
 import { sourceKey } from './artefacts.ts'
 import { change, readOwned, requireStatus, withReservation } from './change.ts'
 import type { Needs, Owner } from './change.ts'
+import { UnusableRecording } from './errors.ts'
 import type { Episode } from './schema.ts'
 
 const UPLOAD_SECONDS = 3600
@@ -26,7 +26,8 @@ export async function uploadAudio(
   const wish = { id: reservation, bytes: audio.bytesMax, untilMs: needs.now() + ARRIVING_MS }
   return withReservation(needs, owner, wish, async () => {
     const { sizeBytes, generation } = await needs.objects.create(key, audio.stream(), audio.contentType, signal)
-    if (sizeBytes === 0) throw new AppError('validation_error', { message: 'The recording is empty.' })
+    const empty = 'The recording is empty.'
+    if (sizeBytes === 0) throw new UnusableRecording({ message: empty, technical: empty })
     const stored = { key, contentType: audio.contentType, sizeBytes, objectGeneration: generation }
     return change(needs, userId, episodeId, ['draft'], (episode) => ({ ...episode, audio: stored }), reservation)
   })

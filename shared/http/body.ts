@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import type { Readable } from 'node:stream'
 
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { Slots } from '../resilience/slots.ts'
 import type { Parts } from '../telemetry/scope.ts'
 import { inflated } from './content-encoding.ts'
@@ -65,7 +65,7 @@ export class RequestBody {
 
   /**
    * What can be said before a byte of it is read.
-   * @throws AppError request_too_large when too much is declared; unsupported_media_type when a stream is encoded
+   * @throws HttpError request_too_large when too much is declared; unsupported_media_type when a stream is encoded
    */
   check(): void {
     if (this.declaredBytes !== undefined && this.declaredBytes > this.bytesMax)
@@ -95,7 +95,7 @@ export class RequestBody {
     return request.pipe(counted)
   }
 
-  /** The whole body, once it is checked, inflated. @throws AppError request_too_large, unsupported_media_type or validation_error */
+  /** The whole body, once it is checked, inflated. @throws HttpError request_too_large, unsupported_media_type or validation_error */
   async read(signal: AbortSignal): Promise<Buffer> {
     if (this.declaredBytes === 0) return Buffer.alloc(0)
     this.#begin()
@@ -133,7 +133,7 @@ export class RequestBody {
     return new Promise((resolve, reject) => {
       const arrivalSeconds = this.#row.timeoutSeconds * ARRIVAL_SHARE
       const timer = setTimeout(() => {
-        fail(new AppError('timeout', { technical: `The body took longer than ${arrivalSeconds.toFixed(0)} s` }))
+        fail(new HttpError('timeout', { technical: `The body took longer than ${arrivalSeconds.toFixed(0)} s` }))
       }, arrivalSeconds * 1000)
       const stop = () => {
         clearTimeout(timer)
@@ -174,16 +174,16 @@ export class RequestBody {
       case 'unknown':
         throw encodingRefused('Content-Encoding must be gzip, deflate or br')
       case 'damaged':
-        throw new AppError('validation_error', { technical: `The body is not valid ${encoding}`, cause: result.cause })
+        throw new HttpError('validation_error', { technical: `The body is not valid ${encoding}`, cause: result.cause })
     }
   }
 
   /** @param atLeast whether the true size is unknown because reading stopped here */
-  #tooLarge(sizeBytes: number, atLeast: boolean): AppError {
+  #tooLarge(sizeBytes: number, atLeast: boolean): HttpError {
     const limit = inWords(this.bytesMax)
     const size = atLeast ? `more than ${limit}` : inWords(sizeBytes)
     const { largerThan } = this.#row
-    return new AppError('request_too_large', {
+    return new HttpError('request_too_large', {
       message: `This is ${size}; we accept at most ${limit} here.${largerThan ? ` ${largerThan.advice}` : ''}`,
       technical: atLeast
         ? `The body exceeds ${this.bytesMax} bytes`
@@ -208,15 +208,15 @@ function contentEncoding({ headers }: IncomingMessage): string | undefined {
   return encoding === undefined || encoding === '' || encoding === 'identity' ? undefined : encoding
 }
 
-function encodingRefused(technical: string): AppError {
-  return new AppError('unsupported_media_type', {
+function encodingRefused(technical: string): HttpError {
+  return new HttpError('unsupported_media_type', {
     message: 'The encoding of this request is not accepted here.',
     technical,
   })
 }
 
-function endedEarly(): AppError {
-  return new AppError('validation_error', { technical: 'The body ended early' })
+function endedEarly(): HttpError {
+  return new HttpError('validation_error', { technical: 'The body ended early' })
 }
 
 function inWords(bytes: number): string {

@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import type { Caller } from './endpoint-row.ts'
 import { timed } from '../telemetry/scope.ts'
@@ -16,7 +16,7 @@ export const callerCheck: Wrapper = async (exchange, next) => {
   const { tokens, config } = exchange.needs
   exchange.identity = await timed('auth', () => tokens.verify(token, functionUrl(exchange)))
   if (!belongs(caller, exchange.identity, config))
-    throw new AppError('forbidden', { technical: `This function is for ${caller} callers` })
+    throw new HttpError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()
 }
 
@@ -35,7 +35,7 @@ export async function callerWithin(
   try {
     return await withDeadline('the check of a token', waitMs, tokens.verify(token, url))
   } catch (error) {
-    if (error instanceof DeadlineError || (error instanceof AppError && error.code === 'service_unavailable'))
+    if (error instanceof DeadlineError || (error instanceof HttpError && error.code === 'service_unavailable'))
       return undefined
     throw error
   }
@@ -63,7 +63,7 @@ function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Ident
 function bearerToken(header: string | undefined): string {
   const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(header ?? '')?.[1]
   if (token === undefined)
-    throw new AppError('unauthenticated', {
+    throw new HttpError('unauthenticated', {
       technical: 'Authorization must be a bearer token',
       headers: { 'WWW-Authenticate': 'Bearer' },
     })

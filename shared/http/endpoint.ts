@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
 
-import { AppError } from '../errors/app-error.ts'
-import { asAppError } from '../errors/envelope.ts'
+import { asHttpError, HttpError } from './http-error.ts'
 import { limitsOf } from '../quotas/plans.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { errorFields, log } from '../telemetry/log.ts'
@@ -32,7 +31,7 @@ type Call<Input> = {
   readonly method: 'GET' | 'POST'
   readonly signal: AbortSignal
   readonly requestId: string
-  /** The signed-in person. @throws AppError unauthenticated when the function's caller is not `user` */
+  /** The signed-in person. @throws HttpError unauthenticated when the function's caller is not `user` */
   readonly userId: string
   /** What their plan lets them use. */
   readonly limits: Limits
@@ -87,7 +86,7 @@ export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds
       })
     } catch (thrown) {
       const { status, headers, body, errorId, requestId } = plainAnswer(
-        asAppError(thrown),
+        asHttpError(thrown),
         performance.now() - arrival.atMs,
       )
       const fields = { function: row.name, requestId, error_id: errorId, error: errorFields(thrown) }
@@ -103,7 +102,7 @@ export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds
 function callOf<Input>(exchange: Exchange): Call<Input> {
   const { request } = exchange
   const user = () => {
-    if (exchange.identity.kind !== 'user') throw new AppError('unauthenticated')
+    if (exchange.identity.kind !== 'user') throw new HttpError('unauthenticated')
     return exchange.identity
   }
   return {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 
-import type { AppError } from '../errors/app-error.ts'
-import { asAppError, errorEnvelope, errorHeaders } from '../errors/envelope.ts'
+import { errorEnvelope, errorHeaders } from './envelope.ts'
+import { asHttpError } from './http-error.ts'
+import type { HttpError } from './http-error.ts'
 import type { Caller } from './endpoint-row.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
 
@@ -11,11 +12,11 @@ export const errorAnswers: Wrapper = async (exchange, next) => {
     const answer = await next()
     return withHeaders(exchange, rendered(answer.failure ? failed(exchange, answer, answer.failure) : answer))
   } catch (thrown) {
-    return withHeaders(exchange, rendered(errorAnswer(exchange, asAppError(thrown))))
+    return withHeaders(exchange, rendered(errorAnswer(exchange, asHttpError(thrown))))
   }
 }
 
-function failed(exchange: Exchange, answer: Answer, failure: AppError): Answer {
+function failed(exchange: Exchange, answer: Answer, failure: HttpError): Answer {
   const { status, json, headers } = errorAnswer(exchange, failure)
   return {
     status,
@@ -29,7 +30,7 @@ function withHeaders({ answerHeaders }: Exchange, answer: Answer): Answer {
 }
 
 /** The envelope for an error of this exchange, which is remembered as the reason of its answer. */
-export function errorAnswer(exchange: Exchange, error: AppError): Answer {
+export function errorAnswer(exchange: Exchange, error: HttpError): Answer {
   const errorId = randomUUID()
   exchange.failure = { error, errorId }
   const status = statusFor(exchange.row.caller, error.status)

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type * as z from 'zod'
 
 import type { Config } from '../config.ts'
-import type { AppError } from '../errors/app-error.ts'
+import type { HttpError } from './http-error.ts'
 import type { RateLimiter } from '../quotas/rate-limiter.ts'
 import { Parts } from '../telemetry/scope.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -23,7 +23,7 @@ export type Answer = {
   body?: Buffer
   headers?: Record<string, string>
   /** Says that it failed, and more: `json` is told beside the error. */
-  failure?: AppError
+  failure?: HttpError
 }
 
 /** The settings the edge itself goes by. */
@@ -75,7 +75,7 @@ export type Exchange = {
   /** Headers of whatever the answer will be. */
   readonly answerHeaders: Record<string, string>
   /** Why the answer is what it is, for the log. */
-  failure?: { error: AppError; errorId: string }
+  failure?: { error: HttpError; errorId: string }
   /** The work that was begun; it may outlive its answer. */
   work?: Promise<unknown>
 }

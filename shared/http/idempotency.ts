@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 
-import { AppError } from '../errors/app-error.ts'
-import { asAppError } from '../errors/envelope.ts'
+import { asHttpError, HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { errorAnswer, rendered } from './error-answers.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
@@ -46,7 +45,7 @@ export const idempotency: Wrapper = async (exchange, next) => {
     case 'replay':
       return replayed(claimed.answer)
     case 'mismatch':
-      throw new AppError('idempotency_mismatch', { technical: 'The Idempotency-Key was used with another body' })
+      throw new HttpError('idempotency_mismatch', { technical: 'The Idempotency-Key was used with another body' })
     case 'inFlight':
       throw inProgress('Another request with this Idempotency-Key is being worked on')
     case 'run':
@@ -61,7 +60,7 @@ async function settledAnswer(exchange: Exchange, id: string, held: Held, next: (
   try {
     answer = rendered(await next())
   } catch (thrown) {
-    const error = asAppError(thrown)
+    const error = asHttpError(thrown)
     if (error.retryable) {
       await records.settle(id, held, undefined).catch((failure: unknown) => {
         // Its lease frees it, later.
@@ -85,18 +84,18 @@ function replayed({ status, body }: StoredAnswer): Answer {
   }
 }
 
-function inProgress(technical: string): AppError {
-  return new AppError('request_in_progress', { technical, retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS })
+function inProgress(technical: string): HttpError {
+  return new HttpError('request_in_progress', { technical, retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS })
 }
 
-/** The key of a request that takes one. @throws AppError validation_error */
+/** The key of a request that takes one. @throws HttpError validation_error */
 function keyOf({ row, request }: Exchange): string | undefined {
   if (row.caller !== 'user' || row.method !== 'POST' || row.input !== 'json') return undefined
   const keys = request.headersDistinct['idempotency-key']
   if (keys === undefined) return undefined
   const [key = ''] = keys
   if (keys.length === 1 && key.length <= KEY_CHARS_MAX && /^[\x21-\x7e]+$/.test(key)) return key
-  throw new AppError('validation_error', {
+  throw new HttpError('validation_error', {
     technical: `Idempotency-Key must be one value of 1 to ${KEY_CHARS_MAX} visible ASCII characters`,
   })
 }

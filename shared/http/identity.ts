@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
 
 import type { Config } from '../config.ts'
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { once } from '../resilience/once.ts'
 
 export type Identity =
@@ -12,7 +12,7 @@ export type Identity =
 export type TokenVerifier = {
   /** Begins to fetch the keys that the tokens of people, or of services, are signed with. */
   preload: (signer: 'user' | 'service') => void
-  /** @throws AppError unauthenticated for any token that is not right in every respect */
+  /** @throws HttpError unauthenticated for any token that is not right in every respect */
   verify: (token: string, functionUrl: string) => Promise<Identity>
 }
 
@@ -66,9 +66,9 @@ export function tokenVerifier(config: Config): TokenVerifier {
       if (issuer === config.serviceTokens.issuer) return await service(token, functionUrl)
       throw unauthenticated('the token is of no issuer known here')
     } catch (error) {
-      if (error instanceof AppError) throw error
+      if (error instanceof HttpError) throw error
       if (!(error instanceof errors.JOSEError) || isAboutKeys(error))
-        throw new AppError('service_unavailable', {
+        throw new HttpError('service_unavailable', {
           technical: 'The keys of the token issuer are unreachable',
           cause: error,
         })
@@ -90,8 +90,8 @@ function keySet(url: string) {
   return once(() => createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS }))
 }
 
-function unauthenticated(technical: string, cause?: unknown): AppError {
-  return new AppError('unauthenticated', {
+function unauthenticated(technical: string, cause?: unknown): HttpError {
+  return new HttpError('unauthenticated', {
     technical,
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
     ...(cause !== undefined && { cause }),

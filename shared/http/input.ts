@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
 
 const ISSUES_MAX = 20
@@ -37,14 +37,14 @@ function json(contentType: string | undefined, body: Buffer): unknown {
   if (body.length === 0) return {}
   const [type = '', ...parameters] = (contentType ?? '').split(';').map((part) => part.trim())
   if (!JSON_TYPE.test(type))
-    throw new AppError('unsupported_media_type', { technical: 'Content-Type must be application/json' })
+    throw new HttpError('unsupported_media_type', { technical: 'Content-Type must be application/json' })
   const charset = parameters.find((parameter) => /^charset=/i.test(parameter))?.slice('charset='.length)
   if (charset !== undefined && !CHARSETS.has(charset.replaceAll('"', '').toLowerCase()))
-    throw new AppError('unsupported_media_type', { technical: 'The charset must be utf-8' })
+    throw new HttpError('unsupported_media_type', { technical: 'The charset must be utf-8' })
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown
   } catch (cause) {
-    throw new AppError('validation_error', { technical: 'The body is not valid JSON in UTF-8', cause })
+    throw new HttpError('validation_error', { technical: 'The body is not valid JSON in UTF-8', cause })
   }
 }
 
@@ -55,7 +55,7 @@ function parse(schema: z.ZodType, value: unknown): unknown {
     .slice(0, ISSUES_MAX)
     .map(({ path, message }) => ({ path: path.join('.'), message }))
   const first = issues[0]
-  throw new AppError('validation_error', {
+  throw new HttpError('validation_error', {
     technical: first === undefined ? 'The input is not valid' : `${first.path || 'input'}: ${first.message}`,
     details: { issues },
   })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
-import type { AppError } from '../errors/app-error.ts'
-import { errorEnvelope, errorHeaders } from '../errors/envelope.ts'
+import type { HttpError } from './http-error.ts'
+import { errorEnvelope, errorHeaders } from './envelope.ts'
 import { timingHeaders } from './timing-headers.ts'
 
 export type PlainAnswer = {
@@ -13,7 +13,7 @@ export type PlainAnswer = {
 }
 
 /** An error as an answer, where there is no chain around a handler to make one: outside it, in front of it, without it. */
-export function plainAnswer(error: AppError, totalMs = 0): PlainAnswer {
+export function plainAnswer(error: HttpError, totalMs = 0): PlainAnswer {
   const [errorId, requestId] = [randomUUID(), randomUUID()]
   const body = JSON.stringify(errorEnvelope(error, { errorId, requestId }))
   const headers = {

@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 
@@ -65,7 +65,7 @@ function drain(cause: string, code: 0 | 1): void {
   drainingSince = performance.now()
   log('NOTICE', 'process.draining', { cause, inFlight: inFlight.size })
   setTimeout(() => {
-    const reason = new AppError('service_unavailable', { technical: 'The instance is shutting down' })
+    const reason = new HttpError('service_unavailable', { technical: 'The instance is shutting down' })
     for (const abort of inFlight) abort(reason)
   }, ABORT_AFTER_MS)
   setTimeout(() => {

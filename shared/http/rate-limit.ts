@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { limitsOf } from '../quotas/plans.ts'
 import type { Admission } from '../quotas/rate-limiter.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
@@ -25,9 +25,9 @@ function tell({ answerHeaders }: Exchange, { remaining, resetSeconds }: Admissio
   answerHeaders['RateLimit'] = `"requests";r=${remaining};t=${resetSeconds}`
 }
 
-function refusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): AppError {
+function refusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): HttpError {
   const seconds = retryAfterSeconds === 1 ? '1 second' : `${retryAfterSeconds} seconds`
-  return new AppError('rate_limit_exceeded', {
+  return new HttpError('rate_limit_exceeded', {
     message: `That was too much at once. Please wait ${seconds}.`,
     technical: `More than ${requestsPerMinute} requests per minute`,
     details: { limit: requestsPerMinute, windowSeconds: WINDOW_SECONDS, retryAfterSeconds },

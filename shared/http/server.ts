@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { log } from '../telemetry/log.ts'
 import { takeProcess } from './process-end.ts'
 import { plainAnswer } from './plain-answer.ts'
@@ -80,7 +80,7 @@ function isEmulatorsOwn({ url }: IncomingMessage): boolean {
 export function refuseUnguarded(_request: IncomingMessage, response: ServerResponse): void {
   log('CRITICAL', 'request.unguarded', { node: process.version })
   const { status, headers, body } = plainAnswer(
-    new AppError('internal_error', { technical: 'The edge is not in front of this function' }),
+    new HttpError('internal_error', { technical: 'The edge is not in front of this function' }),
   )
   response.writeHead(status, headers).end(body)
 }

@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import type { Wrapper } from './exchange.ts'
 import { isDraining } from './process-end.ts'
@@ -11,7 +11,7 @@ const RETRY_AFTER_SECONDS = 1
 /** An instance that is about to end takes nothing new. */
 export const shutdownCheck: Wrapper = async (_exchange, next) => {
   if (isDraining())
-    throw new AppError('service_unavailable', {
+    throw new HttpError('service_unavailable', {
       technical: 'The instance is shutting down',
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       headers: { Connection: 'close' },
@@ -27,11 +27,11 @@ export const timeLimit: Wrapper = async (exchange, next) => {
   const { row, response, signal, abort } = exchange
   const limitSeconds = Math.max(1, row.timeoutSeconds - MARGIN_SECONDS)
   const timer = setTimeout(
-    () => abort(new AppError('timeout', { technical: `Not done within ${limitSeconds} s` })),
+    () => abort(new HttpError('timeout', { technical: `Not done within ${limitSeconds} s` })),
     limitSeconds * 1000,
   )
   const onClose = () => {
-    if (!response.writableFinished) abort(new AppError('timeout', { technical: 'The client has gone' }))
+    if (!response.writableFinished) abort(new HttpError('timeout', { technical: 'The client has gone' }))
   }
   response.once('close', onClose)
   const work = next()

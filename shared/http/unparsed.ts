@@ -1,18 +1,18 @@
 import type { Duplex } from 'node:stream'
 
-import { AppError } from '../errors/app-error.ts'
+import { HttpError } from './http-error.ts'
 import { log } from '../telemetry/log.ts'
 import { plainAnswer } from './plain-answer.ts'
 
 /** Node has no words of its own for these; the answer's connection is closed in any case. */
-function errorOf(code: string | undefined): AppError {
+function errorOf(code: string | undefined): HttpError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new AppError('validation_error', { technical: 'The head of the request is larger than the server takes' })
+      return new HttpError('validation_error', { technical: 'The head of the request is larger than the server takes' })
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new AppError('timeout', { technical: 'The request did not arrive in time' })
+      return new HttpError('timeout', { technical: 'The request did not arrive in time' })
     default:
-      return new AppError('validation_error', { technical: 'The request is not valid HTTP' })
+      return new HttpError('validation_error', { technical: 'The request is not valid HTTP' })
   }
 }
 

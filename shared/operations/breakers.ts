@@ -1,8 +1,10 @@
 import * as z from 'zod'
 
 import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
+import { BreakerOpenError } from '../breaker/open-error.ts'
 import { SHARED_BREAKERS } from '../config.ts'
-import { AppError } from '../errors/app-error.ts'
+import { DomainError } from '../errors/domain-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 
 const FORCED_SECONDS_MAX = 30 * 24 * 3600
 const REASON_CHARS_MAX = 500
@@ -24,12 +26,12 @@ type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs
   audit: { action: string; by: string; reason: string; at: string; until?: string }[]
 }
 
-/** @throws AppError service_unavailable when the store cannot be used */
+/** @throws ServiceUnavailable when the store cannot be used */
 export async function listBreakers(control: BreakerControl): Promise<BreakerView[]> {
   return withStore(async () => Promise.all(SHARED_BREAKERS.map(async (name) => viewOf(await control.status(name)))))
 }
 
-/** @throws AppError service_unavailable when the store cannot be used; then nothing has changed, or the order holds */
+/** @throws ServiceUnavailable when the store cannot be used; then nothing has changed, or the order holds */
 export async function orderBreaker(
   control: BreakerControl,
   { name, action, reason, forSeconds }: z.infer<typeof BreakerOrder>,
@@ -43,8 +45,8 @@ async function withStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof AppError) throw error
-    throw new AppError('service_unavailable', { technical: 'The records of the breakers cannot be used', cause: error })
+    if (error instanceof DomainError || error instanceof BreakerOpenError) throw error
+    throw new ServiceUnavailable('firestore', 'The records of the breakers cannot be used', error)
   }
 }
 

@@ -1,31 +1,28 @@
-import { AppError } from '../errors/app-error.ts'
+import { DomainError } from '../errors/domain-error.ts'
 import type { Refusal } from './usage.ts'
 import { nextMonthMs } from './usage.ts'
 
-const RETRY_SECONDS = { active: 30, storage: 3600 }
+const RETRY_MS = { active: 30_000, storage: 3_600_000 }
 const GIB = 1024 ** 3
 
-/** The 429 of a quota, in words and in `details`: what was used, what the limit is and when it frees. */
-export function quotaExceeded({ quota, used, limit, asked }: Refusal, nowMs: number): AppError {
-  const resetsAtMs = nextMonthMs(nowMs)
-  const monthly = quota === 'episodesThisMonth' || quota === 'minutesThisMonth'
-  const details = {
-    quota,
-    used: rounded(used),
-    limit,
-    asked: rounded(asked),
-    ...(monthly && { resetsAt: new Date(resetsAtMs).toISOString() }),
+/** A quota is used up: what was used, what the limit is and when it frees, in words and in `details`. */
+export class QuotaExceeded extends DomainError {
+  override readonly name = 'QuotaExceeded'
+  override readonly kind = 'quota_exceeded'
+
+  constructor(refusal: Refusal, nowMs: number) {
+    const { quota, limit } = refusal
+    const [used, asked] = [roundToTenth(refusal.used), roundToTenth(refusal.asked)]
+    const monthly = quota === 'episodesThisMonth' || quota === 'minutesThisMonth'
+    const resetsAtMs = nextMonthMs(nowMs)
+    const busyMs = quota === 'activeEpisodes' ? RETRY_MS.active : RETRY_MS.storage
+    super({
+      message: WORDS[quota](used, limit),
+      technical: `${quota}: ${used} of ${limit} used, ${asked} more asked for`,
+      details: { quota, used, limit, asked, ...(monthly && { resetsAt: new Date(resetsAtMs).toISOString() }) },
+      retryAfterMs: monthly ? resetsAtMs - nowMs : busyMs,
+    })
   }
-  return new AppError('quota_exceeded', {
-    message: WORDS[quota](rounded(used), limit),
-    technical: `${quota}: ${rounded(used)} of ${limit} used, ${rounded(asked)} more asked for`,
-    details,
-    retryAfterSeconds: monthly
-      ? Math.ceil((resetsAtMs - nowMs) / 1000)
-      : quota === 'activeEpisodes'
-        ? RETRY_SECONDS.active
-        : RETRY_SECONDS.storage,
-  })
 }
 
 const WORDS: Record<Refusal['quota'], (used: number, limit: number) => string> = {
@@ -43,6 +40,6 @@ function gib(bytes: number): string {
   return (bytes / GIB).toFixed(bytes < 10 * GIB ? 1 : 0)
 }
 
-function rounded(amount: number): number {
+function roundToTenth(amount: number): number {
   return Math.round(amount * 10) / 10
 }

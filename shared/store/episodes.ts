@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import type { Timestamp } from '@google-cloud/firestore'
 
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { chronicled } from '../episodes/history.ts'
 import type { Cause } from '../episodes/history.ts'
 import { Episode } from '../episodes/schema.ts'
@@ -15,6 +15,7 @@ import { log } from '../telemetry/log.ts'
 import { usageChange } from '../quotas/usage.ts'
 import type { UsageChange } from '../quotas/usage.ts'
 import { countUsage } from './usage.ts'
+import { ForeignPageToken } from './errors.ts'
 import { changedFields } from './changed-fields.ts'
 import type { FieldChange } from './changed-fields.ts'
 import type { FirestoreAccess } from './firestore.ts'
@@ -79,7 +80,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
      * cannot succeed on anything but the newest version, and every other decision is made on a fresh one.
      * @param seen the version that was read last, where that was a moment ago
      * @returns undefined when there is no such episode
-     * @throws AppError service_unavailable when others were faster too often
+     * @throws ServiceUnavailable when others were faster too often
      */
     async move<Decision extends Change>(
       id: string,
@@ -104,7 +105,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
         landing = decision
         if ((await write(id, current, decision, writeId)).landed) return decision
       }
-      throw new AppError('service_unavailable', { technical: `Episode ${id} is being changed too fast` })
+      throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
     },
 
     /** A person's episodes, newest first. The token is where the last page ended. */
@@ -231,7 +232,6 @@ function encodeToken(createdAtMs: unknown, id: unknown): string {
 
 function decodeToken(token: string): { createdAtMs: number; id: string } {
   const [, time, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(token, 'base64url').toString()) ?? []
-  if (time === undefined || id === undefined)
-    throw new AppError('validation_error', { technical: 'pageToken is not one of ours' })
+  if (time === undefined || id === undefined) throw new ForeignPageToken()
   return { createdAtMs: Number(time), id }
 }

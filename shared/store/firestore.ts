@@ -2,7 +2,7 @@ import type { Firestore } from '@google-cloud/firestore'
 
 import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
@@ -17,7 +17,7 @@ const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
 export type FirestoreAccess = {
   /** Begins to load the client; call it when the function is sure to need it. */
   preload: () => void
-  /** Runs one call under our own deadline. @throws AppError service_unavailable when the store cannot be used */
+  /** Runs one call under our own deadline. @throws ServiceUnavailable when Firestore cannot be used */
   call: <T>(what: string, work: (client: Firestore) => Promise<T>) => Promise<T>
 }
 
@@ -39,8 +39,7 @@ export function firestoreAccess(config: Config, breaker: CircuitBreaker): Firest
           )
         return await timed('firestore', () => breaker.execute(call))
       } catch (error) {
-        if (isUnavailable(error))
-          throw new AppError('service_unavailable', { technical: `The store did not answer (${what})`, cause: error })
+        if (isUnavailable(error)) throw new ServiceUnavailable('firestore', `The store did not answer (${what})`, error)
         throw error
       }
     },

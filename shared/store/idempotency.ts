@@ -1,6 +1,6 @@
 import type { DocumentReference, Timestamp } from '@google-cloud/firestore'
 
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
 import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
 import type { Held } from '../http/idempotency-record.ts'
@@ -35,7 +35,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
         )
         if (written === 'written') return claimed
       }
-      throw new AppError('service_unavailable', { technical: 'The Idempotency-Key is being used too fast' })
+      throw new ServiceUnavailable('firestore', 'The Idempotency-Key is being used too fast')
     },
 
     async settle(id, held, answer) {
@@ -54,8 +54,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return {}
     const parsed = IdempotencyRecord.safeParse(snapshot.data())
-    if (!parsed.success)
-      throw new AppError('service_unavailable', { technical: 'The record of this Idempotency-Key cannot be read' })
+    if (!parsed.success) throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
     return { record: parsed.data, updateTime: snapshot.updateTime }
   }
 

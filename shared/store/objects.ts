@@ -6,10 +6,11 @@ import type { File, FileMetadata } from '@google-cloud/storage'
 
 import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
+import { ObjectTooLarge, SourceFailed } from './errors.ts'
 import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
@@ -73,8 +74,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
       }
       // The answer to the upload describes the object; an earlier write must be asked about.
       const written = target.metadata.generation === undefined ? await this.stat(key) : statOf(target.metadata)
-      if (written === undefined)
-        throw new AppError('service_unavailable', { technical: 'A written object is not there' })
+      if (written === undefined) throw new ServiceUnavailable('gcs', 'A written object is not there')
       return written
     },
 
@@ -93,8 +93,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
     async readText(key: string): Promise<string | undefined> {
       const stat = await this.stat(key)
       if (stat === undefined) return undefined
-      if (stat.sizeBytes > DOCUMENT_BYTES_MAX)
-        throw new AppError('internal_error', { technical: 'The object is too large' })
+      if (stat.sizeBytes > DOCUMENT_BYTES_MAX) throw new ObjectTooLarge()
       try {
         const [bytes] = await control('read', async () => (await file(key)).download())
         return bytes.toString('utf8')
@@ -180,7 +179,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
   }
 }
 
-/** @throws AppError when it was the source that failed, which says nothing about storage */
+/** @throws SourceFailed when it was the source that failed */
 async function transferred(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
   let first: 'source' | 'storage' | undefined
   if (!Array.isArray(source)) source.once('error', () => (first ??= 'source'))
@@ -188,8 +187,10 @@ async function transferred(source: Readable | (string | Buffer)[], sink: Writabl
   try {
     await pipeline(source, sink, { signal })
   } catch (error) {
-    if (first !== 'source' || error instanceof AppError || signal.aborted) throw error
-    throw new AppError('service_unavailable', { technical: 'What was to be stored could not be read', cause: error })
+    // Aborting destroys the source too. A source that had failed before anybody listened is found by its error.
+    const aborted = signal.aborted && error instanceof Error && error.name === 'AbortError'
+    const sourceFailed = first === 'source' || (!Array.isArray(source) && source.errored === error)
+    throw sourceFailed && !aborted ? new SourceFailed(error) : error
   }
 }
 
@@ -207,9 +208,7 @@ function statOf(metadata: FileMetadata): ObjectStat {
   }
 }
 
-/** An abort and an AppError pass as they are; what storage itself could not do is service_unavailable. */
+/** What storage itself could not do is told as such; an abort and errors of our own pass as they are. */
 function unavailable(what: string, error: unknown): unknown {
-  return isStorageAtFault(error)
-    ? new AppError('service_unavailable', { technical: `Storage did not answer (${what})`, cause: error })
-    : error
+  return isStorageAtFault(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
 }

@@ -1,6 +1,6 @@
 import type { Timestamp } from '@google-cloud/firestore'
 
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { lostPrecondition } from '../errors/grpc-code.ts'
 import { giveBack, take } from '../quotas/gcra.ts'
 import type { SharedRate } from '../quotas/rate-limiter.ts'
@@ -40,7 +40,7 @@ export function sharedRates(firestore: FirestoreAccess): SharedRate {
       const nothing = taken === 0 && unused === 0
       if (nothing || (await write(userId, arrivalMs, nowMs, snapshot.updateTime))) return { taken, arrivalMs, nowMs }
     }
-    throw new AppError('service_unavailable', { technical: 'The shared rate is being changed too fast' })
+    throw new ServiceUnavailable('firestore', 'The shared rate is being changed too fast')
   }
 
   async function write(

@@ -1,5 +1,6 @@
 import type { FailureMeaning } from '../breaker/breaker.ts'
-import { AppError } from '../errors/app-error.ts'
+import { BreakerOpenError } from '../breaker/open-error.ts'
+import { DomainError } from '../errors/domain-error.ts'
 import { retryAfterMs } from '../providers/retry-after.ts'
 import { DeadlineError } from '../resilience/deadline.ts'
 
@@ -11,7 +12,8 @@ export function statusOf(error: unknown): number | undefined {
 
 /** Whether storage itself could not do it, as opposed to being asked for what cannot be done. */
 export function isStorageAtFault(error: unknown): boolean {
-  if (error instanceof AppError || (error instanceof Error && error.name === 'AbortError')) return false
+  if (error instanceof DomainError || error instanceof BreakerOpenError) return false
+  if (error instanceof Error && error.name === 'AbortError') return false
   const status = statusOf(error)
   return error instanceof DeadlineError || status === undefined || status >= 500 || status === 429 || status === 408
 }

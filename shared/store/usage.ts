@@ -1,9 +1,9 @@
 import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@google-cloud/firestore'
 
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { Limits } from '../quotas/plans.ts'
-import { quotaExceeded } from '../quotas/refusals.ts'
+import { QuotaExceeded } from '../quotas/refusals.ts'
 import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
 import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
 import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
@@ -15,8 +15,8 @@ const COLLECTION = 'usage'
 export type UsageStore = {
   read(userId: string): Promise<Usage>
   /**
-   * Reserves what is asked for. @throws AppError quota_exceeded, or service_unavailable when it cannot be looked up:
-   * without its store a quota lets nobody through.
+   * Reserves what is asked for. @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up: without its
+   * store a quota lets nobody through.
    */
   reserve(userId: string, wish: Wish, limits: Limits): Promise<void>
   /** Gives a reservation back whose use came to nothing. */
@@ -46,7 +46,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
         queues.set(userId, [waiting])
         void drain(userId)
       })
-      if (refusal !== undefined) throw quotaExceeded(refusal, now())
+      if (refusal !== undefined) throw new QuotaExceeded(refusal, now())
     },
 
     async release(userId, id) {
@@ -90,7 +90,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
       })
       if (next === usage || (await write(userId, next, updateTime))) return refusals
     }
-    throw new AppError('service_unavailable', { technical: 'The usage of this account is being changed too fast' })
+    throw new ServiceUnavailable('firestore', 'The usage of this account is being changed too fast')
   }
 
   async function readUsage(userId: string): Promise<{ usage: Usage; updateTime?: Timestamp }> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import type { Config } from '../config.ts'
-import { AppError } from '../errors/app-error.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../errors/grpc-code.ts'
@@ -73,7 +73,7 @@ export function stepQueue(config: Config) {
       } catch (error) {
         if (grpcCode(error) === GRPC.alreadyExists) return
         if (error instanceof DeadlineError || grpcCode(error) !== undefined)
-          throw new AppError('service_unavailable', { technical: 'Cloud Tasks did not take the task', cause: error })
+          throw new ServiceUnavailable('tasks', 'Cloud Tasks did not take the task', error)
         throw error
       }
     },

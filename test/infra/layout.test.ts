@@ -75,6 +75,11 @@ describe('the layout check', () => {
       { 'shared/errors/e.ts': "import { x } from '../x.ts'\nexport const e = x\n" },
       /import nothing of ours/,
     ],
+    [
+      'a store that speaks HTTP',
+      { 'shared/store/s.ts': "import { HttpError } from '../http/http-error.ts'\nexport const s = HttpError\n" },
+      /over HTTP/,
+    ],
     ['a stray folder at the top', { 'src/a.ts': '' }, /top level/],
     ['an enum', { 'shared/y.ts': 'export enum Y { A }\n' }, /no enums/],
     ['a barrel', { 'shared/y.ts': "export * from './x.ts'\n" }, /no barrels/],

@@ -1,6 +1,6 @@
 import type { WorkDependencies } from '../../dependencies/work.ts'
-import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
+import { RedeliverTask } from '../errors.ts'
 import { byAttempt } from '../history.ts'
 import { letGo, note } from '../machine.ts'
 import type { Claimed, Cost, Fence, Outcome } from '../machine.ts'
@@ -44,7 +44,7 @@ export async function attempt(
   // An instance that was frozen, or could not renew its lease, must not send what another may be sending.
   const stillEntitled = () => {
     if (performance.now() - renewedAtMs > needs.config.stepLeaseMs * ENTITLED_SHARE)
-      throw new AppError('internal_error', { technical: 'The lease could not be renewed in time' })
+      throw new RedeliverTask('The lease could not be renewed in time')
   }
   const heartbeat = setInterval(() => {
     record({}).catch((error: unknown) => {
@@ -74,7 +74,7 @@ export async function attempt(
     if (lost.signal.aborted || error instanceof LeaseLost) return undefined
     if (requestSignal.aborted) {
       await release(needs, episode.id, fence, cost !== undefined)
-      throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
+      throw new RedeliverTask('The worker ran out of time', error)
     }
     return { cost, ...outcomeOfFailure(work, error) }
   } finally {

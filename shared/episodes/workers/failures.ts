@@ -1,11 +1,12 @@
 import { BreakerOpenError } from '../../breaker/open-error.ts'
-import { AppError } from '../../errors/app-error.ts'
+import { DomainError } from '../../errors/domain-error.ts'
+import { ServiceUnavailable, UNAVAILABLE_MESSAGE } from '../../errors/unavailable.ts'
 import { isUnavailability, ProviderError } from '../../providers/provider-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import type { Outcome } from '../machine.ts'
 import { exhausted, rejected, unavailableNow, unavailableTooLong } from './faults.ts'
-import { JobEnded } from './work.ts'
+import { FallbackBusy, JobEnded } from './work.ts'
 import type { Work } from './work.ts'
 
 /** How a provider that cannot be used is come back to. */
@@ -39,13 +40,17 @@ export function outcomeOfFailure(work: Work, error: unknown): Outcome {
 
 type MissingService = { name: string; retryAfterMs: number; sent: boolean; technical: string }
 
-/** The service that cannot be used just now, if that is what failed: a provider, or our own storage. */
+/** What cannot be used just now, if that is what failed: a provider, a service of our own, or our own capacity. */
 export function unavailableService(error: unknown): MissingService | undefined {
   if (error instanceof BreakerOpenError)
-    return { name: error.breaker, retryAfterMs: error.retryAfterMs, sent: false, technical: error.technical }
+    return { name: error.breaker, retryAfterMs: error.retryAfterMs, sent: false, technical: error.message }
   if (error instanceof ProviderError && isUnavailability(error.kind))
     return { name: error.provider, retryAfterMs: error.retryAfterMs ?? 0, sent: true, technical: error.message }
-  if (error instanceof AppError && error.code === 'service_unavailable')
-    return { name: 'gcs', retryAfterMs: 0, sent: true, technical: error.technical }
+  if (error instanceof FallbackBusy)
+    return { name: 'capacity', retryAfterMs: 0, sent: true, technical: UNAVAILABLE_MESSAGE }
+  if (error instanceof DomainError && error.kind === 'unavailable') {
+    const name = error instanceof ServiceUnavailable ? error.service : 'gcs'
+    return { name, retryAfterMs: 0, sent: true, technical: error.technical }
+  }
   return undefined
 }

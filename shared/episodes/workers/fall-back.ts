@@ -1,5 +1,4 @@
 import type { Config } from '../../config.ts'
-import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import type { Outcome } from '../machine.ts'
 import type { EpisodeFault } from '../schema.ts'
@@ -48,7 +47,7 @@ export async function withoutProvider(work: Work, step: StepWork, giveUp: Episod
     return await taken(work, step)
   } catch (error) {
     if (error instanceof NoFallback) return { kind: 'failed', fault: giveUp }
-    if (error instanceof FallbackBusy) return outcomeOfFailure(work, new AppError('service_unavailable'))
+    if (error instanceof FallbackBusy) return outcomeOfFailure(work, error)
     throw error
   }
 }
@@ -58,9 +57,9 @@ async function fallenBack(work: Work, step: StepWork, outcome: Unavailable | Try
   try {
     return await taken(work, step, { ambiguous, sent: outcome.kind === 'tryAgain' || outcome.sent })
   } catch (error) {
+    if (error instanceof FallbackBusy && !work.signal.aborted) return outcome
     // Storage that is away comes back; whatever else went wrong would go wrong again.
     if (work.signal.aborted || unavailableService(error) !== undefined) throw error
-    if (error instanceof FallbackBusy) return outcome
     const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
     log('WARNING', 'step.no_fallback', { episodeId: work.episode.id, step: work.name, error: errorFields(error) })
     return outcome.kind === 'tryAgain' ? outcome : { ...outcome, noFallback: reason }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { ERROR_CODES } from '../../errors/codes.ts'
+import { UNAVAILABLE_MESSAGE } from '../../errors/unavailable.ts'
 import { ProviderError } from '../../providers/provider-error.ts'
 import type { EpisodeFault } from '../schema.ts'
 
@@ -15,8 +15,13 @@ export function exhausted(): EpisodeFault {
 
 /** Why a step waits: the words of an error envelope, on the step. */
 export function unavailableNow(technical: string): EpisodeFault {
-  const { message, retryable } = ERROR_CODES.service_unavailable
-  return { code: 'service_unavailable', message, technical_message: technical, retryable, error_id: randomUUID() }
+  return {
+    code: 'service_unavailable',
+    message: UNAVAILABLE_MESSAGE,
+    technical_message: technical,
+    retryable: true,
+    error_id: randomUUID(),
+  }
 }
 
 export function unavailableTooLong(provider: string): EpisodeFault {

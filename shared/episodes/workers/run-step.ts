@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 
 import type { WorkDependencies } from '../../dependencies/work.ts'
-import { AppError } from '../../errors/app-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import { enqueueAll } from '../change.ts'
+import { RedeliverTask } from '../errors.ts'
 import { byAttempt } from '../history.ts'
 import { claim, settle } from '../machine.ts'
 import type { Claimed, Fence, Outcome } from '../machine.ts'
@@ -13,6 +13,7 @@ import type { StepOrder } from '../steps.ts'
 import { folded, inRun, runOf } from '../upgrade.ts'
 import { attempt } from './attempt.ts'
 import { mayFallBack } from './fall-back.ts'
+import { unavailableService } from './failures.ts'
 import { exhausted } from './faults.ts'
 import { outboundPools } from '../../telemetry/pools.ts'
 import { newHookToken } from '../hook-token.ts'
@@ -28,7 +29,7 @@ export type StepReport = { outcome: 'stale' | 'gaveUp' | 'fenced' | Outcome['kin
  * Carries out one order: claim the step, work under its lease with heartbeats, settle, enqueue what follows.
  * Delivered twice, late or after its time, it changes nothing; killed half-way, the same task delivered again goes on
  * from what was recorded.
- * @throws AppError when the task must be delivered again
+ * @throws RedeliverTask, or what the stores throw, when the task must be delivered again
  */
 export async function runStep(
   needs: WorkDependencies,
@@ -51,7 +52,7 @@ export async function runStep(
         await stopJob(needs, claimed.episode, { signal, correlationId: episodeId, random: needs.random })
       return stale(fields, claimed.reason)
     case 'busy':
-      throw new AppError('internal_error', { technical: 'Another attempt holds this step; deliver the task again' })
+      throw new RedeliverTask('Another attempt holds this step; deliver the task again')
     case 'gaveUp':
       log('ERROR', 'step.gave_up', { ...fields, error: claimed.moved.episode.error })
       return { outcome: 'gaveUp' }
@@ -122,8 +123,7 @@ async function persistently<T>(needs: WorkDependencies, fields: object, write: (
       return await write()
     } catch (error) {
       const waitMs = equalJitterMs(SETTLE_BACKOFF, tries, needs.random)
-      if (needs.now() + waitMs > untilMs || !(error instanceof AppError && error.code === 'service_unavailable'))
-        throw error
+      if (needs.now() + waitMs > untilMs || unavailableService(error) === undefined) throw error
       log('WARNING', 'step.settle_retried', { ...fields, tries, error: errorFields(error) })
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { asCockatielPolicy } from '../../../shared/breaker/cockatiel.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
+import { asHttpError } from '../../../shared/http/http-error.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import type { ProviderErrorFields } from '../../../shared/providers/provider-error.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
@@ -43,12 +44,13 @@ test('alone: rejections are typed, say when to come back, and cost no call', asy
   let called = false
   const rejected: unknown = await breaker.execute(() => (called = true)).catch((error: unknown) => error)
   expect(rejected).toBeInstanceOf(BreakerOpenError)
-  expect(rejected).toMatchObject({
+  expect(rejected).toMatchObject({ breaker: 'gemini', reason: 'failures' })
+  expect(asHttpError(rejected)).toMatchObject({
     code: 'service_unavailable',
     status: 503,
     retryable: true,
     technical: "Circuit breaker 'gemini' is OPEN",
-    reason: 'failures',
+    details: { breaker: 'gemini' },
     message: 'A service we depend on is temporarily unavailable. Please try again shortly.',
   })
   expect((rejected as BreakerOpenError).retryAfterMs / 60_000).toBeCloseTo(1, 1)

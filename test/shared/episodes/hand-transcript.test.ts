@@ -56,7 +56,7 @@ describe('a transcript by hand', () => {
     ['text/plain', ' \n\u200B\n ', /no words/],
   ])('of type %s is refused when it is wrong: %j', async (type, text, words) => {
     await expect(read(type, text)).rejects.toMatchObject({
-      code: 'validation_error',
+      kind: 'invalid',
       technical: expect.stringMatching(words) as string,
     })
   })
@@ -66,7 +66,7 @@ describe('a transcript by hand', () => {
       technical: 'It is not text in UTF-8',
     })
     for (const type of ['', 'application/pdf', 'constructor'])
-      await expect(read(type, 'x')).rejects.toMatchObject({ code: 'unsupported_media_type' })
+      await expect(read(type, 'x')).rejects.toMatchObject({ kind: 'unsupported' })
   })
 
   test('whatever its times, lies inside the recording, in order, word by word', () => {

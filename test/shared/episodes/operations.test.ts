@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
+import { asHttpError } from '../../../shared/http/http-error.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
@@ -63,7 +64,7 @@ describe('the tries of one operation', () => {
   test('never see an episode of somebody else, whatever its id', async () => {
     const operation = first()
     await createEpisode(needs, 'alice', operation, wish)
-    await expect(createEpisode(needs, 'bob', operation, wish)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(createEpisode(needs, 'bob', operation, wish)).rejects.toMatchObject({ kind: 'not_found' })
   })
 
   test('begin one generation, however far it has come meanwhile', async () => {
@@ -91,6 +92,22 @@ describe('the tries of one operation', () => {
     const operation = first()
     await deleteEpisode(needs, 'alice', id, operation)
     await expect(deleteEpisode(needs, 'alice', id, { ...operation, resumed: true })).resolves.toBeUndefined()
-    await expect(deleteEpisode(needs, 'alice', id, first())).rejects.toMatchObject({ code: 'not_found' })
+    await expect(deleteEpisode(needs, 'alice', id, first())).rejects.toMatchObject({ kind: 'not_found' })
   })
+})
+
+test("somebody else's episode and one that never was are refused in the same words", async () => {
+  const { id } = await createEpisode(needs, 'alice', first(), wish)
+  const BOB = { ...ALICE, userId: 'bob' }
+  const refusals = (episodeId: string) =>
+    Promise.all(
+      [
+        cancelEpisode(needs, BOB.userId, episodeId, first()),
+        retryEpisode(needs, BOB, episodeId, first()),
+        deleteEpisode(needs, BOB.userId, episodeId, first()),
+      ].map((one) => one.then(String, asHttpError).then((told) => JSON.stringify(told))),
+    )
+  const [foreign, missing] = [await refusals(id), await refusals('f'.repeat(24))]
+  expect(foreign).toEqual(missing)
+  expect(new Set(foreign).size).toBe(1)
 })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 
 import { loadConfig } from '../../../shared/config.ts'
-import { AppError } from '../../../shared/errors/app-error.ts'
+import { HttpError } from '../../../shared/http/http-error.ts'
 import { createEndpoint } from '../../../shared/http/endpoint.ts'
 import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
 import { RateLimiter } from '../../../shared/quotas/rate-limiter.ts'
@@ -30,7 +30,7 @@ const tokens: EdgeNeeds['tokens'] = {
   preload: () => undefined,
   verify: async (token) => {
     const who = token.split('.')[1] ?? ''
-    if (who === 'nobody') throw new AppError('unauthenticated')
+    if (who === 'nobody') throw new HttpError('unauthenticated')
     return who === 'tasks'
       ? { kind: 'service', email: config.tasksServiceAccount }
       : { kind: 'user', userId: who, admin: false }
@@ -182,8 +182,8 @@ async function haveEffect({ input: { what, ms, name }, operation, signal }: Effe
   effectsOf.set(operation.id, times)
   if (ms > 0) await sleep(ms, undefined, { signal })
   if (what === 'die-once' && !operation.resumed) process.kill(process.pid, 'SIGKILL')
-  if (what === 'fail-once' && times === 1) throw new AppError('service_unavailable', { retryAfterSeconds: 0 })
-  if (what === 'refuse') throw new AppError('conflict', { details: { times } })
+  if (what === 'fail-once' && times === 1) throw new HttpError('service_unavailable', { retryAfterSeconds: 0 })
+  if (what === 'refuse') throw new HttpError('conflict', { details: { times } })
   return { status: 201, json: { name, id: operation.id, resumed: operation.resumed, times } }
 }
 

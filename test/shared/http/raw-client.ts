@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 
 import * as z from 'zod'
 
-import { ERROR_CODES } from '../../../shared/errors/codes.ts'
+import { ERROR_CODES } from '../../../shared/http/codes.ts'
 
 export type RawAnswer = { status: number; headers: Record<string, string>; body: string }
 

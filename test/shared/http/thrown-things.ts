@@ -1,4 +1,4 @@
-/** Things a handler can throw, by name; none of them an AppError, most of them not even an Error. */
+/** Things a handler can throw, by name; none of them an HttpError, most of them not even an Error. */
 export function thrownThings(): Record<string, () => never> {
   const circular = new Error('circular')
   circular.cause = circular

@@ -5,8 +5,9 @@ import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
 import { claim, settle } from '../../../shared/episodes/machine.ts'
 import type { Episode } from '../../../shared/episodes/schema.ts'
 import { STEPS } from '../../../shared/episodes/steps.ts'
+import { asHttpError } from '../../../shared/http/http-error.ts'
 import { limitsOf, PLANS } from '../../../shared/quotas/plans.ts'
-import { quotaExceeded } from '../../../shared/quotas/refusals.ts'
+import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
 import {
   isRefusal,
   monthOf,
@@ -91,15 +92,15 @@ describe('a reservation', () => {
 
 describe('a refusal', () => {
   test('says what was used, what the limit is and when it frees, in words and in details', () => {
-    const monthly = quotaExceeded({ quota: 'episodesThisMonth', used: 5, limit: 5, asked: 1 }, NOW_MS)
-    expect(monthly).toMatchObject({
+    const monthly = new QuotaExceeded({ quota: 'episodesThisMonth', used: 5, limit: 5, asked: 1 }, NOW_MS)
+    expect(asHttpError(monthly)).toMatchObject({
       code: 'quota_exceeded',
       status: 429,
       message: '5 of the 5 episodes of this month are used. The next ones are there on the first of next month (UTC).',
       details: { quota: 'episodesThisMonth', used: 5, limit: 5, asked: 1, resetsAt: '2026-12-01T00:00:00.000Z' },
       retryAfterSeconds: 475_200,
     })
-    const storage = quotaExceeded({ quota: 'storageBytes', used: 2 ** 30, limit: 2 ** 31, asked: 2 ** 31 }, NOW_MS)
+    const storage = new QuotaExceeded({ quota: 'storageBytes', used: 2 ** 30, limit: 2 ** 31, asked: 2 ** 31 }, NOW_MS)
     expect(storage.message).toContain('1.0 of 2.0 GiB are used. Deleting episodes makes room at once.')
   })
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { AppError } from '../../../shared/errors/app-error.ts'
+import { WrongStatus } from '../../../shared/episodes/errors.ts'
 import type { Episode } from '../../../shared/episodes/schema.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
@@ -43,10 +43,10 @@ describe('an episode in the store', () => {
     const seen: string[] = []
     const refused = one?.move(id, (episode) => {
       seen.push(episode.status)
-      if (episode.status !== 'draft') throw new AppError('conflict')
+      if (episode.status !== 'draft') throw new WrongStatus(episode.status, ['draft'])
       return renamed(episode)
     })
-    await expect(refused).rejects.toMatchObject({ code: 'conflict' })
+    await expect(refused).rejects.toMatchObject({ kind: 'conflict' })
     expect(seen.at(-1)).toBe('cancelled')
     // A refusal that the newest version does not deserve is not given either.
     await other?.move(id, (episode) => ({ episode: { ...episode, status: 'draft' as const } }))

@@ -68,6 +68,6 @@ describe('a key in the store', () => {
 
   test('whose record cannot be read is refused', async () => {
     await access.call('spoil', (db) => db.collection('idempotency').doc('spoilt').set({ state: 'odd' }))
-    await expect(records().claim('spoilt', wish())).rejects.toMatchObject({ code: 'service_unavailable' })
+    await expect(records().claim('spoilt', wish())).rejects.toMatchObject({ kind: 'unavailable', service: 'firestore' })
   })
 })

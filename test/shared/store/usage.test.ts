@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { start } from '../../../shared/episodes/lifecycle.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
-import { AppError } from '../../../shared/errors/app-error.ts'
+import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { perMinute } from '../../../shared/quotas/gcra.ts'
+import type { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
@@ -26,17 +27,17 @@ describe('at the boundary', () => {
       await instances[index % 5]?.reserve('crowd', wish, LIMITS)
     })
     const ended = await Promise.allSettled(attempts)
-    const refused = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as AppError)
+    const refused = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as QuotaExceeded)
     expect(ended.length - refused.length).toBe(37)
-    for (const { code, details } of refused)
-      expect([code, details?.['quota'], details?.['used']]).toEqual(['quota_exceeded', 'activeEpisodes', 37])
+    for (const { kind, details } of refused)
+      expect([kind, details?.['quota'], details?.['used']]).toEqual(['quota_exceeded', 'activeEpisodes', 37])
   })
 
   test('an attempt that fails gives its room back', async () => {
     const usage = usageStore(store.access, Date.now)
     const wish = (id: string) => ({ id, bytes: 1000, untilMs: Date.now() + 60_000 })
     await usage.reserve('one', wish('a'), LIMITS)
-    await expect(usage.reserve('one', wish('b'), LIMITS)).rejects.toMatchObject({ code: 'quota_exceeded' })
+    await expect(usage.reserve('one', wish('b'), LIMITS)).rejects.toMatchObject({ kind: 'quota_exceeded' })
     await usage.release('one', 'a')
     await usage.reserve('one', wish('b'), LIMITS)
   })
@@ -83,13 +84,13 @@ describe('without the store', () => {
   const broken = {
     preload: () => undefined,
     call: async () => {
-      throw new AppError('service_unavailable')
+      throw new ServiceUnavailable('firestore', 'away')
     },
   }
   test('no quota lets anybody through, except where there is none', async () => {
     const usage = usageStore(broken, Date.now)
     const wish = { id: 'a', episodes: 1, untilMs: Date.now() + 1000 }
-    await expect(usage.reserve('x', wish, LIMITS)).rejects.toMatchObject({ code: 'service_unavailable' })
+    await expect(usage.reserve('x', wish, LIMITS)).rejects.toMatchObject({ kind: 'unavailable', service: 'firestore' })
     await usage.reserve('x', wish, PLANS.unlimited)
   })
 

@@ -1,3 +1,5 @@
+import { UNAVAILABLE_MESSAGE } from '../errors/unavailable.ts'
+
 /**
  * Every error code an answer of ours can carry. `retryable` is true exactly when sending the same request again,
  * with the same Idempotency-Key, is safe and can succeed; `remedy` is what helps otherwise, or besides. README's table
@@ -85,7 +87,7 @@ export const ERROR_CODES = {
   service_unavailable: {
     status: 503,
     retryable: true,
-    message: 'A service we depend on is temporarily unavailable. Please try again shortly.',
+    message: UNAVAILABLE_MESSAGE,
     remedy: 'Wait for `Retry-After`',
   },
   timeout: {

@@ -1,4 +1,4 @@
-import { AppError } from './app-error.ts'
+import type { HttpError } from './http-error.ts'
 
 /** The body of every answer of 400 or above. */
 export type ErrorEnvelope = {
@@ -16,25 +16,7 @@ export type ErrorEnvelope = {
 /** `Retry-After` of answers that must carry one and whose cause named no time of its own. */
 const RETRY_AFTER_SECONDS_DEFAULT = 5
 
-/** Whatever was thrown, as an AppError: what we did not throw on purpose is an internal_error that tells nothing. */
-export function asAppError(thrown: unknown): AppError {
-  if (isAppError(thrown)) return thrown
-  return new AppError('internal_error', {
-    technical: 'Unexpected error; see the log under this error_id',
-    cause: thrown,
-  })
-}
-
-function isAppError(thrown: unknown): thrown is AppError {
-  try {
-    return thrown instanceof AppError
-  } catch {
-    // A proxy that throws when it is asked what it is.
-    return false
-  }
-}
-
-export function errorEnvelope(error: AppError, ids: { errorId: string; requestId: string }): ErrorEnvelope {
+export function errorEnvelope(error: HttpError, ids: { errorId: string; requestId: string }): ErrorEnvelope {
   return {
     error: {
       code: error.code,
@@ -49,7 +31,7 @@ export function errorEnvelope(error: AppError, ids: { errorId: string; requestId
 }
 
 /** Headers an error adds to its answer: `Retry-After` on every 429 and 503, and what the error brought itself. */
-export function errorHeaders(error: AppError): Record<string, string> {
+export function errorHeaders(error: HttpError): Record<string, string> {
   const waits = error.status === 429 || error.status === 503
   const retryAfterSeconds = error.retryAfterSeconds ?? (waits ? RETRY_AFTER_SECONDS_DEFAULT : undefined)
   return {

@@ -1,0 +1,104 @@
+import { DomainError } from '../errors/domain-error.ts'
+import type { EpisodeStatus } from './schema.ts'
+
+/** There is no such episode, or it is somebody else's: nobody is told which. */
+export class EpisodeNotFound extends DomainError {
+  override readonly name = 'EpisodeNotFound'
+  override readonly kind = 'not_found'
+
+  constructor() {
+    const message = 'We could not find this episode.'
+    super({ message, technical: message })
+  }
+}
+
+/** The episode is in a state in which this cannot be done to it. */
+export class WrongStatus extends DomainError {
+  override readonly name = 'WrongStatus'
+  override readonly kind = 'conflict'
+
+  constructor(status: EpisodeStatus, allowed: readonly EpisodeStatus[]) {
+    super({
+      message: `This is not possible while the episode is ${STATUS_WORDS[status]}.`,
+      technical: `The episode is ${status}; expected ${allowed.join(' or ')}`,
+      details: { status },
+    })
+  }
+}
+
+const STATUS_WORDS: Record<EpisodeStatus, string> = {
+  draft: 'a draft',
+  processing: 'being processed',
+  ready: 'ready',
+  error: 'stopped by an error',
+  cancelled: 'cancelled',
+}
+
+/** What is asked for needs a recording that was processed once. */
+export class NeverProcessed extends DomainError {
+  override readonly name = 'NeverProcessed'
+  override readonly kind = 'conflict'
+
+  constructor() {
+    super({ technical: 'The episode was never processed' })
+  }
+}
+
+/** The recording that was about to be processed is not the episode's any more. */
+export class RecordingReplaced extends DomainError {
+  override readonly name = 'RecordingReplaced'
+  override readonly kind = 'conflict'
+
+  constructor() {
+    super({ technical: 'Another recording was uploaded meanwhile' })
+  }
+}
+
+/** There is nothing to process: no recording, none that has arrived, an empty one, or more than was announced. */
+export class UnusableRecording extends DomainError {
+  override readonly name = 'UnusableRecording'
+  override readonly kind = 'invalid'
+}
+
+/** A transcript by hand that is not what its type says; `issues` are the places that are wrong. */
+export class UnreadableTranscript extends DomainError {
+  override readonly name = 'UnreadableTranscript'
+  override readonly kind = 'invalid'
+
+  constructor(technical: string, issues?: { path: string; message: string }[]) {
+    super({ message: 'This transcript cannot be read.', technical, ...(issues && { details: { issues } }) })
+  }
+}
+
+/** A transcript by hand of a type that we do not read. */
+export class UnsupportedTranscriptType extends DomainError {
+  override readonly name = 'UnsupportedTranscriptType'
+  override readonly kind = 'unsupported'
+
+  constructor(typesRead: readonly string[]) {
+    super({
+      message: 'Please send the transcript as plain text, WebVTT, SubRip or JSON.',
+      technical: `Content-Type must be one of ${typesRead.join(', ')}`,
+    })
+  }
+}
+
+/** A webhook's token is not the one that was made for this job. */
+export class ForeignHookToken extends DomainError {
+  override readonly name = 'ForeignHookToken'
+  override readonly kind = 'unauthenticated'
+
+  constructor() {
+    super({ technical: 'The token is not of this job' })
+  }
+}
+
+/** Nothing is wrong with the step, but this delivery of its task cannot carry it out: the next one may. */
+export class RedeliverTask extends DomainError {
+  override readonly name = 'RedeliverTask'
+  override readonly kind = 'defect'
+
+  constructor(technical: string, cause?: unknown) {
+    super({ technical, cause })
+  }
+}

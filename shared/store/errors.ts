@@ -1,0 +1,31 @@
+import { DomainError } from '../errors/domain-error.ts'
+
+/** A page token that no list of ours has given out. */
+export class ForeignPageToken extends DomainError {
+  override readonly name = 'ForeignPageToken'
+  override readonly kind = 'invalid'
+
+  constructor() {
+    super({ technical: 'pageToken is not one of ours' })
+  }
+}
+
+/** An object that is to be read whole is larger than anything we write. */
+export class ObjectTooLarge extends DomainError {
+  override readonly name = 'ObjectTooLarge'
+  override readonly kind = 'defect'
+
+  constructor() {
+    super({ technical: 'The object is too large' })
+  }
+}
+
+/** What was to be stored could not be read to its end, which says nothing about storage; `cause` says why. */
+export class SourceFailed extends DomainError {
+  override readonly name = 'SourceFailed'
+  override readonly kind = 'unavailable'
+
+  constructor(cause: unknown) {
+    super({ technical: 'What was to be stored could not be read', cause })
+  }
+}

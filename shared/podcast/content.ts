@@ -1,0 +1,83 @@
+import * as z from 'zod'
+
+import type { Workflow } from '../engine/workflow.ts'
+import { cleanLine } from './words/text.ts'
+
+/* What an episode's owner gave it, as its document keeps it beside what the engine does. */
+
+const TITLE_CHARS_MAX = 200
+/** What an episode is called whose owner gave it no title. */
+export const TITLE_DEFAULT = 'Untitled episode'
+const INTRO_CHARS_MAX = 1000
+
+/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
+export const FALLBACKS = ['notes', 'voice', 'master'] as const
+export type Fallback = (typeof FALLBACKS)[number]
+
+export const Title = z
+  .string()
+  .max(4 * TITLE_CHARS_MAX)
+  .transform(cleanLine)
+  .pipe(z.string().min(1).max(TITLE_CHARS_MAX))
+export const Language = z.string().regex(/^[a-z]{2,3}([-_][A-Za-z]{2,4})?$/, 'expected a language such as en or en-US')
+
+export const Options = z.strictObject({
+  intro: z
+    .strictObject({
+      text: z
+        .string()
+        .max(4 * INTRO_CHARS_MAX)
+        .transform(cleanLine)
+        .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
+      voiceId: z
+        .string()
+        .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
+        .optional(),
+    })
+    .optional(),
+  /** LUFS, within what mastering services take. */
+  loudnessTarget: z.number().min(-31).max(-13).optional(),
+  /** What may be done without its provider; all that the configuration allows when absent. */
+  fallbacks: z.array(z.enum(FALLBACKS)).max(FALLBACKS.length).optional(),
+  /** Whether a fallback's result is replaced by its provider's later; true when absent. */
+  upgrade: z.boolean().optional(),
+})
+export type Options = z.infer<typeof Options>
+
+/** Fields of the document. */
+export const contentFields = {
+  schemaVersion: z.number().int(),
+  userId: z.string(),
+  title: z.string(),
+  language: z.string(),
+  options: z.looseObject(Options.shape),
+  audio: z
+    .looseObject({
+      key: z.string(),
+      contentType: z.string(),
+      /** Set once the bytes are known to be there; processing pins the object's generation. */
+      sizeBytes: z.number().optional(),
+      objectGeneration: z.string().optional(),
+      declaredBytes: z.number().optional(),
+      /** Its owner's reservation of room, until it is known what has arrived. */
+      reservation: z.string().optional(),
+    })
+    .optional(),
+  /** What its owner has said is said in it; stays, and is used in place of a transcription. */
+  handTranscript: z.looseObject({ key: z.string(), timed: z.boolean() }).optional(),
+  /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
+  recentOperations: z.array(z.string()).optional(),
+  /** Its owner has nothing left to delete; what providers keep is still to be removed. */
+  filesRemovedAtMs: z.number().optional(),
+}
+const Fields = z.object(contentFields)
+
+/** An episode as its steps see it: what its owner gave, and where the work stands. */
+export type EpisodeContent = Workflow & z.infer<typeof Fields>
+
+/** LUFS, the level podcast platforms ask for (Apple Podcasts: -16 dB LKFS +-1). */
+const LOUDNESS_TARGET_DEFAULT = -16
+
+export function loudnessTargetOf({ options }: Pick<EpisodeContent, 'options'>): number {
+  return options.loudnessTarget ?? LOUDNESS_TARGET_DEFAULT
+}

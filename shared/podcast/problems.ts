@@ -1,0 +1,28 @@
+import type { ProblemWords } from '../engine/problem.ts'
+
+/* What an episode can end with that is about its recording or its texts. */
+
+export const NOT_AUDIO: ProblemWords = {
+  code: 'not_audio',
+  message: 'This file does not contain audio we can read. Please upload a recording as mp3, m4a, wav, flac or ogg.',
+  retryable: false,
+}
+
+export const NO_SPEECH: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'We found no speech in this recording. Please check that it is the right file.',
+  retryable: false,
+}
+
+/** Another attempt would be refused again. */
+export const NOT_ACCEPTED: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'A service we depend on could not accept this recording or its settings.',
+  retryable: false,
+}
+
+export const CONTENT_DECLINED: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'A service declined this content for its own safety rules. Please change the text or the recording.',
+  retryable: false,
+}

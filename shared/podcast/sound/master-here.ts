@@ -1,0 +1,142 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+import type { Attempt } from '../../engine/attempt.ts'
+import { FallbackBusy, NoFallback } from '../../engine/failure.ts'
+import { Slots } from '../../resilience/slots.ts'
+import type { Tools } from '../tools.ts'
+import { durationSeconds } from './duration.ts'
+import { ffmpegProgram } from './ffmpeg.ts'
+import type { FfmpegOptions } from './ffmpeg.ts'
+import { masterLoudness, prependIntro } from './loudness.ts'
+import { NotAudioError } from './not-audio.ts'
+
+/** Files of a function are in its memory: recording, result and ffmpeg share 2 GiB. */
+const RECORDING_BYTES_MAX = 1024 ** 3
+/** Within the function's 540 s, with time to fetch, to store and to say how it ended. */
+const TIME_MS_MAX = 420_000
+/** The line before it; who waits longer comes back with the next attempt. */
+const LINE_MS_MAX = 60_000
+const oneAtATime = new Slots(1)
+
+const OUTPUT = 'mastered.mp3'
+
+/** What is to be mastered, and under which name the result is stored. */
+export type HereSources = {
+  readonly recordingKey: string
+  readonly recordingBytes: number
+  readonly introKey: string | undefined
+  /** Measured by the transcription. */
+  readonly recordingSeconds: number | undefined
+  readonly audioKey: string
+  readonly targetLufs: number
+}
+
+export type MasteredHere = { audioKey: string; durationSeconds: number; introSeconds: number }
+
+type HereAttempt = Pick<Attempt, 'signal' | 'tell'>
+type HereTools = Pick<Tools, 'objects' | 'ffmpegPath'>
+
+/**
+ * Recording and intro to one mp3 of even loudness (EBU R128, two passes), made in this function: no noise reduction and
+ * no leveller, which are the provider's own. @throws NoFallback, FallbackBusy
+ */
+export async function masterHere(
+  attempt: HereAttempt,
+  tools: HereTools,
+  sources: HereSources,
+): Promise<MasteredHere> {
+  const { recordingKey, recordingBytes, introKey, targetLufs } = sources
+  if (recordingBytes > RECORDING_BYTES_MAX) throw new NoFallback('the recording is too large to be mastered here')
+  const keys = [...(introKey === undefined ? [] : [introKey]), recordingKey]
+  return make(attempt, tools, sources, {
+    keys,
+    work: (folder, inputs, options) => masterLoudness(folder, { inputs, output: OUTPUT, targetLufs }, options),
+  })
+}
+
+/** Puts an intro before what is mastered already. @throws NoFallback, FallbackBusy */
+export async function addIntro(
+  attempt: HereAttempt,
+  tools: HereTools,
+  sources: HereSources & { readonly masteredKey: string },
+): Promise<MasteredHere> {
+  const { introKey, masteredKey, targetLufs } = sources
+  if (introKey === undefined) throw new Error('nothing is spoken')
+  return make(attempt, tools, sources, {
+    keys: [introKey, masteredKey],
+    work: (folder, [intro = '', mastered = ''], options) =>
+      prependIntro(folder, { intro, mastered, output: OUTPUT, targetLufs }, options),
+  })
+}
+
+/** Which stored sounds are fetched into a folder, and what is done with them there. */
+type Making = {
+  readonly keys: readonly string[]
+  readonly work: (folder: string, inputs: string[], options: FfmpegOptions) => Promise<void>
+}
+
+/** Fetches the sources, has them worked on, and stores what comes of it; once at a time, in bounded time and space. */
+async function make(
+  attempt: HereAttempt,
+  tools: HereTools,
+  sources: HereSources,
+  { keys, work }: Making,
+): Promise<MasteredHere> {
+  const leave = await enterLine(attempt.signal)
+  const folder = await mkdtemp(join(tmpdir(), 'steadycast-mastering-'))
+  const tooLong = AbortSignal.timeout(TIME_MS_MAX)
+  try {
+    const signal = AbortSignal.any([attempt.signal, tooLong])
+    attempt.tell('fetching the recording, to master it here')
+    const inputs = await fetchInputs(tools, keys, folder, signal)
+    attempt.tell('mastering it here')
+    await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal })
+    return await storeSound(tools, sources, join(folder, OUTPUT), signal)
+  } catch (error) {
+    if (tooLong.aborted && !attempt.signal.aborted) throw new NoFallback('mastering it here takes longer than it may')
+    if (error instanceof NotAudioError) throw new NoFallback('the recording cannot be read here', { cause: error })
+    throw error
+  } finally {
+    leave()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function enterLine(signal: AbortSignal): Promise<() => void> {
+  try {
+    return await oneAtATime.take(AbortSignal.any([signal, AbortSignal.timeout(LINE_MS_MAX)]))
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new FallbackBusy('another recording is being mastered here', { cause })
+  }
+}
+
+async function fetchInputs(
+  { objects }: HereTools,
+  keys: readonly string[],
+  folder: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const inputs = keys.map((_key, index) => `in${index}`)
+  for (const [index, key] of keys.entries()) {
+    const source = await objects.readStream(key)
+    await pipeline(source, createWriteStream(join(folder, `in${index}`)), { signal })
+  }
+  return inputs
+}
+
+async function storeSound(
+  { objects }: HereTools,
+  { audioKey, recordingSeconds, introKey }: HereSources,
+  path: string,
+  signal: AbortSignal,
+): Promise<MasteredHere> {
+  const seconds = await durationSeconds(createReadStream(path), 'audio/mpeg')
+  await objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
+  const introSeconds = introKey === undefined ? 0 : Math.max(0, seconds - (recordingSeconds ?? seconds))
+  return { audioKey, durationSeconds: seconds, introSeconds }
+}

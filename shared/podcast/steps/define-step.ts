@@ -1,0 +1,88 @@
+import type * as z from 'zod'
+
+import type { Attempt, Ended } from '../../engine/attempt.ts'
+import { JobEnded, StepRefused } from '../../engine/failure.ts'
+import type { StepDefinition } from '../../engine/definition.ts'
+import { artefactKey } from '../artefacts.ts'
+import type { Artefact } from '../artefacts.ts'
+import type { EpisodeContent, Fallback } from '../content.ts'
+import type { AudioSource, JobFailure, WebhookTarget } from '../ports.ts'
+import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
+import type { PortName, Tools } from '../tools.ts'
+
+/** What the demo and the documentation say of a step. */
+export type StepWords = {
+  /** What it makes, in a few words. */
+  readonly makes: string
+}
+
+/** A step of the pipeline: the engine's definition, and what the podcast adds to it. */
+export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDefinition<
+  Name,
+  Schema,
+  EpisodeContent,
+  Tools
+> & {
+  /** Providers of which port do it; absent: none. */
+  readonly port?: PortName
+  readonly fallback?: Fallback
+  readonly words: StepWords
+}
+
+export type EpisodeAttempt = Attempt<EpisodeContent>
+export type StepEnded<Schema extends z.ZodType> = Promise<Ended<z.infer<Schema>>>
+
+/** Says everything about one step; the pipeline lists it. */
+export function defineStep<const Name extends string, Schema extends z.ZodType>(
+  step: PodcastStep<Name, Schema>,
+): PodcastStep<Name, Schema> {
+  return step
+}
+
+/** The name of an artefact that this attempt makes. */
+export function keyOf({ workflow }: EpisodeAttempt, artefact: Artefact): string {
+  return artefactKey(workflow.id, workflow.generation, artefact)
+}
+
+const SOURCE_URL_SECONDS = 24 * 3600
+
+/** A stored object as a provider can be given it. */
+export function audioSource(
+  { objects }: Pick<Tools, 'objects'>,
+  { key, contentType, objectGeneration: generation }: { key: string; contentType: string; objectGeneration?: string },
+): AudioSource {
+  return {
+    contentType,
+    link: (query) =>
+      objects.signedRead(key, {
+        seconds: SOURCE_URL_SECONDS,
+        ...(query && { query }),
+        ...(generation !== undefined && { generation }),
+      }),
+    bytes: () => objects.readStream(key),
+  }
+}
+
+/** The recording that is being processed; processing has made sure that there is one. */
+export function recordingOf({ workflow: { audio } }: EpisodeAttempt): NonNullable<EpisodeContent['audio']> {
+  if (audio === undefined) throw new Error('an episode in processing without a recording')
+  return audio
+}
+
+export function recordingSource(attempt: EpisodeAttempt, tools: Pick<Tools, 'objects'>): AudioSource {
+  const { key, contentType, objectGeneration } = recordingOf(attempt)
+  return audioSource(tools, { key, contentType, ...(objectGeneration !== undefined && { objectGeneration }) })
+}
+
+/** Where the provider of an attempt calls back about its job. */
+export function webhookTarget({ workflow, provider = '', step }: EpisodeAttempt, tools: Tools): WebhookTarget {
+  return { url: tools.webhookUrl(provider, workflow.id), token: step.job?.webhookToken ?? '' }
+}
+
+const WORDS_OF_FAILURE = { not_audio: NOT_AUDIO, no_speech: NO_SPEECH, refused: NOT_ACCEPTED } as const
+
+/** A job that its provider has ended without a result, as the error that says what follows. */
+export function errorOfJob({ reason, message }: JobFailure): Error {
+  if (reason === 'ended') return new JobEnded(message)
+  return new StepRefused({ ...WORDS_OF_FAILURE[reason], technical_message: message })
+}

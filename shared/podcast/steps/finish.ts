@@ -1,0 +1,56 @@
+import type { Readable } from 'node:stream'
+import * as z from 'zod'
+
+import { resultOf } from '../../engine/definition.ts'
+import { outputKeys } from '../artefacts.ts'
+import { id3Tag, stripId3 } from '../sound/id3.ts'
+import { shiftChapters } from '../words/notes.ts'
+import { shiftTranscript, toSrt, toVtt } from '../words/transcript.ts'
+import { defineStep, keyOf } from './define-step.ts'
+import { master } from './master.ts'
+import { transcribe } from './transcribe.ts'
+import { transcriptOf } from './transcript-of.ts'
+import { write } from './write.ts'
+
+/** The durable outputs: the mastered audio with its tags, the transcript and captions on the episode's own clock. */
+export const finish = defineStep({
+  name: 'finish',
+  after: [write, master],
+  redoneWith: [transcribe, write, master],
+  kind: 'plain',
+  share: 0.1,
+  words: { makes: 'tags, captions, links' },
+  result: z.looseObject({
+    audioKey: z.string(),
+    transcriptKey: z.string(),
+    vttKey: z.string(),
+    srtKey: z.string(),
+  }),
+
+  async run(attempt, tools) {
+    const { workflow, signal } = attempt
+    const { objects } = tools
+    const mastered = resultOf(workflow, master)
+    const notes = resultOf(workflow, write)?.notes
+    if (mastered === undefined || notes === undefined) throw new Error('finishing before mastering and writing')
+    const files = outputKeys((artefact) => keyOf(attempt, artefact))
+    const tag = await id3Tag({
+      title: notes.title,
+      description: notes.description,
+      language: workflow.language,
+      durationSeconds: mastered.durationSeconds,
+      chapters: shiftChapters(notes.chapters, mastered.introSeconds),
+    })
+    const transcript = shiftTranscript(await transcriptOf(attempt, tools), Math.round(mastered.introSeconds * 1000))
+    const withTag = (await objects.readStream(mastered.audioKey)).compose(stripId3(tag))
+    const store = (key: string, content: Readable | string, contentType: string) =>
+      objects.create(key, content, contentType, signal)
+    await Promise.all([
+      store(files.audioKey, withTag, 'audio/mpeg'),
+      store(files.transcriptKey, JSON.stringify(transcript), 'application/json'),
+      store(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8'),
+      store(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8'),
+    ])
+    return { kind: 'done', result: files }
+  },
+})

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import * as z from 'zod'
+
+import { cachedVoiceKey } from '../artefacts.ts'
+import type { EpisodeContent } from '../content.ts'
+import { providerOf } from '../tools.ts'
+import { defineStep, keyOf } from './define-step.ts'
+import { transcribe } from './transcribe.ts'
+
+/** `cacheKey`: under what the same is kept for its owner's other episodes. */
+const VoiceResult = z.looseObject({ audioKey: z.string(), characters: z.number(), cacheKey: z.string().optional() })
+
+/**
+ * The spoken intro. Charges are irreversible, so the audio is stored before anything else; the same words in the same
+ * voice are spoken once for a person, and kept for their other episodes.
+ */
+export const voice = defineStep({
+  name: 'voice',
+  after: [transcribe],
+  redoneWith: [],
+  kind: 'call',
+  port: 'speakers',
+  share: 0.05,
+  words: { makes: 'spoken intro' },
+  result: VoiceResult,
+  fallback: 'voice',
+  skips: ({ options }) => options.intro === undefined,
+
+  async adopt(attempt, { objects }) {
+    const audioKey = keyOf(attempt, 'intro.mp3')
+    if ((await objects.stat(audioKey)) === undefined) return undefined
+    return { audioKey, characters: introOf(attempt.workflow).text.length }
+  },
+
+  async run(attempt, tools) {
+    const { objects } = tools
+    const speaker = providerOf(tools.speakers, attempt)
+    const { text, voiceId } = introOf(attempt.workflow)
+    const audioKey = keyOf(attempt, 'intro.mp3')
+    const cacheKey = voiceCacheKeyOf(attempt.workflow.userId, speaker.version({ voiceId }), text)
+    const known = attempt.step.anew ? undefined : await objects.stat(cacheKey)
+    if (known !== undefined) {
+      await objects.create(audioKey, await objects.readStream(cacheKey), known.contentType, attempt.signal)
+      return { kind: 'adopted', result: { audioKey, cacheKey, characters: text.length } }
+    }
+    const spoken = await speaker.speak({ text, voiceId }, attempt.call)
+    attempt.charge(spoken.cost)
+    await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
+    await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)
+    return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
+  },
+
+  async fallBack() {
+    return {
+      result: undefined,
+      degraded: 'The spoken intro is left out, because the service that speaks it was away.',
+    }
+  },
+})
+
+function introOf({ options }: Pick<EpisodeContent, 'options'>) {
+  if (options.intro === undefined) throw new Error('an intro nobody asked for')
+  return options.intro
+}
+
+/** Whose words, in which voice. */
+export function voiceCacheKeyOf(userId: string, version: string, text: string): string {
+  const digest = createHash('sha256').update(JSON.stringify([userId, version, text]))
+  return cachedVoiceKey(digest.digest('hex'))
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import * as z from 'zod'
+
+import { pause } from '../../resilience/deadline.ts'
+import type { Artefact } from '../artefacts.ts'
+import { TITLE_DEFAULT } from '../content.ts'
+import type { Material, Writer } from '../ports.ts'
+import { providerOf } from '../tools.ts'
+import type { Tools } from '../tools.ts'
+import { extractiveNotes } from '../words/extractive-notes.ts'
+import { Notes, tidyChapters } from '../words/notes.ts'
+import { cues } from '../words/transcript.ts'
+import { defineStep, keyOf } from './define-step.ts'
+import type { EpisodeAttempt } from './define-step.ts'
+import { transcribe } from './transcribe.ts'
+import { transcriptOf } from './transcript-of.ts'
+
+/** As long as a call can take, and its answer takes to be kept. */
+const WRITING_MS = 150_000
+const LOOK_AGAIN_MS = 1_000
+
+/** `cacheKey`: under what the same is kept for its owner's other episodes. */
+const WriteResult = z.looseObject({ notesKey: z.string(), notes: Notes, cacheKey: z.string().optional() })
+type WriteResult = z.infer<typeof WriteResult>
+
+/**
+ * Transcript to show notes. The call is charged each time, so its answer is stored before anything else, and the same
+ * words of the same person are asked about once.
+ */
+export const write = defineStep({
+  name: 'write',
+  after: [transcribe],
+  redoneWith: [transcribe],
+  kind: 'call',
+  port: 'writers',
+  share: 0.2,
+  words: { makes: 'title, notes, chapters' },
+  result: WriteResult,
+  fallback: 'notes',
+
+  async adopt(attempt, { objects }) {
+    const notesKey = keyOf(attempt, 'notes.json')
+    const earlier = await objects.readText(notesKey)
+    return earlier === undefined ? undefined : { notesKey, notes: Notes.parse(JSON.parse(earlier)) }
+  },
+
+  async run(attempt, tools) {
+    const writer = providerOf(tools.writers, attempt)
+    const material = await materialOf(attempt, tools)
+    const cacheKey = cacheKeyOf(attempt.workflow.userId, writer.version, material)
+    const known = attempt.step.anew ? undefined : await lookUpNotes(attempt, tools, cacheKey)
+    if (known !== undefined)
+      return { kind: 'adopted', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }) }
+    const notes = await askForNotes(attempt, tools, { writer, material, cacheKey })
+    const result = await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey })
+    await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes)
+    return { kind: 'done', result }
+  },
+
+  async fallBack(attempt, tools) {
+    const transcript = await transcriptOf(attempt, tools)
+    const { title } = attempt.workflow
+    const extracted = await extractiveNotes(transcript, title === TITLE_DEFAULT ? undefined : title)
+    const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
+    return {
+      result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),
+      degraded:
+        'The show notes were taken from the transcript as it is, because the service that writes them was away.',
+    }
+  },
+})
+
+async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Material> {
+  const { words, language, durationSeconds } = await transcriptOf(attempt, tools)
+  const passages = cues(words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text }))
+  return { title: attempt.workflow.title, language, durationSeconds, passages }
+}
+
+/** Whose notes, of what, by which model and instruction. */
+export function cacheKeyOf(userId: string, version: string, material: Material): string {
+  return createHash('sha256').update(JSON.stringify([userId, version, material])).digest('hex')
+}
+
+/** Notes of the same words: those that are there, or that another episode's worker is getting just now. */
+async function lookUpNotes(
+  attempt: EpisodeAttempt,
+  { notesCache }: Tools,
+  cacheKey: string,
+): Promise<Notes | undefined> {
+  for (;;) {
+    const found = await notesCache.reserve(cacheKey, attempt.workflow.id, WRITING_MS)
+    if (found.kind === 'found') return found.notes
+    if (found.kind === 'ours') return undefined
+    attempt.tell('waiting for the same notes, which are being written')
+    await pause(Math.min(LOOK_AGAIN_MS, Math.max(1, found.untilMs - attempt.nowMs())), attempt.signal)
+  }
+}
+
+async function askForNotes(
+  attempt: EpisodeAttempt,
+  { notesCache }: Tools,
+  { writer, material, cacheKey }: { writer: Writer; material: Material; cacheKey: string },
+): Promise<Notes> {
+  try {
+    const { notes, cost } = await writer.writeNotes(material, attempt.call)
+    attempt.charge(cost)
+    return { ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) }
+  } catch (error) {
+    await notesCache.forget(cacheKey)
+    throw error
+  }
+}
+
+async function storeNotes(
+  attempt: EpisodeAttempt,
+  { objects }: Tools,
+  { artefact, notes, cacheKey }: { artefact: Artefact; notes: Notes; cacheKey?: string },
+): Promise<WriteResult> {
+  const notesKey = keyOf(attempt, artefact)
+  await objects.create(notesKey, JSON.stringify(notes), 'application/json', attempt.signal)
+  return { notesKey, notes, ...(cacheKey !== undefined && { cacheKey }) }
+}

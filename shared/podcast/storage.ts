@@ -1,0 +1,51 @@
+import type { Readable } from 'node:stream'
+
+import type { Notes } from './words/notes.ts'
+
+/* What the podcast needs of object storage and of caches; implemented in shared/store. */
+
+export type ObjectStat = { generation: string; sizeBytes: number; contentType: string }
+export type StoredObject = { key: string; generation: string; createdAtMs: number }
+export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
+
+/** Artefacts. Every write is create-once: an object never changes under a reader. */
+export type Objects = {
+  /** Begins to load what it needs; call it when the function is sure to need it. */
+  preload(): void
+  /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
+  create(
+    key: string,
+    content: Readable | Buffer | string,
+    contentType: string,
+    signal?: AbortSignal,
+  ): Promise<ObjectStat>
+  /** @returns undefined when there is no such object */
+  stat(key: string): Promise<ObjectStat | undefined>
+  /** A small object whole, as text. @returns undefined when there is no such object */
+  readText(key: string): Promise<string | undefined>
+  readStream(key: string): Promise<Readable>
+  /** A link that downloads the object, pinned to one version of it when asked. */
+  signedRead(
+    key: string,
+    options: { seconds: number; generation?: string; downloadName?: string; query?: Record<string, string> },
+  ): Promise<string>
+  /** A link through which one object of that type and size can be created, once. */
+  signedUpload(key: string, contentType: string, sizeBytes: number, seconds: number): Promise<SignedUpload>
+  /** What lies under a prefix: at most `most` objects, the first by name. */
+  list(prefix: string, most: number): Promise<StoredObject[]>
+  /** Removes that version of an object; one that is not there, or is another by now, is left alone. */
+  remove(object: Pick<StoredObject, 'key' | 'generation'>): Promise<void>
+  removeAll(prefix: string): Promise<void>
+}
+
+/** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
+export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
+
+/** Show notes by what they were made of, so that the same words are not paid for twice. */
+export type NotesCache = {
+  /** Looks for notes, or says that this episode is about to write them: others wait for the result. */
+  reserve(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes>
+  keep(key: string, episodeId: string, notes: Notes): Promise<void>
+  /** Lets others write what we could not, or removes what its owner has deleted. */
+  forget(key: string): Promise<void>
+}

@@ -1,0 +1,31 @@
+import type { Change, WorkflowStore } from '../engine/ports.ts'
+import type { Episode, EpisodeStatus } from './episode.ts'
+
+/* What the podcast needs of storage; implemented in shared/store. */
+
+export type PageQuery = {
+  userId: string
+  status?: EpisodeStatus | undefined
+  pageSize: number
+  pageToken?: string | undefined
+}
+
+/** `reservations` of its owner's usage are over with the change. */
+export type EpisodeChange = Change<Episode> & { readonly reservations?: readonly (string | undefined)[] }
+
+export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
+  /** Begins to load what it needs; call it when the function is sure to need it. */
+  preload(): void
+  /** @returns false when the id is taken */
+  create(episode: Episode): Promise<boolean>
+  read(id: string): Promise<Episode | undefined>
+  /** WorkflowStore's `move`, with what a change does to its owner's reservations. */
+  move<Decision extends EpisodeChange>(
+    id: string,
+    decide: (episode: Episode, nowMs: number) => Decision,
+    seen?: { readonly workflow: Episode; readonly version: unknown },
+  ): Promise<Decision | undefined>
+  /** A person's episodes, newest first. The token is where the last page ended. */
+  page(query: PageQuery): Promise<{ episodes: Episode[]; nextPageToken?: string }>
+  remove(id: string): Promise<void>
+}

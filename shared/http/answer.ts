@@ -1,5 +1,5 @@
 import type { Answer, Exchange } from './exchange.ts'
-import { passed } from './passing-bytes.ts'
+import { countPassing } from './forced-collection/forced-collection.ts'
 
 /** So much of a body that nobody wants is read to the end, so that its connection can be used again. */
 const READ_AWAY_BYTES = 64 * 1024
@@ -52,7 +52,7 @@ export async function readAway(request: Exchange['request']): Promise<void> {
     }
     const count = (chunk: Buffer) => {
       bytes += chunk.length
-      passed(chunk.length)
+      countPassing(chunk.length)
       if (bytes > LINGER_BYTES) done()
     }
     const timer = setTimeout(done, LINGER_MS)

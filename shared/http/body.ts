@@ -7,8 +7,8 @@ import { Slots } from '../resilience/slots.ts'
 import type { Parts } from '../telemetry/scope.ts'
 import { inflated } from './content-encoding.ts'
 import type { EndpointRow } from './endpoint-row.ts'
-import { passed } from './passing-bytes.ts'
-import type { Arrival } from './server.ts'
+import { countPassing } from './forced-collection/forced-collection.ts'
+import type { Arrival } from './arrival.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -113,7 +113,7 @@ export class RequestBody {
 
   #count(chunk: Buffer): void {
     this.#receivedBytes += chunk.length
-    passed(chunk.length)
+    countPassing(chunk.length)
   }
 
   #begin(): void {

@@ -20,7 +20,7 @@ import type { Operation } from './operation.ts'
 import { plainAnswer } from './plain-answer.ts'
 import { enter } from './process-end.ts'
 import { routeCheck } from './route.ts'
-import type { Serve } from './server.ts'
+import type { Serve } from './arrival.ts'
 import { shutdownCheck, timeLimit } from './time-limit.ts'
 import { timing } from './timing.ts'
 

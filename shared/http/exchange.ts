@@ -14,7 +14,7 @@ import type { IdempotencyRecords } from './idempotency.ts'
 import type { Identity, TokenVerifier } from './identity.ts'
 import { newOperationId } from './operation.ts'
 import type { Operation } from './operation.ts'
-import type { Arrival } from './server.ts'
+import type { Arrival } from './arrival.ts'
 
 /** What a handler answers; the edge turns it into bytes. */
 export type Answer = {

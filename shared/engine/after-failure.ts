@@ -1,0 +1,119 @@
+import { equalJitterMs } from '../resilience/backoff.ts'
+import type { StepKind } from './definition.ts'
+import type { Failure } from './failure.ts'
+import { ATTEMPTS_MAX } from './limits.ts'
+import type { EngineSettings } from './limits.ts'
+import type { CallEnd, Outcome } from './outcome.ts'
+import { ATTEMPTS_EXHAUSTED, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
+import type { Step } from './workflow.ts'
+
+/** How a service that cannot be used is come back to. */
+export const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
+/** A breaker says when to come back; everybody hears the same, so a little is added for each alone. */
+const REJECTED_JITTER_MS = 2_000
+const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
+
+/** An attempt that has failed, and all that what follows depends on. */
+export type FailedAttempt = {
+  readonly failure: Failure
+  readonly kind: StepKind
+  /** The provider it went to, and whether configuration has another that this step has not given up on. */
+  readonly provider: string | undefined
+  readonly hasNextProvider: boolean
+  /** As it was claimed. */
+  readonly step: Step
+  /** A paid call of this attempt has gone through. */
+  readonly wasCharged: boolean
+  /** Owner and configuration allow the step's fallback, and nothing has shown that there is none. */
+  readonly mayFallBack: boolean
+  /** The attempt is to replace a fallback's result: nobody waits for it. */
+  readonly isUpgrade: boolean
+  readonly startedAtMs: number
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly errorId: string
+}
+
+/** What follows: an outcome, or the fallback, and the outcome should that turn out not to be had. */
+export type Decision =
+  | { readonly next: 'settle'; readonly outcome: Outcome }
+  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly otherwise: Outcome }
+
+/** What follows from an attempt's failure: waiting for a service, another attempt or provider, the fallback, or the end. */
+export function afterFailure(
+  attempt: FailedAttempt,
+  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
+  nowMs: number,
+): Decision {
+  const { failure } = attempt
+  switch (failure.kind) {
+    case 'away':
+      return afterAbsence(attempt, failure, settings, nowMs)
+    case 'refused': {
+      const call = callEnd(attempt, failure.ambiguous)
+      if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
+      return settleAs({ kind: 'failed', problem: problemOf(failure.words, attempt.errorId), call })
+    }
+    case 'jobEnded':
+      return afterTrial(attempt, 'ended', 'drop')
+    case 'unexpected':
+      return afterTrial(attempt, callEnd(attempt, failure.ambiguous), 'keep')
+  }
+}
+
+function afterAbsence(
+  attempt: FailedAttempt,
+  failure: Extract<Failure, { kind: 'away' }>,
+  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
+  nowMs: number,
+): Decision {
+  const { step, random, errorId, provider } = attempt
+  const { service, sent, retryAfterMs } = failure
+  const problem = problemOf(unavailableNow(failure.technical), errorId)
+  const call = sent || attempt.wasCharged ? callEnd(attempt, failure.ambiguous) : 'unsent'
+  const isProvider = service === provider
+  // What there is stays as it is while the provider is away: nobody waits for an upgrade.
+  if (attempt.isUpgrade && isProvider) return settleAs({ kind: 'failed', problem, call })
+
+  const mayGoOn = isProvider && (attempt.mayFallBack || attempt.hasNextProvider)
+  // A call may have hung for long before it was known that the provider cannot be used.
+  const sinceMs = step.unavailable?.sinceMs ?? (mayGoOn ? attempt.startedAtMs : nowMs)
+  if (nowMs - sinceMs > settings.deadlineMs)
+    return settleAs({ kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call })
+
+  const backoffMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, random)
+  const pauseMs = sent ? Math.max(retryAfterMs, backoffMs) : retryAfterMs + random() * REJECTED_JITTER_MS
+  // Whoever may go on without the provider is not kept waiting for it any longer.
+  const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
+  const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
+  const waiting: Outcome = { kind: 'waiting', service, afterMs, sinceMs, problem, call, noFallback: undefined }
+  if (!mayGoOn || goesOnAfterMs > 0) return settleAs(waiting)
+  if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
+  return { next: 'fallBack', call, otherwise: waiting }
+}
+
+/** Another attempt may succeed, as long as there are any left. */
+function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop'): Decision {
+  const { step, random, errorId } = attempt
+  const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, random)
+  if (step.attempt < ATTEMPTS_MAX) return settleAs({ kind: 'tryAgain', afterMs, call, job })
+  if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
+  const exhausted: Outcome = { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call }
+  return attempt.mayFallBack ? { next: 'fallBack', call, otherwise: exhausted } : settleAs(exhausted)
+}
+
+function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {
+  return hasNextProvider && !isUpgrade
+}
+
+function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd): Outcome {
+  return { kind: 'nextProvider', provider, call }
+}
+
+function callEnd({ wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {
+  return wasCharged || ambiguous ? 'ambiguous' : 'ended'
+}
+
+function settleAs(outcome: Outcome): Decision {
+  return { next: 'settle', outcome }
+}

@@ -1,0 +1,98 @@
+import type * as z from 'zod'
+
+import type { Attempt, Ended } from './attempt.ts'
+import type { GenerationView, Workflow } from './workflow.ts'
+
+/** `job`: started once and asked for until it ends; `call`: one request, charged each time; `plain`: ours alone. */
+export type StepKind = 'job' | 'call' | 'plain'
+
+/** What the engine must know of a step to move a workflow; its code is not needed for that. */
+export type StepPlan<Name extends string = string> = {
+  readonly name: Name
+  /** It starts when all of these are done or skipped. */
+  readonly after: readonly StepPlan[]
+  /** It is done again when one of these is; the others it only waits for. */
+  readonly redoneWith: readonly StepPlan[]
+  readonly kind: StepKind
+  /** Of the workflow's progress; all shares add up to 1. */
+  readonly share: number
+  /** Passed over where this says so. */
+  skips?(workflow: Workflow): boolean
+  /** Whether this workflow needs a provider for it at all; true when absent. */
+  needsProvider?(view: GenerationView): boolean
+  /** Its provider can be told to stop a job, and is when the workflow is cancelled. */
+  readonly stoppable?: boolean
+  /** By what name owners allow or forbid doing without the provider; absent: it cannot be done without. */
+  readonly fallback?: string
+}
+
+/** What a step makes without its provider, and in words for its owner what it lacks. */
+export type FallbackResult<Result> = { readonly result: Result | undefined; readonly degraded: string }
+
+/**
+ * A step: everything about it in one place.
+ * @typeParam W what of the workflow its code reads
+ * @typeParam Tools what its code uses of the world
+ */
+export type StepDefinition<
+  Name extends string = string,
+  Schema extends z.ZodType = z.ZodType,
+  W extends Workflow = Workflow,
+  Tools = unknown,
+> = StepPlan<Name> & {
+  /** Of the result that the workflow keeps. */
+  readonly result: Schema
+  run(attempt: Attempt<W>, tools: Tools): Promise<Ended<z.infer<Schema>>>
+  /** Finds what an attempt that was not heard of again has left; undefined when it left nothing. */
+  adopt?(attempt: Attempt<W>, tools: Tools): Promise<z.infer<Schema> | undefined>
+  /** Does without the provider. @throws NoFallback, FallbackBusy */
+  fallBack?(attempt: Attempt<W>, tools: Tools): Promise<FallbackResult<z.infer<Schema>>>
+}
+
+/** The steps of a workflow in the order a person reads them. */
+export type Pipeline = readonly StepPlan[]
+
+/** @throws Error for a plan that cannot work: it says what is wrong with it */
+export function definePipeline<const Steps extends Pipeline>(steps: Steps): Steps {
+  for (const [index, { name, after, redoneWith }] of steps.entries()) {
+    const earlier: Pipeline = steps.slice(0, index)
+    if (earlier.some((step) => step.name === name)) throw new Error(`two steps are called ${name}`)
+    for (const other of after)
+      if (!earlier.includes(other)) throw new Error(`${name} waits for ${other.name}, which does not come before it`)
+    for (const other of redoneWith)
+      if (!earlier.includes(other)) throw new Error(`${name} is done again with ${other.name}, which comes later`)
+  }
+  const shares = steps.reduce((sum, { share }) => sum + share, 0)
+  if (Math.abs(shares - 1) > 1e-9) throw new Error(`shares of progress add up to ${shares}`)
+  return steps
+}
+
+export function planOf(pipeline: Pipeline, name: string): StepPlan {
+  const plan = pipeline.find((step) => step.name === name)
+  if (plan === undefined) throw new Error(`no step is called ${name}`)
+  return plan
+}
+
+/** The step itself and all that wait for it, directly or not. */
+export function followersOf(pipeline: Pipeline, first: string): ReadonlySet<string> {
+  return closure(pipeline, first, ({ after }) => after)
+}
+
+/** The step itself and all that have to be done again for another result of it. */
+export function redoSetOf(pipeline: Pipeline, first: string): ReadonlySet<string> {
+  return closure(pipeline, first, ({ redoneWith }) => redoneWith)
+}
+
+function closure(pipeline: Pipeline, first: string, links: (step: StepPlan) => readonly StepPlan[]) {
+  const names = new Set([first])
+  for (const step of pipeline) if (links(step).some(({ name }) => names.has(name))) names.add(step.name)
+  return names
+}
+
+/** The result of a step, as far as there is one. */
+export function resultOf<Schema extends z.ZodType>(
+  { results }: Pick<Workflow, 'results'>,
+  { name }: { readonly name: string; readonly result: Schema },
+): z.infer<Schema> | undefined {
+  return results[name] as z.infer<Schema> | undefined
+}

@@ -1,0 +1,165 @@
+import type * as z from 'zod'
+
+import { afterFailure } from './after-failure.ts'
+import type { FailedAttempt } from './after-failure.ts'
+import type { Attempt, Ended } from './attempt.ts'
+import { planOf } from './definition.ts'
+import type { StepDefinition } from './definition.ts'
+import { NoFallback } from './failure.ts'
+import type { Lease } from './lease.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
+import type { CallEnd, Cost, Outcome } from './outcome.ts'
+import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
+import type { Claimed, RunnerOptions } from './runner-options.ts'
+import { stepOf } from './workflow.ts'
+import type { GenerationView, Workflow } from './workflow.ts'
+
+/** The work of one attempt under its lease: the code of the step, and what follows when that fails. */
+export class Execution<W extends Workflow, Tools> {
+  readonly attempt: Attempt<W>
+  readonly #options: RunnerOptions<W, Tools>
+  readonly #claimed: Claimed<W>
+  readonly #definition: StepDefinition<string, z.ZodType, W, Tools>
+  readonly #startedAtMs: number
+  #cost: Cost | undefined
+
+  constructor(options: RunnerOptions<W, Tools>, claimed: Claimed<W>, lease: Lease<W>, requestSignal: AbortSignal) {
+    const { fence, moved, provider, resumesIntent, nowMs } = claimed
+    const signal = AbortSignal.any([requestSignal, lease.signal])
+    this.#options = options
+    this.#claimed = claimed
+    this.#definition = planOf(options.pipeline, fence.step) as StepDefinition<string, z.ZodType, W, Tools>
+    this.#startedAtMs = nowMs()
+    this.attempt = {
+      workflow: moved.next,
+      name: fence.step,
+      step: stepOf(moved.next, fence.step),
+      provider: provider?.name,
+      signal,
+      call: {
+        signal,
+        correlationId: moved.next.id,
+        random: options.random,
+        stillEntitled: () => lease.requireEntitlement(),
+      },
+      resumesIntent,
+      nowMs,
+      charge: (cost) => void (this.#cost = cost),
+      tell: (activity) => lease.tell(activity),
+      recordJob: (job) => lease.record(job),
+    }
+  }
+
+  /** What the attempt has cost so far; undefined when nothing was charged. */
+  get cost(): Cost | undefined {
+    return this.#cost
+  }
+
+  /**
+   * The result: what an earlier attempt left, else the provider's, else what can be had without it.
+   * @throws whatever stops the work before its end: a lost lease, the end of the request
+   */
+  async work(): Promise<Outcome> {
+    const { attempt } = this
+    const { tools, settings, tell, newId } = this.#options
+    try {
+      const found = attempt.resumesIntent ? await this.#definition.adopt?.(attempt, tools) : undefined
+      if (found !== undefined) return { kind: 'adopted', result: found }
+      if (this.#claimed.todo === 'run') return this.#outcomeOf(await this.#definition.run(attempt, tools))
+    } catch (error) {
+      if (attempt.signal.aborted) throw error
+      const failed = this.#describe(error)
+      if (failed.failure.kind !== 'away')
+        tell('ERROR', 'step.attempt_failed', { ...this.#fields, attempt: attempt.step.attempt, error })
+      const decision = afterFailure(failed, settings, attempt.nowMs())
+      return decision.next === 'settle' ? decision.outcome : this.#fallBack(decision.call, decision.otherwise)
+    }
+    const problem = problemOf(ATTEMPTS_EXHAUSTED, newId())
+    return this.#fallBack('unknown', { kind: 'failed', problem, call: 'unknown' })
+  }
+
+  /** What follows from an error where neither a fallback nor another provider is to be had. */
+  settleFailure(error: unknown): Outcome {
+    const failed = { ...this.#describe(error), mayFallBack: false, hasNextProvider: false }
+    const decision = afterFailure(failed, this.#options.settings, this.attempt.nowMs())
+    return decision.next === 'settle' ? decision.outcome : decision.otherwise
+  }
+
+  #outcomeOf(ended: Ended<unknown>): Outcome {
+    switch (ended.kind) {
+      case 'done':
+        this.#cost ??= ended.cost
+        return { kind: 'done', result: ended.result, by: ended.by, degraded: ended.degraded }
+      case 'adopted':
+        return ended
+      case 'degraded':
+        return this.#fellBack(ended, 'unknown')
+      case 'polling':
+        return { kind: 'polling', afterMs: ended.afterMs, activity: ended.activity }
+    }
+  }
+
+  /** Does without the provider, or says what follows where that cannot be had. */
+  async #fallBack(call: CallEnd, otherwise: Outcome): Promise<Outcome> {
+    const { attempt } = this
+    const { tools, tell } = this.#options
+    const fields = { ...this.#fields, provider: attempt.provider }
+    try {
+      if (this.#definition.fallBack === undefined) throw new NoFallback('there is none for this step')
+      const made = await this.#definition.fallBack(attempt, tools)
+      tell('NOTICE', 'step.fell_back', fields)
+      return this.#fellBack(made, call)
+    } catch (error) {
+      if (attempt.signal.aborted) throw error
+      const failed = this.settleFailure(error)
+      // Storage that is away comes back, and so does room; whatever else went wrong would go wrong again.
+      if (failed.kind === 'waiting') return { ...failed, call }
+      tell('WARNING', 'step.no_fallback', { ...fields, error })
+      const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
+      if (otherwise.kind === 'waiting') return { ...otherwise, noFallback: reason }
+      return error instanceof NoFallback || attempt.step.attempt >= ATTEMPTS_MAX ? otherwise : failed
+    }
+  }
+
+  #fellBack(made: { readonly result: unknown; readonly degraded: string }, call: CallEnd): Outcome {
+    const { step, workflow } = this.attempt
+    const { wantsUpgrade, settings } = this.#options
+    // One repeat of a call whose end nobody saw is all that may ever be made.
+    const mayAskAgain = step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
+    const upgradeAfterMs = mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
+    return { kind: 'fellBack', result: made.result, degraded: made.degraded, call, upgradeAfterMs }
+  }
+
+  #describe(error: unknown): FailedAttempt {
+    const { explain, providersOf, random, newId, allowsFallback } = this.#options
+    const { workflow, name, step, provider } = this.attempt
+    const passedOver = [...(step.passedOver ?? []), provider]
+    return {
+      failure: explain(error),
+      kind: this.#claimed.provider?.kind ?? 'plain',
+      provider,
+      hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.includes(other.name)),
+      step,
+      wasCharged: this.#cost !== undefined,
+      mayFallBack: mayFallBack(workflow, this.#definition, allowsFallback),
+      isUpgrade: workflow.replaces !== undefined,
+      startedAtMs: this.#startedAtMs,
+      random,
+      errorId: newId(),
+    }
+  }
+
+  get #fields() {
+    return { workflowId: this.attempt.workflow.id, step: this.attempt.name }
+  }
+}
+
+/** Whether a step may do without its provider: owner, configuration and workflow all have a say. */
+export function mayFallBack<W extends Workflow>(
+  view: GenerationView<W>,
+  { name, fallback }: { readonly name: string; readonly fallback?: string },
+  allows: (workflow: W, fallback: string) => boolean,
+): boolean {
+  if (fallback === undefined || view.replaces !== undefined || stepOf(view, name).noFallback !== undefined) return false
+  return allows(view, fallback)
+}

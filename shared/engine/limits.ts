@@ -1,0 +1,26 @@
+/** Share of a lease after which it is renewed: two renewals may fail before it runs out. */
+export const HEARTBEAT_SHARE = 0.3
+/** Share of a lease in which its holder sends requests; the rest is for clocks that do not agree. */
+export const ENTITLED_SHARE = 0.75
+/** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
+export const ATTEMPTS_MAX = 5
+/** A paid call whose end nobody saw may be repeated this often. */
+export const AMBIGUOUS_REPEATS_MAX = 1
+
+/** What of the engine's behaviour is configured; all in ms. */
+export type EngineSettings = {
+  /** A worker that was not heard of for this long has lost its step. */
+  readonly stepLeaseMs: number
+  /** A step is stalled so long after its lease ended, or after it should have been looked at. */
+  readonly stalledStepMs: number
+  /** A workflow is stuck after so long without progress. */
+  readonly stuckAfterMs: number
+  /** A step waits so long for a service that cannot be used. */
+  readonly deadlineMs: number
+  /** What a workflow does not refer to is removed at this age. */
+  readonly orphanAgeMs: number
+  /** A step whose provider cannot be used goes on without it after so long. */
+  readonly fallbackAfterMs: number
+  /** How soon a fallback's result is asked for again at its provider, at first. */
+  readonly upgradeAfterMs: number
+}

@@ -1,0 +1,192 @@
+import type { Pipeline } from '../definition.ts'
+import type { Due, Seen, TaskQueue, Tell, WorkflowStore } from '../ports.ts'
+import { enqueueAll } from '../enqueue.ts'
+import type { Workflow } from '../workflow.ts'
+import { decideSweep, needsEvidence } from './decide.ts'
+import type { Evidence, SweepDecision } from './decide.ts'
+import type { SweepRules } from './due.ts'
+
+const PAGE_SIZE = 100
+const AT_ONCE = 8
+/** No new page is begun after this; what is left is still due for the next sweep. */
+const BUDGET_MS = 50_000
+/** How many decisions an answer and a record hold; the counts are of all. */
+const DECISIONS_MAX = 500
+/** A document that cannot be read, or failed, must not be at the head of every sweep. */
+const FAILED_PAUSE_MS = 600_000
+
+/** What a sweep is given: everything of the world that it uses. */
+export type SweepOptions<W extends Workflow> = {
+  readonly pipeline: Pipeline
+  readonly store: WorkflowStore<W>
+  readonly queue: TaskQueue
+  readonly rules: SweepRules
+  readonly now: () => number
+  readonly newId: () => string
+  readonly tell: Tell
+  /** The last step's result, if every part of it is in storage. */
+  readonly findLastResult: (workflow: W) => Promise<unknown>
+  /** Ends a deletion that was begun. */
+  readonly remove: (workflowId: string, signal: AbortSignal) => Promise<void>
+  /** Rids a workflow that has ended of what it does not refer to. */
+  readonly tidy: (workflowId: string, signal: AbortSignal) => Promise<void>
+  readonly save: (sweepId: string, record: object, nowMs: number) => Promise<void>
+}
+
+export type SweepEntry = {
+  episodeId: string
+  step: string | null
+  action: 'none' | 'requeue' | 'finish' | 'error'
+  reason: string
+  /** How long it had been due when it was found, in seconds. */
+  detectedAfterSeconds?: number
+}
+
+export type SweepReport = {
+  sweepId: string
+  checked: number
+  /** Workflows that something was done about. */
+  stuck: number
+  requeued: number
+  finished: number
+  markedError: number
+  /** Fallbacks' results whose provider is asked for better ones, or not any more. */
+  upgraded: number
+  /** Deleted workflows removed for good, and ended ones rid of what they do not refer to. */
+  cleaned: number
+  failed: number
+  dryRun: boolean
+  /** Time was up, and the next sweep goes on. */
+  more: boolean
+  episodes: SweepEntry[]
+}
+
+/**
+ * Looks at every workflow that is due, each on its own: one that fails stops none of the others. A sweep that dies
+ * half-way has done some of them, and the next does the rest; two at once decide on the same documents by
+ * compare-and-set, and the second finds nothing left to do.
+ */
+export async function sweep<W extends Workflow>(
+  options: SweepOptions<W>,
+  { dryRun }: { readonly dryRun: boolean },
+  signal: AbortSignal,
+): Promise<SweepReport> {
+  const { store, now, newId, tell, save } = options
+  const startedAtMs = now()
+  const report = emptyReport(`${sortableTime(startedAtMs)}-${newId().slice(0, 8)}`, dryRun)
+  for await (const page of store.due(startedAtMs, PAGE_SIZE)) {
+    const queue = page.values()
+    const lane = async () => {
+      for (const due of queue) await lookAt(options, due, report, signal)
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, lane))
+    report.more = page.length === PAGE_SIZE && (now() - startedAtMs > BUDGET_MS || signal.aborted)
+    if (report.more) break
+  }
+  const { episodes, ...counts } = report
+  const tookMs = now() - startedAtMs
+  tell(report.failed > 0 ? 'WARNING' : 'INFO', 'sweep.ended', { ...counts, tookMs })
+  if (!dryRun) await save(report.sweepId, { ...counts, startedAtMs, tookMs, episodes }, now())
+  return report
+}
+
+function emptyReport(sweepId: string, dryRun: boolean): SweepReport {
+  const counts = { checked: 0, stuck: 0, requeued: 0, finished: 0, markedError: 0, upgraded: 0, cleaned: 0, failed: 0 }
+  return { sweepId, ...counts, dryRun, more: false, episodes: [] }
+}
+
+function sortableTime(timeMs: number): string {
+  return new Date(timeMs).toISOString().replaceAll(/[:.]/g, '-')
+}
+
+async function lookAt<W extends Workflow>(
+  options: SweepOptions<W>,
+  due: Due<W>,
+  report: SweepReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { now, tell } = options
+  report.checked++
+  try {
+    if (due.seen === undefined) throw new Error('the document is not an episode as we know it')
+    const decision = report.dryRun
+      ? await decideAlone(options, due.seen.workflow)
+      : await carryOut(options, due.seen, report.sweepId, signal)
+    addToReport(options, report, { id: due.id, decision })
+  } catch (error) {
+    report.failed++
+    tell('ERROR', 'sweep.failed', { sweepId: report.sweepId, workflowId: due.id, error })
+    const reason = 'this episode could not be swept; see the log'
+    addEntry(report, { episodeId: due.id, step: null, action: 'none', reason })
+    if (!report.dryRun) await due.postpone(now() + FAILED_PAUSE_MS).catch(() => undefined)
+  }
+}
+
+async function decideAlone<W extends Workflow>(options: SweepOptions<W>, workflow: W): Promise<SweepDecision<W>> {
+  const { pipeline, rules, now, newId } = options
+  const evidence = await findEvidence(options, workflow)
+  return decideSweep(workflow, { pipeline, rules, evidence, errorId: newId() }, now())
+}
+
+async function carryOut<W extends Workflow>(
+  options: SweepOptions<W>,
+  seen: Seen<W>,
+  sweepId: string,
+  signal: AbortSignal,
+): Promise<SweepDecision<W>> {
+  const { store, queue, pipeline, rules, newId } = options
+  const { id } = seen.workflow
+  const context = { pipeline, rules, evidence: await findEvidence(options, seen.workflow), errorId: newId() }
+  const landed = await store.move(
+    id,
+    (workflow, nowMs) => {
+      const decision = decideSweep(workflow, context, nowMs)
+      if (decision.kind !== 'move') return { decision }
+      const why = decision.cures.map(({ reason }) => reason).join('; ')
+      return { decision, next: decision.moved.next, cause: { by: `sweep ${sweepId}`, why } }
+    },
+    seen,
+  )
+  const decision: SweepDecision<W> = landed?.decision ?? { kind: 'none', reason: 'it is gone' }
+  if (decision.kind === 'move') await enqueueAll(queue, id, decision.moved.tasks)
+  if (decision.kind === 'remove') await options.remove(id, signal)
+  if (decision.kind === 'tidy') await options.tidy(id, signal)
+  return decision
+}
+
+async function findEvidence<W extends Workflow>(options: SweepOptions<W>, workflow: W): Promise<Evidence> {
+  const { pipeline, rules, now, findLastResult } = options
+  if (!needsEvidence(pipeline, workflow, rules, now())) return { lastResult: undefined }
+  return { lastResult: await findLastResult(workflow) }
+}
+
+const COUNTS = { requeue: 'requeued', finish: 'finished', error: 'markedError' } as const
+
+function addToReport<W extends Workflow>(
+  { tell }: Pick<SweepOptions<W>, 'tell'>,
+  report: SweepReport,
+  { id: episodeId, decision }: { id: string; decision: SweepDecision<W> },
+): void {
+  if (decision.kind === 'remove' || decision.kind === 'tidy') report.cleaned++
+  if (decision.kind !== 'move')
+    return addEntry(report, { episodeId, step: null, action: 'none', reason: decision.reason })
+  if (decision.cures.some(({ action }) => action !== 'upgrade')) report.stuck++
+  for (const { step, action, reason, overdueMs } of decision.cures) {
+    const detectedAfterSeconds = Math.round(overdueMs / 100) / 10
+    if (action === 'upgrade') {
+      // Nothing is wrong with a workflow that is upgraded.
+      report.upgraded++
+      addEntry(report, { episodeId, step, action: 'none', reason, detectedAfterSeconds })
+      continue
+    }
+    report[COUNTS[action]]++
+    const entry = { episodeId, step, action, reason, detectedAfterSeconds }
+    addEntry(report, entry)
+    const { sweepId, dryRun } = report
+    tell(action === 'error' ? 'ERROR' : 'NOTICE', 'sweep.decided', { sweepId, dryRun, ...entry })
+  }
+}
+
+function addEntry(report: SweepReport, entry: SweepEntry): void {
+  if (report.episodes.length < DECISIONS_MAX) report.episodes.push(entry)
+}

@@ -1,0 +1,114 @@
+import { planOf } from '../definition.ts'
+import type { Pipeline, StepKind, StepPlan } from '../definition.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from '../limits.ts'
+import { ATTEMPTS_EXHAUSTED, problemOf } from '../problem.ts'
+import type { StepTask } from '../task.ts'
+import { stepOf, without } from '../workflow.ts'
+import type { GenerationView, Step, Workflow } from '../workflow.ts'
+import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
+import type { Fence, Moved } from './moved.ts'
+
+/** A provider that a step may go to, and whether it does jobs or calls. */
+export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
+
+/** A worker asks for the step that its task names. */
+export type ClaimEvent = {
+  readonly task: StepTask
+  /** Random: names the attempt. */
+  readonly token: string
+  readonly leaseMs: number
+  /** In order of preference. */
+  readonly providers: readonly ProviderChoice[]
+  /** The job there will be, should there be none. */
+  readonly newJob: { readonly key: string; readonly webhookToken: string }
+  /** Of the error it may have to end with. */
+  readonly errorId: string
+  /** Whether a step whose provider has had all its attempts may still do without it. */
+  readonly mayFallBack: boolean
+}
+
+export type Claim<W extends Workflow> =
+  | {
+      kind: 'claimed'
+      moved: Moved<W>
+      fence: Fence
+      provider: ProviderChoice | undefined
+      resumesIntent: boolean
+      /** `fallBack`: the provider has had all its attempts, and only the fallback is left. */
+      todo: 'run' | 'fallBack'
+    }
+  | { kind: 'gaveUp'; moved: Moved<W> }
+  /** The task is of no use any more; `tasks` are what it led to, which may never have been enqueued. */
+  | { kind: 'stale'; reason: string; tasks: StepTask[] }
+  | { kind: 'busy'; untilMs: number }
+
+export function claim<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: GenerationView<W>,
+  event: ClaimEvent,
+  nowMs: number,
+): Claim<GenerationView<W>> {
+  const { task, token, mayFallBack } = event
+  const reason = reasonOfStaleness(workflow, task)
+  if (reason !== undefined) return { kind: 'stale', reason, tasks: outstandingTasks(workflow, task.generation) }
+  const step = stepOf(workflow, task.step)
+  const heldUntilMs = Math.max(step.lease?.untilMs ?? 0, step.job?.openUntilMs ?? 0)
+  if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
+
+  const provider = chooseProvider(planOf(pipeline, task.step), workflow, step, event.providers)
+  const asksForJob = step.job?.providerJobId !== undefined
+  const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
+  const paid = provider?.kind === 'call' ? countCall(step) : undefined
+  const spent = attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
+  const fallsBack = spent && mayFallBack && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
+  if (spent && !fallsBack) {
+    const problem = problemOf(ATTEMPTS_EXHAUSTED, event.errorId)
+    return { kind: 'gaveUp', moved: fail(workflow, task.step, problem, nowMs) }
+  }
+  const isProgress = !(step.state === 'waiting' && asksForJob && !step.unavailable)
+  const claimed: Step = {
+    ...without(step, 'nextCheckAtMs'),
+    state: 'running',
+    attempt: Math.max(1, attempt),
+    startedAtMs: step.startedAtMs ?? nowMs,
+    lease: { token, untilMs: nowMs + event.leaseMs },
+    ...(provider && { provider: provider.name }),
+    ...(isProgress && { progressAtMs: nowMs }),
+    ...(provider?.kind === 'job' && step.job === undefined && { job: { ...event.newJob, polls: 0 } }),
+    ...(paid && !spent && { paid }),
+  }
+  return {
+    kind: 'claimed',
+    moved: { next: withStep(workflow, task.step, claimed, nowMs), tasks: [] },
+    fence: { generation: task.generation, step: task.step, token },
+    provider,
+    resumesIntent: step.job !== undefined || step.paid?.open === true,
+    todo: spent ? 'fallBack' : 'run',
+  }
+}
+
+/** The provider a step is with, as long as it is configured; else the first that it has not given up on. */
+function chooseProvider(
+  plan: StepPlan,
+  workflow: GenerationView,
+  { provider, passedOver = [] }: Step,
+  providers: readonly ProviderChoice[],
+): ProviderChoice | undefined {
+  if (plan.needsProvider?.(workflow) === false) return undefined
+  const left = providers.filter(({ name }) => !passedOver.includes(name))
+  return left.find(({ name }) => name === provider) ?? left[0] ?? providers.at(-1)
+}
+
+function countCall({ paid }: Step): NonNullable<Step['paid']> {
+  return { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (paid?.open === true ? 1 : 0), open: true }
+}
+
+function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {
+  if (workflow.deletedAtMs !== undefined) return 'it is deleted'
+  if (workflow.generation !== task.generation) return `generation ${task.generation} is over`
+  if (workflow.status !== 'processing') return `it is ${workflow.status}`
+  const step = stepOf(workflow, task.step)
+  if (!isOpen(step)) return `the step is ${step.state}`
+  if (step.dispatch !== task.dispatch) return `task ${task.dispatch} gave way to ${step.dispatch}`
+  return undefined
+}

@@ -1,0 +1,138 @@
+import { followersOf, planOf, redoSetOf } from '../definition.ts'
+import type { Pipeline, StepPlan } from '../definition.ts'
+import { stepOf, without, withoutFields } from '../workflow.ts'
+import type { Step, Workflow } from '../workflow.ts'
+import { dispatch, isOpen, leaveJobOpen, PENDING, release, resultsWithout, startReady, withStep } from './moved.ts'
+import type { Moved } from './moved.ts'
+
+/* What an owner does to a workflow. */
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** `from`: a finished step that is to be done again, with all that wait for it. */
+export type StartEvent = { readonly from?: string | undefined }
+
+/** Starts the pipeline, or starts it again after an error or a cancel; steps that are done are kept. */
+export function start<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { from }: StartEvent,
+  nowMs: number,
+): Moved<W> {
+  if (from === undefined) return startAgain(pipeline, workflow, NOTHING, nowMs)
+  const moved = startAgain(pipeline, workflow, followersOf(pipeline, from), nowMs)
+  return { ...moved, next: withStep(moved.next, from, { ...stepOf(moved.next, from), anew: true }, nowMs) }
+}
+
+/**
+ * The owner has brought what a step was to make: that step and what builds on it is done again from there, wherever the
+ * workflow stands. A job that is still out at a provider stays known, so that deleting the workflow reaches it.
+ */
+export function bring<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { step: name }: { readonly step: string },
+  nowMs: number,
+): Moved<W> {
+  if (workflow.status === 'draft') return { next: { ...workflow, updatedAtMs: nowMs }, tasks: [] }
+  const { job } = stepOf(workflow, name)
+  const moved = startAgain(pipeline, workflow, redoSetOf(pipeline, name), nowMs)
+  if (job === undefined) return moved
+  return { ...moved, next: withStep(moved.next, name, { ...stepOf(moved.next, name), job }, nowMs) }
+}
+
+function startAgain<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  again: ReadonlySet<string>,
+  nowMs: number,
+): Moved<W> {
+  const steps = mapSteps(workflow, (step, name) => (again.has(name) ? forgetStep(step) : restartStep(step, nowMs)))
+  const begun: W = {
+    ...withoutFields(workflow, 'error'),
+    results: resultsWithout(workflow.results, again),
+    status: 'processing',
+    generation: workflow.generation + 1,
+    steps,
+    processingSinceMs: nowMs,
+    updatedAtMs: nowMs,
+  }
+  return startReady(pipeline, begun, nowMs)
+}
+
+/** As if the step had never been; what it has cost stays on record. */
+function forgetStep({ paid }: Step): Step {
+  return { ...PENDING, ...(paid && { paid: { ...paid, open: false } }) }
+}
+
+/** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
+function restartStep(step: Step, nowMs: number): Step {
+  if (step.state === 'done' || step.state === 'skipped') return step
+  const jobLives = step.job !== undefined && step.state !== 'error'
+  return {
+    ...PENDING,
+    ...(jobLives && { ...leaveJobOpen(step, nowMs), ...(step.provider && { provider: step.provider }) }),
+    ...(step.paid && { paid: { ...step.paid, open: false } }),
+  }
+}
+
+/** Ends processing: leases and tasks of the old generation are worthless from here on. */
+export function cancel<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  _event: Record<never, never>,
+  nowMs: number,
+): Moved<W> {
+  const steps = mapSteps(workflow, (step) =>
+    isOpen(step) ? { ...release(step, 'pending'), ...leaveJobOpen(step, nowMs) } : release(step, undefined),
+  )
+  const over: W = {
+    ...workflow,
+    status: 'cancelled',
+    generation: workflow.generation + 1,
+    steps,
+    updatedAtMs: nowMs,
+  }
+  // Whoever works on such a step is the one who can tell its provider to stop.
+  let moved: Moved<W> = { next: over, tasks: [] }
+  for (const plan of pipeline) {
+    if (jobToStop(plan, over) === undefined) continue
+    const { name } = plan
+    const dispatched = dispatch(moved.next, name, stepOf(moved.next, name), nowMs)
+    moved = { next: dispatched.next, tasks: [...moved.tasks, ...dispatched.tasks] }
+  }
+  return moved
+}
+
+/** The paid job of a cancelled workflow that its provider can still be told to stop. */
+export function jobToStop({ name, stoppable }: StepPlan, workflow: Workflow): string | undefined {
+  if (stoppable !== true || workflow.status !== 'cancelled') return undefined
+  const { state, job } = stepOf(workflow, name)
+  return state === 'pending' ? job?.providerJobId : undefined
+}
+
+/** The provider has been told to stop the job of a cancelled workflow: a retry begins with a new one. */
+export function recordStop<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { step: name, jobId }: { readonly step: string; readonly jobId: string },
+): Moved<W> | undefined {
+  if (jobToStop(planOf(pipeline, name), workflow) !== jobId) return undefined
+  const steps = { ...workflow.steps, [name]: without(stepOf(workflow, name), 'job') }
+  return { next: { ...workflow, steps }, tasks: [] }
+}
+
+/** From here on nobody sees the workflow or works on it. */
+export function remove<W extends Workflow>(
+  _pipeline: Pipeline,
+  workflow: W,
+  _event: Record<never, never>,
+  nowMs: number,
+): Moved<W> {
+  const next = { ...workflow, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: workflow.generation + 1 }
+  return { next, tasks: [] }
+}
+
+function mapSteps(workflow: Workflow, map: (step: Step, name: string) => Step): Record<string, Step> {
+  return Object.fromEntries(Object.entries(workflow.steps).map(([name, step]) => [name, map(step, name)]))
+}

@@ -1,0 +1,57 @@
+import type { Pipeline } from '../definition.ts'
+import type { Job, Step, Workflow } from '../workflow.ts'
+import { heldStep, release, withStep } from './moved.ts'
+import type { Fence, Moved } from './moved.ts'
+
+/** Jobs at providers that a workflow remembers, so that deleting it reaches them. */
+const JOBS_REMEMBERED = 40
+
+export type RenewEvent = {
+  readonly fence: Fence
+  readonly leaseMs: number
+  /** What has become known of the provider's job; empty for a heartbeat. */
+  readonly job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo'>>
+  /** What the work is at, where it says so. */
+  readonly activity: string | undefined
+}
+
+/** The holder renews its lease, and records what it knows. Undefined: the step is not the holder's any more. */
+export function renew<W extends Workflow>(
+  _pipeline: Pipeline,
+  workflow: W,
+  { fence, leaseMs, job, activity }: RenewEvent,
+  nowMs: number,
+): Moved<W> | undefined {
+  const step = heldStep(workflow, fence)
+  if (step === undefined) return undefined
+  const newId = job.providerJobId === step.job?.providerJobId ? undefined : job.providerJobId
+  const renewed: Step = {
+    ...step,
+    lease: { token: fence.token, untilMs: nowMs + leaseMs },
+    ...(newId !== undefined && { progressAtMs: nowMs }),
+    ...(step.job && { job: { ...step.job, ...job } }),
+    ...(activity !== undefined && { activity: { atMs: nowMs, what: activity } }),
+  }
+  const next = withStep(workflow, fence.step, renewed, nowMs)
+  if (newId === undefined) return { next, tasks: [] }
+  const made = { step: fence.step, provider: step.provider ?? '', id: newId }
+  return { next: { ...next, jobs: [...(workflow.jobs ?? []), made].slice(-JOBS_REMEMBERED) }, tasks: [] }
+}
+
+/** The holder stops before its end, as an instance does that is shut down: the same task goes on at once elsewhere. */
+export function letGo<W extends Workflow>(
+  _pipeline: Pipeline,
+  workflow: W,
+  { fence }: { readonly fence: Fence },
+  nowMs: number,
+): Moved<W> | undefined {
+  const step = heldStep(workflow, fence)
+  if (step === undefined) return undefined
+  const free: Step = {
+    ...release(step, 'pending'),
+    attempt: Math.max(0, step.attempt - 1),
+    nextCheckAtMs: nowMs,
+    progressAtMs: nowMs,
+  }
+  return { next: withStep(workflow, fence.step, free, nowMs), tasks: [] }
+}

@@ -1,0 +1,170 @@
+import type { Pipeline } from '../definition.ts'
+import type { CallEnd, Cost, Outcome } from '../outcome.ts'
+import { stepOf, without } from '../workflow.ts'
+import type { Step, Workflow } from '../workflow.ts'
+import { dispatch, fail, heldStep, release, startReady, withStep } from './moved.ts'
+import type { Fence, Moved } from './moved.ts'
+
+export type SettleEvent = {
+  readonly fence: Fence
+  readonly outcome: Outcome
+  /** What the attempt has cost at its provider, whatever came of it. */
+  readonly cost: Cost | undefined
+}
+
+/** Who did a step without its provider. */
+const BY_US = 'here'
+
+/** The holder's attempt has ended. Undefined: the step is not the holder's any more, and nothing changes. */
+export function settle<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { fence, outcome, cost }: SettleEvent,
+  nowMs: number,
+): Moved<W> | undefined {
+  const step = heldStep(workflow, fence)
+  if (step === undefined) return undefined
+  return settleStep(pipeline, addCost(workflow, step.provider, cost), { name: fence.step, step, outcome }, nowMs)
+}
+
+function settleStep<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { name, step, outcome }: { name: string; step: Step; outcome: Outcome },
+  nowMs: number,
+): Moved<W> {
+  switch (outcome.kind) {
+    case 'done':
+    case 'adopted':
+    case 'fellBack':
+      return finishStep(
+        pipeline,
+        workflow,
+        { name, step: endStep(step, outcome, nowMs), result: outcome.result },
+        nowMs,
+      )
+    case 'failed': {
+      const ended = withStep(workflow, name, afterCall(step, outcome.call), nowMs)
+      return fail(ended, name, outcome.problem, nowMs)
+    }
+    case 'polling':
+      return pollAgain(workflow, name, { step, outcome }, nowMs)
+    case 'waiting': {
+      const { service, sinceMs, problem, noFallback } = outcome
+      const untilMs = nowMs + outcome.afterMs
+      const waiting: Step = {
+        ...release(afterCall(step, outcome.call), 'waiting'),
+        error: problem,
+        unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
+        ...(noFallback !== undefined && { noFallback }),
+      }
+      return dispatch(workflow, name, waiting, nowMs, untilMs)
+    }
+    case 'tryAgain': {
+      const free = release(afterCall(step, outcome.call), 'pending')
+      const again = outcome.job === 'drop' ? without(free, 'job') : free
+      return dispatch(workflow, name, again, nowMs, nowMs + outcome.afterMs)
+    }
+    case 'nextProvider': {
+      const free = without(release(afterCall(step, outcome.call), 'pending'), 'job', 'unavailable', 'provider')
+      const next: Step = {
+        ...free,
+        attempt: 0,
+        passedOver: [...(step.passedOver ?? []), outcome.provider],
+        progressAtMs: nowMs,
+        // What became of the call at the other provider does not concern the next.
+        ...(free.paid && { paid: { ...free.paid, open: false } }),
+      }
+      return dispatch(workflow, name, next, nowMs)
+    }
+  }
+}
+
+/** Stores a step's result, and makes tasks for what has become ready with it. */
+export function finishStep<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { name, step, result }: { name: string; step: Step; result: unknown },
+  nowMs: number,
+): Moved<W> {
+  const results = { ...workflow.results, ...(result !== undefined && { [name]: result }) }
+  const next = withStep({ ...workflow, results }, name, step, nowMs)
+  if (next.status !== 'processing') return { next, tasks: [] }
+  if (name === pipeline.at(-1)?.name) return { next: { ...next, status: 'ready' }, tasks: [] }
+  return startReady(pipeline, next, nowMs)
+}
+
+type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>
+
+/** The step as it is when its result is there. */
+export function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
+  const free: Step = {
+    ...without(release(step, 'done'), 'unavailable', 'error'),
+    finishedAtMs: nowMs,
+  }
+  switch (outcome.kind) {
+    case 'done':
+      return {
+        ...free,
+        ...(free.paid && { paid: { ...free.paid, open: false } }),
+        ...(outcome.by !== undefined && { provider: outcome.by }),
+        ...(outcome.degraded !== undefined && { degraded: outcome.degraded }),
+      }
+    case 'adopted':
+      return { ...free, ...(free.paid && { paid: uncountCall(free.paid) }) }
+    case 'fellBack': {
+      const { degraded, call, upgradeAfterMs: pauseMs } = outcome
+      const again = pauseMs === undefined ? {} : { pauseMs, nextTryAtMs: nowMs + pauseMs }
+      const fallback = { atMs: nowMs, tries: 0, ...again }
+      return { ...afterCall(free, call), provider: BY_US, degraded, fallback }
+    }
+  }
+}
+
+function pollAgain<W extends Workflow>(
+  workflow: W,
+  name: string,
+  { step, outcome }: { step: Step; outcome: Extract<Outcome, { kind: 'polling' }> },
+  nowMs: number,
+): Moved<W> {
+  const job = step.job ?? { key: '', webhookToken: '', polls: 0 }
+  const isProgress = step.unavailable !== undefined || job.polls === 0
+  const polled: Step = {
+    ...without(release(step, 'waiting'), 'unavailable', 'error'),
+    job: { ...without(job, 'webhookCame'), polls: job.polls + 1 },
+    ...(isProgress && { progressAtMs: nowMs }),
+    ...(outcome.activity !== undefined && { activity: { atMs: nowMs, what: outcome.activity } }),
+  }
+  return dispatch(workflow, name, polled, nowMs, job.webhookCame === true ? nowMs : nowMs + outcome.afterMs)
+}
+
+function addCost<W extends Workflow>(workflow: W, provider: string | undefined, cost: Cost | undefined): W {
+  if (cost === undefined || provider === undefined) return workflow
+  const before = workflow.costs?.[provider] ?? {}
+  const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])
+  return { ...workflow, costs: { ...workflow.costs, [provider]: { ...before, ...Object.fromEntries(sums) } } }
+}
+
+function afterCall(step: Step, call: CallEnd): Step {
+  const { paid } = step
+  if (paid === undefined || call === 'unknown') return step
+  // The call that claiming the step counted was never made.
+  if (call === 'unsent') return { ...step, paid: { ...paid, calls: paid.calls - 1, open: false } }
+  return { ...step, paid: { ...paid, open: call === 'ambiguous' } }
+}
+
+/** The result of the call before was found: this attempt made none. */
+function uncountCall(paid: NonNullable<Step['paid']>): NonNullable<Step['paid']> {
+  return { calls: paid.calls - 1, repeats: Math.max(0, paid.repeats - 1), open: false }
+}
+
+/** All of the result is in storage, and only the workflow did not say so. */
+export function finishFromStorage<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: W,
+  { step: name, result }: { readonly step: string; readonly result: unknown },
+  nowMs: number,
+): Moved<W> {
+  const outcome = { kind: 'done', result, by: undefined, degraded: undefined } as const
+  return finishStep(pipeline, workflow, { name, step: endStep(stepOf(workflow, name), outcome, nowMs), result }, nowMs)
+}

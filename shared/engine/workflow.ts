@@ -1,0 +1,179 @@
+import * as z from 'zod'
+
+import { Problem } from './problem.ts'
+
+/*
+ * A workflow as its document keeps it: one document, so that one compare-and-set moves all of it. Objects are loose:
+ * during a rollout two releases write the same documents, and neither may drop the other's fields.
+ */
+
+export const WorkflowStatus = z.enum(['draft', 'processing', 'ready', 'error', 'cancelled'])
+export type WorkflowStatus = z.infer<typeof WorkflowStatus>
+
+/** A job at a provider: intended (key), then uploaded to, then known by the provider's id. */
+const Job = z.looseObject({
+  key: z.string(),
+  webhookToken: z.string(),
+  providerJobId: z.string().optional(),
+  uploadedTo: z.string().optional(),
+  polls: z.number().int(),
+  /** A webhook came while the step was held: look again as soon as it is free. */
+  webhookCame: z.boolean().optional(),
+  /** Until then an attempt that has lost the step may still be sending what makes the job. */
+  openUntilMs: z.number().optional(),
+})
+export type Job = z.infer<typeof Job>
+
+export const Step = z.looseObject({
+  state: z.enum(['pending', 'running', 'waiting', 'done', 'skipped', 'error']),
+  /** Tries of the work itself: waiting and asking for a job's state are none. */
+  attempt: z.number().int(),
+  /** Counts the tasks to work on this step within a generation; only the newest is obeyed. */
+  dispatch: z.number().int(),
+  startedAtMs: z.number().optional(),
+  finishedAtMs: z.number().optional(),
+  lease: z.looseObject({ token: z.string(), untilMs: z.number() }).optional(),
+  /** When the newest task is due; the next event of a step nobody holds. */
+  nextCheckAtMs: z.number().optional(),
+  /** Who works on it, or did: a provider, or another word of the product's for whoever did without one. */
+  provider: z.string().optional(),
+  /** Providers that this step has given up on; the next in order is asked instead. */
+  passedOver: z.array(z.string()).optional(),
+  /** A service could not be used; since when, and how often we have come back. */
+  unavailable: z
+    .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
+    .optional(),
+  job: Job.optional(),
+  /** Calls the provider charges: begun, how many of them repeated one whose end nobody saw, and whether one is open. */
+  paid: z.looseObject({ calls: z.number().int(), repeats: z.number().int(), open: z.boolean() }).optional(),
+  /** When the step last went forward. */
+  progressAtMs: z.number().optional(),
+  /** What it is at, in words for its owner. */
+  activity: z.looseObject({ atMs: z.number(), what: z.string() }).optional(),
+  /** How often a sweep has given it to another attempt, and since when nobody had looked after it. */
+  requeued: z.looseObject({ count: z.number().int(), sinceMs: z.number(), atMs: z.number() }).optional(),
+  /** In words for its owner: the result is not its provider's, and what it is instead. */
+  degraded: z.string().optional(),
+  /**
+   * The result is a fallback's; how often its provider has been asked for a better one since, how long it was waited for
+   * the first time, and when it is asked next.
+   */
+  fallback: z
+    .looseObject({
+      atMs: z.number(),
+      tries: z.number().int(),
+      pauseMs: z.number().optional(),
+      nextTryAtMs: z.number().optional(),
+    })
+    .optional(),
+  /** Its owner wants another result than there was. */
+  anew: z.boolean().optional(),
+  /** Why there is no fallback for this workflow; it is not tried again. */
+  noFallback: z.string().optional(),
+  error: Problem.optional(),
+})
+export type Step = z.infer<typeof Step>
+
+/** One change of a workflow or of one of its steps. */
+export const HistoryEntry = z.looseObject({
+  atMs: z.number(),
+  what: z.string(),
+  from: z.string().optional(),
+  to: z.string(),
+  attempt: z.number().optional(),
+  by: z.string(),
+  why: z.string().optional(),
+  /** What the entry said of its step, to be compared with. */
+  sign: z.string().optional(),
+})
+export type HistoryEntry = z.infer<typeof HistoryEntry>
+
+/** What a workflow has cost: provider to unit to amount, as providers measure it. */
+export const Costs = z.record(z.string(), z.record(z.string(), z.number()))
+export type Costs = z.infer<typeof Costs>
+
+/** The fields that the engine keeps in a document; a product adds its own beside them. */
+export function workflowFields<Steps extends z.ZodType, Results extends z.ZodType>(steps: Steps, results: Results) {
+  return {
+    id: z.string(),
+    status: WorkflowStatus,
+    generation: z.number().int(),
+    steps,
+    results,
+    /** One step of a ready workflow that is done again by its provider, with what builds on it, beside what there is. */
+    upgrade: z
+      .looseObject({ step: z.string(), generation: z.number().int(), startedAtMs: z.number(), steps, results })
+      .optional(),
+    /** The highest generation an upgrade has had. */
+    lastGeneration: z.number().int().optional(),
+    error: Problem.optional(),
+    /** The latest changes, oldest first. */
+    history: z.array(HistoryEntry).optional(),
+    costs: Costs.optional(),
+    /** Jobs at providers that were ever made for it. */
+    jobs: z.array(z.looseObject({ step: z.string(), provider: z.string(), id: z.string() })).optional(),
+    /** When the sweep must look at it should nothing else happen; absent: never. Derived, and kept to be queried. */
+    sweepAtMs: z.number().optional(),
+    /** When what it does not refer to was last removed. */
+    tidiedAtMs: z.number().optional(),
+    createdAtMs: z.number(),
+    updatedAtMs: z.number(),
+    processingSinceMs: z.number().optional(),
+    /** Set by delete; from then on nobody sees the workflow, and deleting it can be resumed. */
+    deletedAtMs: z.number().optional(),
+  }
+}
+
+type Steps = Readonly<Record<string, Step>>
+type Results = Record<string, unknown>
+
+/** A workflow as far as the engine is concerned. */
+export type Workflow = {
+  id: string
+  status: WorkflowStatus
+  generation: number
+  steps: Steps
+  results: Results
+  upgrade?: { step: string; generation: number; startedAtMs: number; steps: Steps; results: Results } | undefined
+  lastGeneration?: number | undefined
+  error?: Problem | undefined
+  history?: HistoryEntry[] | undefined
+  costs?: Costs | undefined
+  jobs?: { step: string; provider: string; id: string }[] | undefined
+  sweepAtMs?: number | undefined
+  tidiedAtMs?: number | undefined
+  createdAtMs: number
+  updatedAtMs: number
+  processingSinceMs?: number | undefined
+  deletedAtMs?: number | undefined
+}
+
+/**
+ * A workflow as one of its generations sees it: its own, or that of an upgrade that is worked on beside a ready one.
+ * `replaces` is what the upgrade takes the place of, should it end well.
+ */
+export type GenerationView<W extends Workflow = Workflow> = W & {
+  readonly replaces?: { readonly step: string; readonly steps: W['steps']; readonly results: W['results'] }
+}
+
+export function stepOf(workflow: Pick<Workflow, 'steps'>, name: string): Step {
+  const step = workflow.steps[name]
+  if (step === undefined) throw new Error(`a workflow without the step ${name}`)
+  return step
+}
+
+type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T]
+
+/** A copy that lacks some of its optional fields. */
+export function without<T extends object, K extends Optional<T> & string>(value: T, ...names: K[]): T {
+  const copy = { ...value }
+  for (const name of names) delete copy[name]
+  return copy
+}
+
+/** A copy of a workflow, of whatever product, that lacks some of the engine's optional fields. */
+export function withoutFields<W extends Workflow>(workflow: W, ...names: Optional<Workflow>[]): W {
+  const copy: Workflow = { ...workflow }
+  for (const name of names) delete copy[name]
+  return copy as W
+}

@@ -22,14 +22,14 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
     ...(lingers && { Connection: 'close' }),
   })
   const bytes = request.method === 'HEAD' ? undefined : answer.body
-  if (!lingers) return left(response, bytes)
+  if (!lingers) return finishResponse(response, bytes)
   if (bytes === undefined) response.flushHeaders()
   else response.write(bytes)
   await readAway(request)
-  await left(response)
+  await finishResponse(response)
 }
 
-async function left(response: Exchange['response'], bytes?: Buffer): Promise<void> {
+async function finishResponse(response: Exchange['response'], bytes?: Buffer): Promise<void> {
   await new Promise<void>((resolve) => {
     response.once('finish', resolve).once('close', resolve)
     response.end(bytes)

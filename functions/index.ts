@@ -1,6 +1,6 @@
 import { loadConfig } from '../shared/config.ts'
-import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/server.ts'
-import type { Serve } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/arrival.ts'
+import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/framework/serve-in-front.ts'
 import { errorFields, log } from '../shared/telemetry/log.ts'
 import { keepSecret } from '../shared/telemetry/redact.ts'
 import { entryPoint, FUNCTIONS } from './functions.ts'

@@ -4,7 +4,7 @@ import { edgeDependencies } from '../shared/dependencies/edge.ts'
 import type { EdgeDependencies } from '../shared/dependencies/edge.ts'
 import { createEndpoint } from '../shared/http/endpoint.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
-import type { Serve } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/arrival.ts'
 import { FUNCTIONS } from './functions.ts'
 import type { FunctionName } from './functions.ts'
 

@@ -8,7 +8,7 @@ import type { StepWork } from '../shared/episodes/workers/work.ts'
 import { PROVIDER_OF } from '../shared/episodes/steps.ts'
 import type { StepName } from '../shared/episodes/steps.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
-import type { Serve } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/arrival.ts'
 import { serveEdge } from './serve-edge.ts'
 
 /** A work function: one task in, one step attempt, 200 unless the task must be delivered again. */

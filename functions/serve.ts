@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import { dependencies } from '../shared/dependencies/dependencies.ts'
 import type { Dependencies } from '../shared/dependencies/dependencies.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
-import type { Serve } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/arrival.ts'
 import type { FunctionName } from './functions.ts'
 import { serveEdge } from './serve-edge.ts'
 

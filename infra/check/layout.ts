@@ -11,6 +11,7 @@ const TOP_LEVEL = new Set([
   'firebase.json',
   'README.md',
   'LICENSE',
+  'NOTICE',
   'functions',
   'shared',
   'infra',

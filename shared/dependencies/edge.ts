@@ -1,7 +1,7 @@
 import { CircuitBreaker } from '../breaker/breaker.ts'
 import { loadConfig } from '../config.ts'
 import type { Config } from '../config.ts'
-import type { EdgeNeeds } from '../http/exchange.ts'
+import type { ChainDependencies } from '../http/exchange.ts'
 import type { TokenVerifier } from '../http/identity.ts'
 import { failureOfFirestore, firestoreAccess } from '../store/firestore.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
@@ -13,7 +13,7 @@ import { errorFields, log } from '../telemetry/log.ts'
 import { once } from '../resilience/once.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
-export type EdgeDependencies = EdgeNeeds & { config: Config; firestore: FirestoreAccess }
+export type EdgeDependencies = ChainDependencies & { config: Config; firestore: FirestoreAccess }
 
 /**
  * Built once for this instance. Nothing heavy happens here or in what is built on it: Google's clients and the

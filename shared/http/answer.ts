@@ -1,5 +1,5 @@
 import type { Answer, Exchange } from './exchange.ts'
-import { passed } from './passing-bytes.ts'
+import { countPassing } from './forced-collection/forced-collection.ts'
 
 /** So much of a body that nobody wants is read to the end, so that its connection can be used again. */
 const READ_AWAY_BYTES = 64 * 1024
@@ -22,14 +22,14 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
     ...(lingers && { Connection: 'close' }),
   })
   const bytes = request.method === 'HEAD' ? undefined : answer.body
-  if (!lingers) return left(response, bytes)
+  if (!lingers) return finishResponse(response, bytes)
   if (bytes === undefined) response.flushHeaders()
   else response.write(bytes)
   await readAway(request)
-  await left(response)
+  await finishResponse(response)
 }
 
-async function left(response: Exchange['response'], bytes?: Buffer): Promise<void> {
+async function finishResponse(response: Exchange['response'], bytes?: Buffer): Promise<void> {
   await new Promise<void>((resolve) => {
     response.once('finish', resolve).once('close', resolve)
     response.end(bytes)
@@ -52,7 +52,7 @@ export async function readAway(request: Exchange['request']): Promise<void> {
     }
     const count = (chunk: Buffer) => {
       bytes += chunk.length
-      passed(chunk.length)
+      countPassing(chunk.length)
       if (bytes > LINGER_BYTES) done()
     }
     const timer = setTimeout(done, LINGER_MS)

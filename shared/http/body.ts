@@ -5,10 +5,10 @@ import type { Readable } from 'node:stream'
 import { HttpError } from './http-error.ts'
 import { Slots } from '../resilience/slots.ts'
 import type { Parts } from '../telemetry/scope.ts'
-import { inflated } from './content-encoding.ts'
+import { inflate } from './content-encoding.ts'
 import type { EndpointRow } from './endpoint-row.ts'
-import { passed } from './passing-bytes.ts'
-import type { Arrival } from './server.ts'
+import { countPassing } from './forced-collection/forced-collection.ts'
+import type { Arrival } from './arrival.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -20,6 +20,16 @@ const largeBodies = new Slots(8)
 
 /** A body that is read whole has this share of its function's time to arrive: a slow sender must not hold its slot. */
 const ARRIVAL_SHARE = 1 / 3
+
+/** `bytesMaxOverall`: what no function takes more of. `parts`: the time the body takes is counted there. */
+type BodyOfRequest = {
+  request: IncomingMessage
+  response: ServerResponse
+  arrival: Arrival
+  row: EndpointRow
+  bytesMaxOverall: number
+  parts: Parts
+}
 
 /** The body of one request: counted as it comes, never more of it in memory than its function takes. */
 export class RequestBody {
@@ -34,14 +44,7 @@ export class RequestBody {
   readonly #parts: Parts
   #receivedBytes = 0
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    arrival: Arrival,
-    row: EndpointRow,
-    bytesMaxOverall: number,
-    parts: Parts,
-  ) {
+  constructor({ request, response, arrival, row, bytesMaxOverall, parts }: BodyOfRequest) {
     this.#request = request
     this.#response = response
     this.#arrival = arrival
@@ -49,7 +52,7 @@ export class RequestBody {
     this.#parts = parts
     // A body that nobody reads is bounded too.
     this.bytesMax = row.input === 'query' ? bytesMaxOverall : Math.min(row.bodyBytesMax, bytesMaxOverall)
-    this.declaredBytes = declaredBytes(request)
+    this.declaredBytes = readDeclaredBytes(request)
   }
 
   /** Bytes that have been read, as sent. */
@@ -69,9 +72,9 @@ export class RequestBody {
    */
   check(): void {
     if (this.declaredBytes !== undefined && this.declaredBytes > this.bytesMax)
-      throw this.#tooLarge(this.declaredBytes, false)
-    if (this.#row.input === 'stream' && contentEncoding(this.#request) !== undefined)
-      throw encodingRefused('Send the body without a Content-Encoding')
+      throw this.#refuseSize(this.declaredBytes, false)
+    if (this.#row.input === 'stream' && readContentEncoding(this.#request) !== undefined)
+      throw refuseEncoding('Send the body without a Content-Encoding')
   }
 
   /**
@@ -79,20 +82,20 @@ export class RequestBody {
    */
   stream(): Readable {
     this.#begin()
-    const counted = new Transform({
+    const counter = new Transform({
       transform: (chunk: Buffer, _encoding, callback) => {
         this.#count(chunk)
-        if (this.#receivedBytes > this.bytesMax) callback(this.#tooLarge(this.#receivedBytes, true))
+        if (this.#receivedBytes > this.bytesMax) callback(this.#refuseSize(this.#receivedBytes, true))
         else callback(null, chunk)
       },
     })
     const request = this.#request
-    counted.once('close', () => this.#parts.end('body'))
-    request.once('error', (error) => counted.destroy(error))
+    counter.once('close', () => this.#parts.end('body'))
+    request.once('error', (error) => counter.destroy(error))
     request.once('close', () => {
-      if (!request.complete) counted.destroy(endedEarly())
+      if (!request.complete) counter.destroy(describeEarlyEnd())
     })
-    return request.pipe(counted)
+    return request.pipe(counter)
   }
 
   /** The whole body, once it is checked, inflated. @throws HttpError request_too_large, unsupported_media_type or validation_error */
@@ -113,7 +116,7 @@ export class RequestBody {
 
   #count(chunk: Buffer): void {
     this.#receivedBytes += chunk.length
-    passed(chunk.length)
+    countPassing(chunk.length)
   }
 
   #begin(): void {
@@ -147,7 +150,7 @@ export class RequestBody {
       const onData = (chunk: Buffer) => {
         const before = this.#receivedBytes
         this.#count(chunk)
-        if (this.#receivedBytes > this.bytesMax) return fail(this.#tooLarge(this.#receivedBytes, true))
+        if (this.#receivedBytes > this.bytesMax) return fail(this.#refuseSize(this.#receivedBytes, true))
         chunks.push(chunk)
         if (before > FREE_BYTES || this.#receivedBytes <= FREE_BYTES) return
         request.pause()
@@ -157,31 +160,31 @@ export class RequestBody {
         stop()
         resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
       }
-      const onClose = () => fail(endedEarly())
+      const onClose = () => fail(describeEarlyEnd())
       request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
     })
   }
 
   #inflate(sent: Buffer): Buffer {
-    const encoding = contentEncoding(this.#request)
+    const encoding = readContentEncoding(this.#request)
     if (encoding === undefined || sent.length === 0) return sent
-    const result = inflated(sent, encoding, this.bytesMax)
+    const result = inflate(sent, encoding, this.bytesMax)
     switch (result.kind) {
       case 'bytes':
         return result.bytes
       case 'tooLarge':
-        throw this.#tooLarge(this.bytesMax + 1, true)
+        throw this.#refuseSize(this.bytesMax + 1, true)
       case 'unknown':
-        throw encodingRefused('Content-Encoding must be gzip, deflate or br')
+        throw refuseEncoding('Content-Encoding must be gzip, deflate or br')
       case 'damaged':
         throw new HttpError('validation_error', { technical: `The body is not valid ${encoding}`, cause: result.cause })
     }
   }
 
   /** @param atLeast whether the true size is unknown because reading stopped here */
-  #tooLarge(sizeBytes: number, atLeast: boolean): HttpError {
-    const limit = inWords(this.bytesMax)
-    const size = atLeast ? `more than ${limit}` : inWords(sizeBytes)
+  #refuseSize(sizeBytes: number, atLeast: boolean): HttpError {
+    const limit = formatBytes(this.bytesMax)
+    const size = atLeast ? `more than ${limit}` : formatBytes(sizeBytes)
     const { largerThan } = this.#row
     return new HttpError('request_too_large', {
       message: `This is ${size}; we accept at most ${limit} here.${largerThan ? ` ${largerThan.advice}` : ''}`,
@@ -198,28 +201,28 @@ export class RequestBody {
   }
 }
 
-function declaredBytes({ headers }: IncomingMessage): number | undefined {
+function readDeclaredBytes({ headers }: IncomingMessage): number | undefined {
   if (headers['transfer-encoding'] !== undefined) return undefined
   return Number(headers['content-length'] ?? 0)
 }
 
-function contentEncoding({ headers }: IncomingMessage): string | undefined {
+function readContentEncoding({ headers }: IncomingMessage): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase()
   return encoding === undefined || encoding === '' || encoding === 'identity' ? undefined : encoding
 }
 
-function encodingRefused(technical: string): HttpError {
+function refuseEncoding(technical: string): HttpError {
   return new HttpError('unsupported_media_type', {
     message: 'The encoding of this request is not accepted here.',
     technical,
   })
 }
 
-function endedEarly(): HttpError {
+function describeEarlyEnd(): HttpError {
   return new HttpError('validation_error', { technical: 'The body ended early' })
 }
 
-function inWords(bytes: number): string {
+function formatBytes(bytes: number): string {
   if (bytes < KIB) return `${bytes} bytes`
   const [amount, unit] = bytes < MIB ? [bytes / KIB, 'KiB'] : [bytes / MIB, 'MiB']
   return `${amount.toLocaleString('en', { maximumFractionDigits: 1 })} ${unit}`

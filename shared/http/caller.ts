@@ -1,7 +1,7 @@
 import { HttpError } from './http-error.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import type { Caller } from './endpoint-row.ts'
-import { timed } from '../telemetry/scope.ts'
+import { timePart } from '../telemetry/scope.ts'
 import type { EdgeConfig, Exchange, Wrapper } from './exchange.ts'
 import type { Identity, TokenVerifier } from './identity.ts'
 
@@ -12,9 +12,9 @@ import type { Identity, TokenVerifier } from './identity.ts'
 export const callerCheck: Wrapper = async (exchange, next) => {
   const { caller } = exchange.row
   if (caller === 'anyone' || caller === 'provider') return next()
-  const token = bearerToken(exchange.request.headers.authorization)
-  const { tokens, config } = exchange.needs
-  exchange.identity = await timed('auth', () => tokens.verify(token, functionUrl(exchange)))
+  const token = readBearerToken(exchange.request.headers.authorization)
+  const { tokens, config } = exchange.dependencies
+  exchange.identity = await timePart('auth', () => tokens.verify(token, functionUrl(exchange)))
   if (!belongs(caller, exchange.identity, config))
     throw new HttpError('forbidden', { technical: `This function is for ${caller} callers` })
   return next()
@@ -31,7 +31,7 @@ export async function callerWithin(
   url: string,
 ): Promise<Identity | undefined> {
   if (authorization === undefined) return { kind: 'anonymous' }
-  const token = bearerToken(authorization)
+  const token = readBearerToken(authorization)
   try {
     return await withDeadline('the check of a token', waitMs, tokens.verify(token, url))
   } catch (error) {
@@ -41,8 +41,8 @@ export async function callerWithin(
   }
 }
 
-function functionUrl({ needs, row }: Exchange): string {
-  return `${needs.config.functionsBaseUrl}/${row.name}`
+function functionUrl({ dependencies, row }: Exchange): string {
+  return `${dependencies.config.functionsBaseUrl}/${row.name}`
 }
 
 function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Identity, config: EdgeConfig): boolean {
@@ -60,7 +60,7 @@ function belongs(caller: Exclude<Caller, 'anyone' | 'provider'>, identity: Ident
   }
 }
 
-function bearerToken(header: string | undefined): string {
+function readBearerToken(header: string | undefined): string {
   const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(header ?? '')?.[1]
   if (token === undefined)
     throw new HttpError('unauthenticated', {

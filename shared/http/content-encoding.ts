@@ -17,11 +17,11 @@ const INFLATERS: Readonly<Record<string, Inflate>> = {
  * The bytes that `encoding` hides, at most `bytesMax` of them. In one go, and not in the background: the work ends at
  * `bytesMax`, takes no longer than parsing that much JSON afterwards, and holds one inflated body at a time.
  */
-export function inflated(sent: Buffer, encoding: string, bytesMax: number): Inflated {
-  const inflate = Object.hasOwn(INFLATERS, encoding) ? INFLATERS[encoding] : undefined
-  if (inflate === undefined) return { kind: 'unknown' }
+export function inflate(sent: Buffer, encoding: string, bytesMax: number): Inflated {
+  const run = Object.hasOwn(INFLATERS, encoding) ? INFLATERS[encoding] : undefined
+  if (run === undefined) return { kind: 'unknown' }
   try {
-    return { kind: 'bytes', bytes: inflate(sent, { maxOutputLength: bytesMax }) }
+    return { kind: 'bytes', bytes: run(sent, { maxOutputLength: bytesMax }) }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return { kind: 'tooLarge' }
     return { kind: 'damaged', cause: error }

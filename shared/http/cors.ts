@@ -37,8 +37,8 @@ function preflight({ request, row }: Exchange, headers: Record<string, string>):
   }
 }
 
-function originHeaders({ request, row, needs }: Exchange): Record<string, string> {
-  const { corsAllowedOrigins } = needs.config
+function originHeaders({ request, row, dependencies }: Exchange): Record<string, string> {
+  const { corsAllowedOrigins } = dependencies.config
   if (corsAllowedOrigins.length === 0 || (row.caller !== 'user' && row.caller !== 'anyone')) return {}
   const { origin } = request.headers
   // The answer depends on the origin even when it names none: a cache must keep them apart.

@@ -12,7 +12,7 @@ import { cors } from './cors.ts'
 import type { EndpointRow } from './endpoint-row.ts'
 import { errorAnswers } from './error-answers.ts'
 import { compose, openExchange } from './exchange.ts'
-import type { Answer, EdgeNeeds, Exchange, Wrapper } from './exchange.ts'
+import type { Answer, ChainDependencies, Exchange, Wrapper } from './exchange.ts'
 import { idempotency } from './idempotency.ts'
 import { inputParsing } from './input.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -20,7 +20,7 @@ import type { Operation } from './operation.ts'
 import { plainAnswer } from './plain-answer.ts'
 import { enter } from './process-end.ts'
 import { routeCheck } from './route.ts'
-import type { Serve } from './server.ts'
+import type { Serve } from './arrival.ts'
 import { shutdownCheck, timeLimit } from './time-limit.ts'
 import { timing } from './timing.ts'
 
@@ -43,9 +43,9 @@ type Call<Input> = {
   readonly body: () => Readable
 }
 
-export type EndpointSpec<Schema extends z.ZodType, Needs> = {
+export type EndpointSpec<Schema extends z.ZodType, Dependencies> = {
   input: Schema
-  handle: (call: Call<z.output<Schema>>, needs: Needs) => Promise<Answer>
+  handle: (call: Call<z.output<Schema>>, dependencies: Dependencies) => Promise<Answer>
 }
 
 /**
@@ -66,21 +66,21 @@ const CHAIN: readonly Wrapper[] = [
 
 /**
  * One deployed HTTP function: its row of the table and its handler, inside the chain.
- * @param needs builds, or returns again, what handlers work with
+ * @param build makes, or returns again, what handlers work with
  */
-export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds>(
+export function createEndpoint<Schema extends z.ZodType, Dependencies extends ChainDependencies>(
   row: EndpointRow,
-  spec: EndpointSpec<Schema, Needs>,
-  needs: () => Needs,
+  spec: EndpointSpec<Schema, Dependencies>,
+  build: () => Dependencies,
 ): Serve {
   return async (request, response, arrival) => {
     let leave: (() => void) | undefined
     try {
-      const built = needs()
-      const exchange = openExchange(row, spec.input, built, request, response, arrival)
+      const dependencies = build()
+      const exchange = openExchange({ row, inputSchema: spec.input, dependencies, request, response, arrival })
       leave = enter(exchange.abort)
       await runInScope(exchange.scope, async () => {
-        const handle = async () => spec.handle(callOf<z.output<Schema>>(exchange), built)
+        const handle = async () => spec.handle(describeCall<z.output<Schema>>(exchange), dependencies)
         await send(exchange, await compose(CHAIN, exchange, handle))
         await exchange.work?.catch(() => undefined)
       })
@@ -99,7 +99,7 @@ export function createEndpoint<Schema extends z.ZodType, Needs extends EdgeNeeds
   }
 }
 
-function callOf<Input>(exchange: Exchange): Call<Input> {
+function describeCall<Input>(exchange: Exchange): Call<Input> {
   const { request } = exchange
   const user = () => {
     if (exchange.identity.kind !== 'user') throw new HttpError('unauthenticated')
@@ -117,7 +117,7 @@ function callOf<Input>(exchange: Exchange): Call<Input> {
       return user().userId
     },
     get limits() {
-      return limitsOf(user().plan, exchange.needs.config.defaultPlan)
+      return limitsOf(user().plan, exchange.dependencies.config.defaultPlan)
     },
     header(name) {
       const value = request.headers[name.toLowerCase()]

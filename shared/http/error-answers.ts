@@ -10,14 +10,14 @@ import type { Answer, Exchange, Wrapper } from './exchange.ts'
 export const errorAnswers: Wrapper = async (exchange, next) => {
   try {
     const answer = await next()
-    return withHeaders(exchange, rendered(answer.failure ? failed(exchange, answer, answer.failure) : answer))
+    return addHeaders(exchange, render(answer.failure ? addFailure(exchange, answer, answer.failure) : answer))
   } catch (thrown) {
-    return withHeaders(exchange, rendered(errorAnswer(exchange, asHttpError(thrown))))
+    return addHeaders(exchange, render(answerError(exchange, asHttpError(thrown))))
   }
 }
 
-function failed(exchange: Exchange, answer: Answer, failure: HttpError): Answer {
-  const { status, json, headers } = errorAnswer(exchange, failure)
+function addFailure(exchange: Exchange, answer: Answer, failure: HttpError): Answer {
+  const { status, json, headers } = answerError(exchange, failure)
   return {
     status,
     json: { ...(answer.json as object), ...(json as object) },
@@ -25,12 +25,12 @@ function failed(exchange: Exchange, answer: Answer, failure: HttpError): Answer 
   }
 }
 
-function withHeaders({ answerHeaders }: Exchange, answer: Answer): Answer {
+function addHeaders({ answerHeaders }: Exchange, answer: Answer): Answer {
   return { ...answer, headers: { ...answerHeaders, ...answer.headers } }
 }
 
 /** The envelope for an error of this exchange, which is remembered as the reason of its answer. */
-export function errorAnswer(exchange: Exchange, error: HttpError): Answer {
+export function answerError(exchange: Exchange, error: HttpError): Answer {
   const errorId = randomUUID()
   exchange.failure = { error, errorId }
   const status = statusFor(exchange.row.caller, error.status)
@@ -41,7 +41,7 @@ export function errorAnswer(exchange: Exchange, error: HttpError): Answer {
 }
 
 /** The answer with its body as bytes, made once. @throws when what a handler answered cannot be JSON */
-export function rendered(answer: Answer): Answer {
+export function render(answer: Answer): Answer {
   if (answer.json === undefined || answer.body !== undefined) return answer
   return { ...answer, body: Buffer.from(JSON.stringify(answer.json)) }
 }

@@ -14,7 +14,7 @@ import type { IdempotencyRecords } from './idempotency.ts'
 import type { Identity, TokenVerifier } from './identity.ts'
 import { newOperationId } from './operation.ts'
 import type { Operation } from './operation.ts'
-import type { Arrival } from './server.ts'
+import type { Arrival } from './arrival.ts'
 
 /** What a handler answers; the edge turns it into bytes. */
 export type Answer = {
@@ -41,8 +41,8 @@ export type EdgeConfig = Pick<
   | 'defaultPlan'
 >
 
-/** What the edge itself needs of the world. */
-export type EdgeNeeds = {
+/** What the chain around every handler works with. */
+export type ChainDependencies = {
   config: EdgeConfig
   tokens: TokenVerifier
   idempotency: IdempotencyRecords
@@ -50,18 +50,22 @@ export type EdgeNeeds = {
   now: () => number
 }
 
-/** One request on its way through the chain. Wrappers fill it in from the outside inwards. */
-export type Exchange = {
+/** What an exchange begins with. */
+export type ExchangeStart = {
   readonly row: EndpointRow
+  readonly inputSchema: z.ZodType
+  readonly dependencies: ChainDependencies
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly arrival: Arrival
+}
+
+/** One request on its way through the chain. Wrappers fill it in from the outside inwards. */
+export type Exchange = ExchangeStart & {
   readonly path: string
   readonly query: string
   readonly requestId: string
   readonly body: RequestBody
-  readonly needs: EdgeNeeds
-  readonly inputSchema: z.ZodType
   /** Aborts at the function's deadline, at a shutdown, or when the client has gone before its answer was sent. */
   readonly signal: AbortSignal
   /** Ends the exchange early with this as the reason. */
@@ -87,14 +91,8 @@ export function compose(wrappers: readonly Wrapper[], exchange: Exchange, innerm
   return wrappers.reduceRight<() => Promise<Answer>>((next, wrapper) => () => wrapper(exchange, next), innermost)()
 }
 
-export function openExchange(
-  row: EndpointRow,
-  inputSchema: z.ZodType,
-  needs: EdgeNeeds,
-  request: IncomingMessage,
-  response: ServerResponse,
-  arrival: Arrival,
-): Exchange {
+export function openExchange(start: ExchangeStart): Exchange {
+  const { row, dependencies, request } = start
   const controller = new AbortController()
   const abort = (reason: unknown) => controller.abort(reason ?? new Error('aborted without a reason'))
   const requestId = acceptableRequestId(request.headers['x-request-id']) ?? randomUUID()
@@ -103,23 +101,18 @@ export function openExchange(
     parts: new Parts(),
     abort,
     logFields: {
-      ...traceFields(request.headers, needs.config.projectId),
+      ...traceFields(request.headers, dependencies.config.projectId),
       'logging.googleapis.com/labels': labels(row, request, requestId),
       requestId,
       function: row.name,
     },
   }
   return {
-    row,
-    request,
-    response,
-    arrival,
+    ...start,
     path,
     query,
     requestId,
-    inputSchema,
-    needs,
-    body: new RequestBody(request, response, arrival, row, needs.config.bodyBytesMax, scope.parts),
+    body: new RequestBody({ ...start, bytesMaxOverall: dependencies.config.bodyBytesMax, parts: scope.parts }),
     signal: controller.signal,
     abort,
     scope,

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 
 import { asHttpError, HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
-import { errorAnswer, rendered } from './error-answers.ts'
+import { answerError, render } from './error-answers.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
 import type { Claim, Claimed, Held, StoredAnswer } from './idempotency-record.ts'
 import { newOperationId } from './operation.ts'
@@ -29,36 +29,41 @@ export type IdempotencyRecords = {
  * that a repeat cannot change are kept. Source: draft-ietf-httpapi-idempotency-key-header.
  */
 export const idempotency: Wrapper = async (exchange, next) => {
-  const key = keyOf(exchange)
+  const key = readKey(exchange)
   if (key === undefined) return next()
-  const { row, needs, identity, rawInput } = exchange
+  const { row, dependencies, identity, rawInput } = exchange
   const user = identity.kind === 'user' ? identity.userId : ''
   const id = hash([user, row.name, key])
-  const claimed = await needs.idempotency.claim(id, {
-    fingerprint: hash(sorted(rawInput)),
+  const claimed = await dependencies.idempotency.claim(id, {
+    fingerprint: hash(sortFields(rawInput)),
     holder: randomUUID(),
     newOperationId: newOperationId(),
-    nowMs: needs.now(),
+    nowMs: dependencies.now(),
     leaseMs: LEASE_MS,
   })
   switch (claimed.kind) {
     case 'replay':
-      return replayed(claimed.answer)
+      return replay(claimed.answer)
     case 'mismatch':
       throw new HttpError('idempotency_mismatch', { technical: 'The Idempotency-Key was used with another body' })
     case 'inFlight':
-      throw inProgress('Another request with this Idempotency-Key is being worked on')
+      throw describeRunningTry('Another request with this Idempotency-Key is being worked on')
     case 'run':
       exchange.operation = { id: claimed.operationId, keyed: true, resumed: claimed.resumed }
-      return settledAnswer(exchange, id, claimed, next)
+      return answerAndSettle(exchange, id, claimed, next)
   }
 }
 
-async function settledAnswer(exchange: Exchange, id: string, held: Held, next: () => Promise<Answer>): Promise<Answer> {
-  const { idempotency: records } = exchange.needs
+async function answerAndSettle(
+  exchange: Exchange,
+  id: string,
+  held: Held,
+  next: () => Promise<Answer>,
+): Promise<Answer> {
+  const { idempotency: records } = exchange.dependencies
   let answer: Answer
   try {
-    answer = rendered(await next())
+    answer = render(await next())
   } catch (thrown) {
     const error = asHttpError(thrown)
     if (error.retryable) {
@@ -68,15 +73,15 @@ async function settledAnswer(exchange: Exchange, id: string, held: Held, next: (
       })
       throw thrown
     }
-    answer = rendered(errorAnswer(exchange, error))
+    answer = render(answerError(exchange, error))
   }
   const stored = { status: answer.status, ...(answer.body && { body: answer.body.toString() }) }
   // Another try has taken over, and will answer in this one's place.
-  if (!(await records.settle(id, held, stored))) throw inProgress('Another request with this key took over')
+  if (!(await records.settle(id, held, stored))) throw describeRunningTry('Another request with this key took over')
   return answer
 }
 
-function replayed({ status, body }: StoredAnswer): Answer {
+function replay({ status, body }: StoredAnswer): Answer {
   return {
     status,
     ...(body !== undefined && { body: Buffer.from(body) }),
@@ -84,12 +89,12 @@ function replayed({ status, body }: StoredAnswer): Answer {
   }
 }
 
-function inProgress(technical: string): HttpError {
+function describeRunningTry(technical: string): HttpError {
   return new HttpError('request_in_progress', { technical, retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS })
 }
 
 /** The key of a request that takes one. @throws HttpError validation_error */
-function keyOf({ row, request }: Exchange): string | undefined {
+function readKey({ row, request }: Exchange): string | undefined {
   if (row.caller !== 'user' || row.method !== 'POST' || row.input !== 'json') return undefined
   const keys = request.headersDistinct['idempotency-key']
   if (keys === undefined) return undefined
@@ -105,10 +110,10 @@ function hash(value: unknown): string {
 }
 
 /** The same value with the fields of every object in order: the same body may be written in more ways than one. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
+function sortFields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortFields)
   if (typeof value !== 'object' || value === null) return value
   return Object.entries(value)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, inner]) => [name, sorted(inner)])
+    .map(([name, inner]) => [name, sortFields(inner)])
 }

@@ -59,12 +59,12 @@ export function tokenVerifier(config: Config): TokenVerifier {
   }
 
   const verify = async (token: string, functionUrl: string) => {
-    if (token.length > TOKEN_CHARS_MAX) throw unauthenticated('the token is too long')
+    if (token.length > TOKEN_CHARS_MAX) throw refuseToken('the token is too long')
     try {
       const issuer = decodeJwt(token).iss
       if (issuer === config.userTokens.issuer) return await user(token)
       if (issuer === config.serviceTokens.issuer) return await service(token, functionUrl)
-      throw unauthenticated('the token is of no issuer known here')
+      throw refuseToken('the token is of no issuer known here')
     } catch (error) {
       if (error instanceof HttpError) throw error
       if (!(error instanceof errors.JOSEError) || isAboutKeys(error))
@@ -72,7 +72,7 @@ export function tokenVerifier(config: Config): TokenVerifier {
           technical: 'The keys of the token issuer are unreachable',
           cause: error,
         })
-      throw unauthenticated(reason(error), error)
+      throw refuseToken(reason(error), error)
     }
   }
   return {
@@ -90,7 +90,7 @@ function keySet(url: string) {
   return once(() => createRemoteJWKSet(new URL(url), { timeoutDuration: JWKS_TIMEOUT_MS }))
 }
 
-function unauthenticated(technical: string, cause?: unknown): HttpError {
+function refuseToken(technical: string, cause?: unknown): HttpError {
   return new HttpError('unauthenticated', {
     technical,
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },

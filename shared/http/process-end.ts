@@ -6,9 +6,6 @@ import { currentScope } from '../telemetry/scope.ts'
 const ABORT_AFTER_MS = 7_500
 const EXIT_AFTER_MS = 9_000
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const
-const EVENTS = [...SIGNALS, 'uncaughtException', 'unhandledRejection'] as const
-
 type Abort = (reason: unknown) => void
 
 const inFlight = new Set<Abort>()
@@ -28,38 +25,16 @@ export function isDraining(): boolean {
   return drainingSince !== undefined
 }
 
-/**
- * Takes signals and unhandled errors over from the framework, whose listeners end the process with requests in flight.
- * @returns `begin`, to be called when the framework has added its listeners: those newer than this call are removed
- */
-export function takeProcess(): { begin: () => void } {
-  // From now on: a signal may come before the framework has begun to listen for it.
-  for (const signal of SIGNALS) process.on(signal, () => drain(signal, 0))
-  const older = new Map(EVENTS.map((event) => [event, new Set(process.rawListeners(event))]))
-  const begin = () => {
-    for (const event of EVENTS)
-      for (const listener of process.rawListeners(event))
-        if (older.get(event)?.has(listener) === false) process.off(event, listener as () => void)
-    process.on('unhandledRejection', contain)
-    process.on('uncaughtException', (error) => {
-      log('CRITICAL', 'process.uncaught_exception', { error: errorFields(error) })
-      currentScope()?.abort(error)
-      // What an exception left half-done cannot be known: others in flight finish, and a fresh instance takes over.
-      drain('uncaughtException', 1)
-    })
-  }
-  return { begin }
-}
-
 /** A rejection nobody awaited fails the request it belongs to, and no other. */
-function contain(reason: unknown): void {
+export function failOwnRequest(reason: unknown): void {
   log('ERROR', 'process.unhandled_rejection', { error: errorFields(reason) })
   currentScope()?.abort(reason)
 }
 
 let exitCode = 0
 
-function drain(cause: string, code: 0 | 1): void {
+/** Takes nothing new, lets what is in flight finish while there is time, then ends the process. `cause` is for the log. */
+export function drain(cause: string, code: 0 | 1): void {
   exitCode = Math.max(exitCode, code)
   if (drainingSince !== undefined) return
   drainingSince = performance.now()

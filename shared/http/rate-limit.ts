@@ -10,13 +10,13 @@ const WINDOW_SECONDS = 60
  * draft-ietf-httpapi-ratelimit-headers-10. Checked before any of the body is read.
  */
 export const rateLimit: Wrapper = async (exchange, next) => {
-  const { identity, needs } = exchange
+  const { identity, dependencies } = exchange
   if (identity.kind !== 'user') return next()
-  const { requestsPerMinute } = limitsOf(identity.plan, needs.config.defaultPlan)
+  const { requestsPerMinute } = limitsOf(identity.plan, dependencies.config.defaultPlan)
   if (requestsPerMinute === Infinity) return next()
-  const admission = await needs.rates.admit(identity.userId, requestsPerMinute)
+  const admission = await dependencies.rates.admit(identity.userId, requestsPerMinute)
   tell(exchange, admission, requestsPerMinute)
-  if (!admission.allowed) throw refusal(admission, requestsPerMinute)
+  if (!admission.allowed) throw describeRefusal(admission, requestsPerMinute)
   return next()
 }
 
@@ -25,7 +25,7 @@ function tell({ answerHeaders }: Exchange, { remaining, resetSeconds }: Admissio
   answerHeaders['RateLimit'] = `"requests";r=${remaining};t=${resetSeconds}`
 }
 
-function refusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): HttpError {
+function describeRefusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): HttpError {
   const seconds = retryAfterSeconds === 1 ? '1 second' : `${retryAfterSeconds} seconds`
   return new HttpError('rate_limit_exceeded', {
     message: `That was too much at once. Please wait ${seconds}.`,

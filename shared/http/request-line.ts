@@ -18,26 +18,26 @@ export function logRequest(
 ): void {
   const gone = exchange.response.destroyed
   const status = gone ? CLIENT_GONE : answer.status
-  const { failure, row, request, needs } = exchange
-  const { event, severity } = judged(exchange, status, totalMs)
-  if (severity === 'INFO' && !needs.config.logEveryRequest) return
+  const { failure, row, request, dependencies } = exchange
+  const { event, severity } = judge(exchange, status, totalMs)
+  if (severity === 'INFO' && !dependencies.config.logEveryRequest) return
   log(severity, event, {
     message: `${request.method} ${row.name} ${status} in ${totalMs.toFixed(1)} ms`,
     route: `${request.method} /${row.name}`,
     httpRequest: httpRequest(exchange, answer, status, totalMs),
-    durationMs: rounded(totalMs),
-    bodyBytes: bodyBytes(exchange),
-    partsMs: Object.fromEntries(partsMs.map(([name, ms]) => [name, rounded(ms)])),
+    durationMs: roundMs(totalMs),
+    bodyBytes: countBodyBytes(exchange),
+    partsMs: Object.fromEntries(partsMs.map(([name, ms]) => [name, roundMs(ms)])),
     ...(failure && failureFields(exchange, failure, status)),
   })
 }
 
-function judged(
-  { row, needs, failure }: Exchange,
+function judge(
+  { row, dependencies, failure }: Exchange,
   status: number,
   totalMs: number,
 ): { event: string; severity: Severity } {
-  const { slow, verySlow } = slowFromMs({ row, needs })
+  const { slow, verySlow } = slowFromMs({ row, dependencies })
   if (failure !== undefined && status >= 500) return { event: 'request.failed', severity: 'ERROR' }
   if (totalMs >= verySlow) return { event: 'request.very_slow', severity: 'ERROR' }
   if (totalMs >= slow) return { event: 'request.slow', severity: 'WARNING' }
@@ -50,12 +50,12 @@ function judged(
  * carries its token.
  */
 function httpRequest(exchange: Exchange, answer: Answer, status: number, totalMs: number): LogFields {
-  const { request, row, needs } = exchange
+  const { request, row, dependencies } = exchange
   const userAgent = request.headers['user-agent']?.slice(0, USER_AGENT_CHARS_MAX)
   return {
     requestMethod: request.method,
-    requestUrl: `${needs.config.functionsBaseUrl}/${row.name}`,
-    requestSize: String(bodyBytes(exchange)),
+    requestUrl: `${dependencies.config.functionsBaseUrl}/${row.name}`,
+    requestSize: String(countBodyBytes(exchange)),
     status,
     responseSize: String(answer.body?.length ?? 0),
     ...(userAgent !== undefined && { userAgent }),
@@ -65,12 +65,12 @@ function httpRequest(exchange: Exchange, answer: Answer, status: number, totalMs
 }
 
 /** What came of the body, or was announced. */
-function bodyBytes({ body }: Exchange): number {
+function countBodyBytes({ body }: Exchange): number {
   return Math.max(body.receivedBytes, body.declaredBytes ?? 0)
 }
 
 function failureFields(
-  { row, request, needs, scope }: Exchange,
+  { row, request, dependencies, scope }: Exchange,
   { error, errorId }: NonNullable<Exchange['failure']>,
   status: number,
 ): LogFields {
@@ -93,7 +93,7 @@ function failureFields(
     context: {
       httpRequest: {
         method: request.method,
-        url: `${needs.config.functionsBaseUrl}/${row.name}`,
+        url: `${dependencies.config.functionsBaseUrl}/${row.name}`,
         responseStatusCode: status,
       },
     },
@@ -103,13 +103,13 @@ function failureFields(
   }
 }
 
-function rounded(ms: number): number {
+function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
 
 /** When this function's request is slow, and very slow, in ms. */
-function slowFromMs({ row, needs }: Pick<Exchange, 'row' | 'needs'>): { slow: number; verySlow: number } {
-  const { slowRequestMs, verySlowRequestMs } = needs.config
+function slowFromMs({ row, dependencies }: Pick<Exchange, 'row' | 'dependencies'>): { slow: number; verySlow: number } {
+  const { slowRequestMs, verySlowRequestMs } = dependencies.config
   return row.slowSeconds === undefined
     ? { slow: slowRequestMs, verySlow: verySlowRequestMs }
     : { slow: row.slowSeconds.slow * 1000, verySlow: row.slowSeconds.verySlow * 1000 }

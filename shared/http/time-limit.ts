@@ -37,7 +37,7 @@ export const timeLimit: Wrapper = async (exchange, next) => {
   const work = next()
   exchange.work = work
   try {
-    return await Promise.race([work, aborted(signal)])
+    return await Promise.race([work, rejectOnAbort(signal)])
   } catch (error) {
     if (signal.aborted) reportLateEnd(work)
     throw error
@@ -47,7 +47,7 @@ export const timeLimit: Wrapper = async (exchange, next) => {
   }
 }
 
-async function aborted(signal: AbortSignal): Promise<never> {
+async function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const fail = () => reject(signal.reason as Error)
     if (signal.aborted) fail()

@@ -4,7 +4,7 @@ import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { withRetries } from '../resilience/retry.ts'
 import type { RetryBudget } from '../resilience/retry-budget.ts'
 import { log } from '../telemetry/log.ts'
-import { timed } from '../telemetry/scope.ts'
+import { timePart } from '../telemetry/scope.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
 
@@ -84,7 +84,7 @@ async function attempt<T>(
   const startedAtMs = performance.now()
   try {
     const signal = AbortSignal.any([guarded, AbortSignal.timeout(timeoutMs)])
-    const result = await timed('provider', () => call.attempt(signal))
+    const result = await timePart('provider', () => call.attempt(signal))
     limit.worked()
     report(call, context, startedAtMs)
     return result

@@ -71,10 +71,10 @@ export class RateLimiter {
       await this.#renew(userId, local, policy)
     const nowMs = this.#nowMs()
     if (local.alone !== undefined) return this.#admitAlone(local, local.alone, policy, nowMs)
-    if (local.allotment === 0) return refused(local, policy, nowMs)
+    if (local.allotment === 0) return answerRefused(local, policy, nowMs)
     local.allotment--
     local.admitted++
-    return admitted(local, policy, nowMs)
+    return answerAdmitted(local, policy, nowMs)
   }
 
   #localOf(userId: string): Local {
@@ -143,11 +143,11 @@ export class RateLimiter {
   }
 }
 
-function admitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
+function answerAdmitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
   return answer(true, seen.arrivalMs, allotment, policy, nowMs + seen.offsetMs)
 }
 
-function refused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
+function answerRefused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
   return answer(false, seen.arrivalMs, 0, policy, nowMs + seen.offsetMs)
 }
 

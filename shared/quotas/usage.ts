@@ -94,7 +94,7 @@ export type UsageChange = {
  * what became ready is counted towards a month; what it cost at providers is, whatever became of it.
  */
 export function usageChange(before: Episode | undefined, after: Episode): UsageChange | undefined {
-  const [was, is] = [counted(before), counted(after)]
+  const [was, is] = [countEpisode(before), countEpisode(after)]
   const difference = {
     storageBytes: is.storageBytes - was.storageBytes,
     activeEpisodes: is.activeEpisodes - was.activeEpisodes,
@@ -112,7 +112,7 @@ export function usageChange(before: Episode | undefined, after: Episode): UsageC
   return { ...Object.fromEntries(changed), ...((becameReady || costs !== undefined) && { month }) }
 }
 
-function counted(episode: Episode | undefined): {
+function countEpisode(episode: Episode | undefined): {
   storageBytes: number
   activeEpisodes: number
   activeSeconds: number

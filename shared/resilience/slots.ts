@@ -13,16 +13,16 @@ export class Slots {
     if (this.#free > 0) this.#free--
     else
       await new Promise<void>((resolve, reject) => {
-        const granted = () => {
-          signal.removeEventListener('abort', left)
+        const grant = () => {
+          signal.removeEventListener('abort', leave)
           resolve()
         }
-        const left = () => {
-          this.#waiting.delete(granted)
+        const leave = () => {
+          this.#waiting.delete(grant)
           reject(signal.reason as Error)
         }
-        this.#waiting.add(granted)
-        signal.addEventListener('abort', left, { once: true })
+        this.#waiting.add(grant)
+        signal.addEventListener('abort', leave, { once: true })
       })
     let given = false
     return () => {

@@ -6,8 +6,8 @@ import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
-import { counted } from '../telemetry/pools.ts'
-import { timed } from '../telemetry/scope.ts'
+import { countCalls } from '../telemetry/pools.ts'
+import { timePart } from '../telemetry/scope.ts'
 
 /** One call of a user's request or a worker's transition; the client itself would hang for over 100 s. */
 const CALL_TIMEOUT_MS = 5000
@@ -35,9 +35,9 @@ export function firestoreAccess(config: Config, breaker: CircuitBreaker): Firest
           withDeadline(
             `Firestore ${what}`,
             CALL_TIMEOUT_MS,
-            counted('firestore', async () => work(await access())),
+            countCalls('firestore', async () => work(await access())),
           )
-        return await timed('firestore', () => breaker.execute(call))
+        return await timePart('firestore', () => breaker.execute(call))
       } catch (error) {
         if (isUnavailable(error)) throw new ServiceUnavailable('firestore', `The store did not answer (${what})`, error)
         throw error

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
-import { timed } from '../telemetry/scope.ts'
+import { timePart } from '../telemetry/scope.ts'
 import { ObjectTooLarge, SourceFailed } from './errors.ts'
 import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
 
@@ -39,7 +39,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
   const file = async (key: string): Promise<File> => (await opened()).file(key)
   /** One call of bounded time behind the breaker, counted towards the request's `storage` part. */
   const control = <T>(what: string, work: () => Promise<T>, timeoutMs = CONTROL_TIMEOUT_MS): Promise<T> =>
-    timed('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, timeoutMs, work())))
+    timePart('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, timeoutMs, work())))
 
   return {
     /** Begins to load the client; call it when the function is sure to need it. */
@@ -68,7 +68,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker) {
       try {
         const transfer = (guarded: AbortSignal) => transferred(source, sink, guarded)
         const options = { leaseMs: TRANSFER_LEASE_MS }
-        await timed('storage', () => breaker.execute(transfer, signal, options))
+        await timePart('storage', () => breaker.execute(transfer, signal, options))
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }

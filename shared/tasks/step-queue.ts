@@ -6,7 +6,7 @@ import type { StepName, StepOrder } from '../episodes/steps.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
-import { timed } from '../telemetry/scope.ts'
+import { timePart } from '../telemetry/scope.ts'
 import { clientOptions } from './client-options.ts'
 
 const CREATE_TIMEOUT_MS = 5000
@@ -69,7 +69,7 @@ export function stepQueue(config: Config) {
         { timeout: CREATE_TIMEOUT_MS, retry: null },
       )
       try {
-        await timed('tasks', () => withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work))
+        await timePart('tasks', () => withDeadline('Cloud Tasks create', CREATE_TIMEOUT_MS + 500, work))
       } catch (error) {
         if (grpcCode(error) === GRPC.alreadyExists) return
         if (error instanceof DeadlineError || grpcCode(error) !== undefined)

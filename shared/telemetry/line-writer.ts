@@ -1,5 +1,7 @@
 import { writeSync } from 'node:fs'
 
+import { blockThread } from './blocking-wait/blocking-wait.ts'
+
 const BATCH_BYTES_MAX = 64 * 1024
 /** Beyond this much unwritten, writing waits for the reader instead of remembering more. */
 const PENDING_BYTES_MAX = 4 * 1024 * 1024
@@ -16,13 +18,16 @@ type WriteSome = (bytes: Buffer, offset: number) => number
  */
 export class LineWriter {
   readonly #write: WriteSome
+  readonly #block: (waitMs: number) => void
   #pending: Buffer[] = []
   #pendingBytes = 0
   #scheduled = false
   #dropped = 0
 
-  constructor(write: WriteSome = (bytes, offset) => writeSync(1, bytes, offset)) {
+  /** @param block lets that much time pass before anything else happens */
+  constructor(write: WriteSome = (bytes, offset) => writeSync(1, bytes, offset), block = blockThread) {
     this.#write = write
+    this.#block = block
   }
 
   /** Lines that no reader was there for. */
@@ -61,10 +66,9 @@ export class LineWriter {
 
   /** Writes everything, waiting for a reader that is behind; for the end of the process, or of memory. */
   flushAndWait(): void {
-    const sleep = new Int32Array(new SharedArrayBuffer(4))
     for (let waitedMs = 0; !this.flush(); waitedMs += RETRY_MS) {
       if (waitedMs >= BLOCKED_MS_MAX) return void this.#abandon(Buffer.alloc(0))
-      Atomics.wait(sleep, 0, 0, RETRY_MS)
+      this.#block(RETRY_MS)
     }
   }
 

@@ -1,5 +1,5 @@
 import { LineWriter } from './line-writer.ts'
-import { redacted } from './redact.ts'
+import { redact } from './redact.ts'
 import { currentScope } from './scope.ts'
 
 export type Severity = 'DEBUG' | 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR' | 'CRITICAL'
@@ -30,7 +30,7 @@ export function log(severity: Severity, event: string, fields: LogFields = {}): 
           cut: true,
           start: line.slice(0, LINE_CHARS_MAX / 2),
         })
-  writer.add(redacted(bounded))
+  writer.add(redact(bounded))
   // An error may be the last thing this process says.
   if (severity === 'ERROR' || severity === 'CRITICAL') writer.flush()
 }
@@ -65,26 +65,26 @@ const CAUSES_MAX = 5
 
 /** Whatever was thrown, as plain fields; causes are followed, a bounded number of times, because chains can be circular. */
 export function errorFields(thrown: unknown, depth = 0): LogFields {
-  if (!isError(thrown)) return { name: 'NotAnError', message: words(() => thrown) }
-  const cause = readable(() => thrown.cause)
+  if (!isError(thrown)) return { name: 'NotAnError', message: readText(() => thrown) }
+  const cause = readSafely(() => thrown.cause)
   return {
-    name: words(() => thrown.name),
-    message: words(() => thrown.message),
-    stack: words(() => thrown.stack),
+    name: readText(() => thrown.name),
+    message: readText(() => thrown.message),
+    stack: readText(() => thrown.stack),
     ...(cause !== undefined && depth < CAUSES_MAX && { cause: errorFields(cause, depth + 1) }),
   }
 }
 
 function isError(thrown: unknown): thrown is Error {
-  return readable(() => thrown instanceof Error) === true
+  return readSafely(() => thrown instanceof Error) === true
 }
 
-function words(read: () => unknown): string {
-  return readable(() => String(read()).slice(0, STACK_CHARS_MAX)) ?? '[unspeakable]'
+function readText(read: () => unknown): string {
+  return readSafely(() => String(read()).slice(0, STACK_CHARS_MAX)) ?? '[unspeakable]'
 }
 
 /** Anything can be thrown, and anything can throw when it is looked at. */
-function readable<T>(read: () => T): T | undefined {
+function readSafely<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch {

@@ -11,7 +11,7 @@ type FetchStats = { connected: number; free: number; queued: number; running: nu
 const calls = new Map<string, number>()
 
 /** Counts calls of a client that shares few connections among all of its calls, as gRPC does. */
-export async function counted<T>(service: string, call: () => Promise<T>): Promise<T> {
+export async function countCalls<T>(service: string, call: () => Promise<T>): Promise<T> {
   calls.set(service, (calls.get(service) ?? 0) + 1)
   try {
     return await call()

@@ -15,7 +15,7 @@ export function keepSecret(values: readonly string[]): void {
 }
 
 /** The text without anything that opens a door. */
-export function redacted(text: string): string {
+export function redact(text: string): string {
   let clean = text.replace(PATTERNS, (_match, name: string | undefined) => `${name ?? ''}${HIDDEN}`)
   for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, HIDDEN)
   return clean

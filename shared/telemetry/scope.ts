@@ -48,7 +48,7 @@ export class Parts {
 }
 
 /** Counts the time of `work` towards a part of the current request, if there is one. */
-export async function timed<T>(name: PartName, work: () => Promise<T>): Promise<T> {
+export async function timePart<T>(name: PartName, work: () => Promise<T>): Promise<T> {
   const parts = currentScope()?.parts
   if (parts === undefined) return work()
   parts.begin(name)

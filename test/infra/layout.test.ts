@@ -39,6 +39,12 @@ describe('the layout check', () => {
     expect(rulesBroken({})).toEqual([])
   })
 
+  test('lets every folder have a README, and the top level its LICENSE and NOTICE', () => {
+    const readmes = { 'shared/README.md': '# Shared', 'test/a/b/README.md': '# B', 'functions/README.md': '# F' }
+    expect(rulesBroken({ ...readmes, LICENSE: 'Apache', NOTICE: 'us', 'README.md': '# All' })).toEqual([])
+    expect(rulesBroken({ 'NOTES.md': 'ours' })).not.toEqual([])
+  })
+
   test('fails when it looked at nothing', () => {
     const { 'shared/x.ts': _gone, ...rest } = sound
     expect(() => checkLayout(repository({ ...rest, 'shared/readme.txt': '' }))).toThrow(/no source files in shared/)

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { refuseUnguarded } from '../../../shared/http/server.ts'
+import { refuseUnguarded } from '../../../shared/http/framework/serve-in-front.ts'
 import { startEdgeProcess } from './edge-process.ts'
 import type { EdgeProcess } from './edge-process.ts'
 import { Envelope, exchange, head, RawClient } from './raw-client.ts'

@@ -9,9 +9,9 @@ import { createEndpoint } from '../../../shared/http/endpoint.ts'
 import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
 import { RateLimiter } from '../../../shared/quotas/rate-limiter.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
-import type { EdgeNeeds } from '../../../shared/http/exchange.ts'
-import { refuseUnguarded, serveInFrontOfFramework } from '../../../shared/http/server.ts'
-import type { Serve } from '../../../shared/http/server.ts'
+import type { ChainDependencies } from '../../../shared/http/exchange.ts'
+import type { Serve } from '../../../shared/http/arrival.ts'
+import { refuseUnguarded, serveInFrontOfFramework } from '../../../shared/http/framework/serve-in-front.ts'
 import { failureOfFirestore, firestoreAccess } from '../../../shared/store/firestore.ts'
 import { idempotencyRecords } from '../../../shared/store/idempotency.ts'
 import { log } from '../../../shared/telemetry/log.ts'
@@ -26,7 +26,7 @@ const config = loadConfig(process.env)
 keepSecret([config.providers.gemini.apiKey])
 
 /** Stands for the token check, which has tests of its own: the token's middle part is the caller. */
-const tokens: EdgeNeeds['tokens'] = {
+const tokens: ChainDependencies['tokens'] = {
   preload: () => undefined,
   verify: async (token) => {
     const who = token.split('.')[1] ?? ''
@@ -37,7 +37,7 @@ const tokens: EdgeNeeds['tokens'] = {
   },
 }
 const firestore = firestoreAccess(config, new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore }))
-const needs: EdgeNeeds = {
+const needs: ChainDependencies = {
   config,
   tokens,
   idempotency: idempotencyRecords(firestore, Date.now),

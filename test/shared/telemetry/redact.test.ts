@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { keepSecret, redacted } from '../../../shared/telemetry/redact.ts'
+import { keepSecret, redact } from '../../../shared/telemetry/redact.ts'
 
 describe('what opens a door is hidden', () => {
   test.each([
@@ -14,12 +14,12 @@ describe('what opens a door is hidden', () => {
     ['?key=AIza1', '?key=[hidden]'],
     ['a bearer of news, tokens, keys and eyJ', 'a bearer of news, tokens, keys and eyJ'],
   ])('%s', (text, clean) => {
-    expect(redacted(text)).toBe(clean)
+    expect(redact(text)).toBe(clean)
   })
 
   test('and so is every secret of the process, as JSON writes it', () => {
     keepSecret(['my"secret\\key', 'short'])
-    expect(redacted(JSON.stringify({ a: 'my"secret\\key', b: 'short' }))).toBe('{"a":"[hidden]","b":"short"}')
+    expect(redact(JSON.stringify({ a: 'my"secret\\key', b: 'short' }))).toBe('{"a":"[hidden]","b":"short"}')
     keepSecret([])
   })
 })

@@ -8,7 +8,7 @@ export type WrittenVersion = { readonly writes: readonly string[] }
  * A version to begin with instead of a read. `remembered`: it may be old, so only a write that lands on it counts, and
  * every other decision is made on a fresh version. `recent`: it is as good as one that was just read.
  */
-export type KnownVersion<Version> = { readonly kind: 'remembered' | 'recent'; readonly version: Version }
+type KnownVersion<Version> = { readonly kind: 'remembered' | 'recent'; readonly version: Version }
 
 export type CompareAndSet<Version extends WrittenVersion, Decision> = {
   /** Unique to this change. What `write` writes must have it among its `writes`. */

@@ -1,4 +1,3 @@
-import { AppError } from '../errors/app-error.ts'
 import type { BreakerState, OpenReason } from './record.ts'
 
 type Rejection = {
@@ -10,8 +9,8 @@ type Rejection = {
 }
 
 /** A call was not made, because its breaker would not let it. Nothing was sent, nothing is charged. */
-export class BreakerOpenError extends AppError {
-  override readonly name: string = 'BreakerOpenError'
+export class BreakerOpenError extends Error {
+  override readonly name = 'BreakerOpenError'
   readonly breaker: string
   readonly state: BreakerState
   readonly reason: OpenReason | 'ramp'
@@ -19,11 +18,7 @@ export class BreakerOpenError extends AppError {
   readonly retryAfterMs: number
 
   private constructor({ breaker, state, reason, retryAfterMs }: Rejection) {
-    super('service_unavailable', {
-      technical: `Circuit breaker '${breaker}' is OPEN${SUFFIXES[reason === 'ramp' ? reason : state]}`,
-      retryAfterSeconds: retryAfterMs / 1000,
-      details: { breaker },
-    })
+    super(`Circuit breaker '${breaker}' is OPEN${SUFFIXES[reason === 'ramp' ? reason : state]}`)
     this.breaker = breaker
     this.state = state
     this.reason = reason

@@ -1,3 +1,4 @@
+import { BreakerOpenError } from '../breaker/open-error.ts'
 import { AppError } from './app-error.ts'
 
 /** The body of every answer of 400 or above. */
@@ -18,20 +19,24 @@ const RETRY_AFTER_SECONDS_DEFAULT = 5
 
 /** Whatever was thrown, as an AppError: what we did not throw on purpose is an internal_error that tells nothing. */
 export function asAppError(thrown: unknown): AppError {
-  if (isAppError(thrown)) return thrown
+  try {
+    if (thrown instanceof AppError) return thrown
+    if (thrown instanceof BreakerOpenError) return answerOpenBreaker(thrown)
+  } catch {
+    // A proxy that throws when it is asked what it is.
+  }
   return new AppError('internal_error', {
     technical: 'Unexpected error; see the log under this error_id',
     cause: thrown,
   })
 }
 
-function isAppError(thrown: unknown): thrown is AppError {
-  try {
-    return thrown instanceof AppError
-  } catch {
-    // A proxy that throws when it is asked what it is.
-    return false
-  }
+function answerOpenBreaker({ message, retryAfterMs, breaker }: BreakerOpenError): AppError {
+  return new AppError('service_unavailable', {
+    technical: message,
+    retryAfterSeconds: retryAfterMs / 1000,
+    details: { breaker },
+  })
 }
 
 export function errorEnvelope(error: AppError, ids: { errorId: string; requestId: string }): ErrorEnvelope {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 
+import { BreakerOpenError } from '../breaker/open-error.ts'
 import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
 import { SHARED_BREAKERS } from '../config.ts'
 import { AppError } from '../errors/app-error.ts'
@@ -43,7 +44,7 @@ async function withStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof AppError) throw error
+    if (error instanceof AppError || error instanceof BreakerOpenError) throw error
     throw new AppError('service_unavailable', { technical: 'The records of the breakers cannot be used', cause: error })
   }
 }

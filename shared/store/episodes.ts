@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Timestamp } from '@google-cloud/firestore'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { AppError } from '../errors/app-error.ts'
 import { chronicled } from '../episodes/history.ts'
 import type { Cause } from '../episodes/history.ts'
@@ -10,7 +11,7 @@ import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { sweepAtMs } from '../episodes/sweep/due.ts'
 import type { SweepLimits } from '../episodes/sweep/due.ts'
-import { GRPC, grpcCode, lostPrecondition } from '../errors/grpc-code.ts'
+import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
 import { usageChange } from '../quotas/usage.ts'
 import type { UsageChange } from '../quotas/usage.ts'
@@ -178,7 +179,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
       })
       return written?.writeTime
     } catch (error) {
-      if (lostPrecondition(error)) return undefined
+      if (isLostPrecondition(error)) return undefined
       throw error
     }
   }

@@ -1,11 +1,11 @@
 import type { Timestamp } from '@google-cloud/firestore'
 
 import { compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { AppError } from '../errors/app-error.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
 import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
 import type { Claimed, Held } from '../http/idempotency-record.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'idempotency'
@@ -78,7 +78,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
       })
       return { record, updateTime: writeTime, writes: [record.holder] }
     } catch (error) {
-      if (lostPrecondition(error)) return 'lost'
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }

@@ -10,7 +10,7 @@ import { AppError } from '../errors/app-error.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timed } from '../telemetry/scope.ts'
-import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
+import { failureOfStorage, isOurs, isStorageAtFault, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
 /** As long as the longest function that writes may run. */
@@ -188,7 +188,7 @@ async function transferred(source: Readable | (string | Buffer)[], sink: Writabl
   try {
     await pipeline(source, sink, { signal })
   } catch (error) {
-    if (first !== 'source' || error instanceof AppError || signal.aborted) throw error
+    if (first !== 'source' || isOurs(error) || signal.aborted) throw error
     throw new AppError('service_unavailable', { technical: 'What was to be stored could not be read', cause: error })
   }
 }
@@ -207,7 +207,7 @@ function statOf(metadata: FileMetadata): ObjectStat {
   }
 }
 
-/** An abort and an AppError pass as they are; what storage itself could not do is service_unavailable. */
+/** An abort and an error of our own pass as they are; what storage itself could not do is service_unavailable. */
 function unavailable(what: string, error: unknown): unknown {
   return isStorageAtFault(error)
     ? new AppError('service_unavailable', { technical: `Storage did not answer (${what})`, cause: error })

@@ -4,8 +4,8 @@ import type { Timestamp } from '@google-cloud/firestore'
 import * as z from 'zod'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { AppError } from '../errors/app-error.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
 import { giveBack, take } from '../quotas/gcra.ts'
 import type { SharedRate } from '../quotas/rate-limiter.ts'
 import { withDeadline } from '../resilience/deadline.ts'
@@ -74,7 +74,7 @@ export function sharedRates(firestore: FirestoreAccess): SharedRate {
       })
       return { arrivalMs, writes, nowMs, updateTime: writeTime }
     } catch (error) {
-      if (lostPrecondition(error)) return 'lost'
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }

@@ -4,8 +4,8 @@ import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@googl
 import * as z from 'zod'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { AppError } from '../errors/app-error.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { quotaExceeded } from '../quotas/refusals.ts'
 import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
@@ -119,7 +119,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
       })
       return { usage, updateTime: writeTime, writes: data.writes }
     } catch (error) {
-      if (lostPrecondition(error)) return 'lost'
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }

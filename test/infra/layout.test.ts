@@ -75,6 +75,21 @@ describe('the layout check', () => {
       { 'shared/errors/e.ts': "import { x } from '../x.ts'\nexport const e = x\n" },
       /import nothing of ours/,
     ],
+    [
+      'a breaker that imports, be it a type',
+      { 'shared/breaker/b.ts': "import type { x } from '../x.ts'\nexport type B = typeof x\n" },
+      /breaker can be taken away/,
+    ],
+    [
+      'a breaker with an SDK',
+      { 'shared/breaker/b.ts': "import { Firestore } from '@google-cloud/firestore'\nexport { Firestore }\n" },
+      /breaker can be taken away/,
+    ],
+    [
+      'a breaker that needs a type of any other package',
+      { 'shared/breaker/b.ts': "import type { Bucket } from '@google-cloud/storage'\nexport type { Bucket }\n" },
+      /breaker can be taken away/,
+    ],
     ['a stray folder at the top', { 'src/a.ts': '' }, /top level/],
     ['an enum', { 'shared/y.ts': 'export enum Y { A }\n' }, /no enums/],
     ['a barrel', { 'shared/y.ts': "export * from './x.ts'\n" }, /no barrels/],

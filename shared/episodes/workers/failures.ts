@@ -42,7 +42,7 @@ type MissingService = { name: string; retryAfterMs: number; sent: boolean; techn
 /** The service that cannot be used just now, if that is what failed: a provider, or our own storage. */
 export function unavailableService(error: unknown): MissingService | undefined {
   if (error instanceof BreakerOpenError)
-    return { name: error.breaker, retryAfterMs: error.retryAfterMs, sent: false, technical: error.technical }
+    return { name: error.breaker, retryAfterMs: error.retryAfterMs, sent: false, technical: error.message }
   if (error instanceof ProviderError && isUnavailability(error.kind))
     return { name: error.provider, retryAfterMs: error.retryAfterMs ?? 0, sent: true, technical: error.message }
   if (error instanceof AppError && error.code === 'service_unavailable')

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
+import { BreakerOpenError } from '../../breaker/open-error.ts'
 import type { WorkDependencies } from '../../dependencies/work.ts'
 import { AppError } from '../../errors/app-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
@@ -122,12 +123,15 @@ async function persistently<T>(needs: WorkDependencies, fields: object, write: (
       return await write()
     } catch (error) {
       const waitMs = equalJitterMs(SETTLE_BACKOFF, tries, needs.random)
-      if (needs.now() + waitMs > untilMs || !(error instanceof AppError && error.code === 'service_unavailable'))
-        throw error
+      if (needs.now() + waitMs > untilMs || !isStoreUnavailable(error)) throw error
       log('WARNING', 'step.settle_retried', { ...fields, tries, error: errorFields(error) })
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
   }
+}
+
+function isStoreUnavailable(error: unknown): boolean {
+  return error instanceof BreakerOpenError || (error instanceof AppError && error.code === 'service_unavailable')
 }
 
 function stale(fields: Record<string, unknown>, reason: string): StepReport {

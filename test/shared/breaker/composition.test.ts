@@ -44,12 +44,11 @@ test('alone: rejections are typed, say when to come back, and cost no call', asy
   const rejected: unknown = await breaker.execute(() => (called = true)).catch((error: unknown) => error)
   expect(rejected).toBeInstanceOf(BreakerOpenError)
   expect(rejected).toMatchObject({
-    code: 'service_unavailable',
-    status: 503,
-    retryable: true,
-    technical: "Circuit breaker 'gemini' is OPEN",
+    name: 'BreakerOpenError',
+    breaker: 'gemini',
+    state: 'open',
     reason: 'failures',
-    message: 'A service we depend on is temporarily unavailable. Please try again shortly.',
+    message: "Circuit breaker 'gemini' is OPEN",
   })
   expect((rejected as BreakerOpenError).retryAfterMs / 60_000).toBeCloseTo(1, 1)
   expect(called).toBe(false)

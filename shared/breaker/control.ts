@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 
 import { systemClock, resultWithin } from './clock.ts'
+import { compareAndSet } from './compare-and-set.ts'
 import { totalsOf } from './counts.ts'
 import { forcedAt, parseRecord, UNWRITTEN } from './record.ts'
 import type { BreakerRecord, BreakerState } from './record.ts'
 import type { BreakerStore } from './store.ts'
 import { force } from './transitions.ts'
-import type { BreakerEvent, Order } from './transitions.ts'
+import type { BreakerEvent, Order, Ruling } from './transitions.ts'
 
 /** One breaker as people see it. */
 export type BreakerStatus = {
@@ -29,8 +30,10 @@ export type BreakerStatus = {
   unreadable?: true
 }
 
+/** A record at one version of the store's, as it was at `serverMs` of the store's clock. */
+type ReadVersion = { record: BreakerRecord; writes: readonly string[]; version: unknown; serverMs: number }
+
 const STORE_WAIT_MS = 5000
-const ATTEMPTS_MAX = 8
 
 /** What operators see of a fleet's breakers, and how they overrule them. Unlike calls, it needs the store. */
 export class BreakerControl {
@@ -53,18 +56,29 @@ export class BreakerControl {
    * @throws what the store throws when it cannot be used
    */
   async order(name: string, order: Order): Promise<BreakerStatus> {
-    const id = randomUUID()
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const { record, version, serverMs, foreign } = await this.#read(name)
-      if (foreign) throw new Error(`the record of '${name}' was written by a newer version`)
-      if (record.writes.includes(id)) return statusOf(name, record, serverMs)
-      const ruling = force(record, id, order, serverMs)
-      const write = this.#store.write(name, ruling.record, version)
-      if ((await resultWithin(systemClock, STORE_WAIT_MS, write)) === 'lost') continue
-      if (ruling.event !== undefined) this.#onEvent({ ...ruling.event, breaker: name, local: false })
-      return statusOf(name, ruling.record, serverMs)
-    }
-    throw new Error(`the record of '${name}' is being changed too fast`)
+    const writeId = randomUUID()
+    const end = await compareAndSet<ReadVersion, Ruling>({
+      writeId,
+      read: () => this.#readOurs(name),
+      decide: ({ record, serverMs }) => force(record, writeId, order, serverMs),
+      write: async ({ version, serverMs }, { record }) => {
+        const write = this.#store.write(name, record, version)
+        const written = await resultWithin(systemClock, STORE_WAIT_MS, write)
+        return written === 'lost' ? 'lost' : { record, writes: record.writes, version: written.version, serverMs }
+      },
+    })
+    if (end.kind === 'absent' || end.kind === 'contended')
+      throw new Error(`the record of '${name}' is being changed too fast`)
+    const { event } = end.decision
+    if (event !== undefined) this.#onEvent({ ...event, breaker: name, local: false })
+    return statusOf(name, end.version.record, end.version.serverMs)
+  }
+
+  /** @throws Error when a newer program wrote it, which alone knows how to change it */
+  async #readOurs(name: string): Promise<ReadVersion> {
+    const { record, version, serverMs, foreign } = await this.#read(name)
+    if (foreign) throw new Error(`the record of '${name}' was written by a newer version`)
+    return { record, writes: record.writes, version, serverMs }
   }
 
   async #read(name: string) {

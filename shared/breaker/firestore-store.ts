@@ -1,6 +1,6 @@
 import type { Firestore, Timestamp } from '@google-cloud/firestore'
 
-import { lostPrecondition } from '../errors/grpc-code.ts'
+import { isLostPrecondition } from './lost-precondition.ts'
 import type { BreakerStore } from './store.ts'
 
 const COLLECTION = 'breakers'
@@ -28,7 +28,7 @@ export function firestoreBreakerStore(call: FirestoreCall): BreakerStore {
         })
         return { version: writeTime, serverMs: preciseMs(writeTime) }
       } catch (error) {
-        if (lostPrecondition(error)) return 'lost'
+        if (isLostPrecondition(error)) return 'lost'
         throw error
       }
     },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import { endsWithin, resultWithin } from './clock.ts'
 import type { Clock } from './clock.ts'
+import { compareAndSet } from './compare-and-set.ts'
 import { parseRecord, UNWRITTEN } from './record.ts'
 import type { BreakerRecord } from './record.ts'
 import type { BreakerSettings } from './settings.ts'
@@ -48,8 +49,13 @@ const CHANGE_WAIT_MS = 1000
 const STORE_DEADLINE_MS = 5000
 /** A write on a version that is older than this begins with a read: others have probably written since. */
 const OPTIMISTIC_AGE_MS = 250
-const ATTEMPTS_MAX = 5
-const CONTENTION_PAUSE_MS = { least: 10, most: 60 }
+/** Few, because results that could not be written go along with the next ones, and a large fleet would trip over itself. */
+const TRIES_MAX = 5
+/** Writes without an acknowledgement that are remembered. */
+const UNCONFIRMED_MAX = 5
+
+/** The document as it was at one version of the store's. */
+type SeenVersion = { readonly record: BreakerRecord; readonly version: unknown; readonly writes: readonly string[] }
 
 /**
  * The fleet's record as this instance knows it: read when a call needs it and it is older than the TTL, changed by
@@ -60,7 +66,7 @@ export class FleetRecord {
   /** What calls go by. */
   #record: BreakerRecord = UNWRITTEN
   /** What the store held when it was seen last. */
-  #stored: { record: BreakerRecord; version: unknown } | undefined
+  #stored: SeenVersion | undefined
   /** Where this instance has gone its own way: the fleet's record that it last knew, if it knew any. */
   #detachedFrom: { seen: BreakerRecord | undefined } | undefined
   #usable = true
@@ -131,7 +137,7 @@ export class FleetRecord {
     const { store, clock } = this.#options
     if (store === undefined) return this.#apart(decide, 'always')
     if (this.reachable || (insist && !this.#newer)) {
-      const progress = { attempt: 0 }
+      const progress = { contended: false }
       const change = this.#compareAndSet(store, id, decide, progress)
       if (await endsWithin(clock, waitMs, change)) {
         try {
@@ -142,7 +148,7 @@ export class FleetRecord {
       } else {
         // It goes on unseen, and may yet land.
         change.catch(() => undefined)
-        if (progress.attempt > 0) return 'contended'
+        if (progress.contended) return 'contended'
         this.#lose(new Error(`a write took longer than ${waitMs} ms`))
       }
     }
@@ -176,7 +182,7 @@ export class FleetRecord {
     // From when it was asked for: an instance may be paused while it waits for an answer.
     this.#readAtMs = fromMs
     if (record === undefined) return undefined
-    this.#stored = { record, version: stored?.version }
+    this.#stored = { record, version: stored?.version, writes: record.writes }
     for (const [id, event] of this.#unconfirmed)
       if (record.writes.includes(id)) {
         this.#unconfirmed.delete(id)
@@ -232,35 +238,47 @@ export class FleetRecord {
     store: BreakerStore,
     id: string,
     decide: Decide,
-    progress: { attempt: number } = { attempt: 0 },
+    progress = { contended: false },
   ): Promise<Change> {
+    const { clock, random } = this.#options
+    const aged = clock.monotonicMs() - this.#readAtMs > OPTIMISTIC_AGE_MS
+    const end = await compareAndSet<SeenVersion, Ruling | undefined>(
+      {
+        writeId: id,
+        known: aged || this.#stored === undefined ? undefined : { kind: 'recent', version: this.#stored },
+        read: async () => ((await this.#look(store)) === undefined ? undefined : this.#stored),
+        decide: ({ record }) => decide(record, this.nowMs),
+        write: ({ version }, ruling) => ruling && this.#write(store, { id, ruling, version }, progress),
+        triesMax: TRIES_MAX,
+      },
+      { clock, random },
+    )
+    // Nothing that may be changed: what is stored cannot be used.
+    if (end.kind === 'absent') return 'contended'
+    if (end.kind === 'contended') this.#unconfirmed.delete(id)
+    return this.#settled(store, end.kind)
+  }
+
+  async #write(
+    store: BreakerStore,
+    { id, ruling, version }: { id: string; ruling: Ruling; version: unknown },
+    progress: { contended: boolean },
+  ): Promise<SeenVersion | 'lost'> {
     const { clock, name } = this.#options
-    let landing: Ruling | undefined
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      progress.attempt = attempt
-      if (attempt > 0) await this.#pause()
-      const aged = clock.monotonicMs() - this.#readAtMs > OPTIMISTIC_AGE_MS
-      if ((attempt > 0 || aged || this.#stored === undefined) && (await this.#look(store)) === undefined)
-        return 'contended'
-      const stored = this.#stored ?? { record: UNWRITTEN, version: undefined }
-      // A write that was repeated below us comes back as lost although it landed.
-      if (landing !== undefined && stored.record.writes.includes(id)) return this.#settled(store, 'landed')
-      const ruling = decide(stored.record, this.nowMs)
-      if (ruling === undefined) return this.#settled(store, 'unchanged')
-      landing = ruling
-      this.#await(id, ruling.event)
-      const fromMs = clock.monotonicMs()
-      const written = await resultWithin(clock, STORE_DEADLINE_MS, store.write(name, ruling.record, stored.version))
-      if (written === 'lost') continue
-      this.#learnTime(written.serverMs, fromMs)
-      this.#unconfirmed.delete(id)
-      this.#stored = { record: ruling.record, version: written.version }
-      this.#readAtMs = fromMs
-      if (ruling.event !== undefined) this.#options.onEvent(ruling.event, false)
-      return this.#settled(store, 'landed')
+    const { record, event } = ruling
+    this.#await(id, event)
+    const fromMs = clock.monotonicMs()
+    const written = await resultWithin(clock, STORE_DEADLINE_MS, store.write(name, record, version))
+    if (written === 'lost') {
+      progress.contended = true
+      return 'lost'
     }
+    this.#learnTime(written.serverMs, fromMs)
     this.#unconfirmed.delete(id)
-    return this.#settled(store, 'contended')
+    this.#stored = { record, version: written.version, writes: record.writes }
+    this.#readAtMs = fromMs
+    if (event !== undefined) this.#options.onEvent(event, false)
+    return this.#stored
   }
 
   /** The store has answered: its record counts. */
@@ -289,19 +307,12 @@ export class FleetRecord {
   #await(id: string, event: BreakerEvent | undefined): void {
     this.#unconfirmed.set(id, event)
     const [oldest] = this.#unconfirmed.keys()
-    if (this.#unconfirmed.size > ATTEMPTS_MAX && oldest !== undefined) this.#unconfirmed.delete(oldest)
+    if (this.#unconfirmed.size > UNCONFIRMED_MAX && oldest !== undefined) this.#unconfirmed.delete(oldest)
   }
 
   /** The store's clock said `serverMs` at some moment since `fromMs`: kept as it is unless that cannot be. */
   #learnTime(serverMs: number, fromMs: number): void {
     const [least, most] = [serverMs - this.#options.clock.monotonicMs(), serverMs - fromMs]
     if (this.#offsetMs < least || this.#offsetMs > most) this.#offsetMs = (least + most) / 2
-  }
-
-  #pause(): Promise<void> {
-    const { least, most } = CONTENTION_PAUSE_MS
-    return new Promise((resolve) => {
-      this.#options.clock.after(least + (most - least) * this.#options.random(), resolve)
-    })
   }
 }

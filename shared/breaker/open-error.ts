@@ -10,7 +10,7 @@ type Rejection = {
 
 /** A call was not made, because its breaker would not let it. Nothing was sent, nothing is charged. */
 export class BreakerOpenError extends Error {
-  override readonly name: string = 'BreakerOpenError'
+  override readonly name = 'BreakerOpenError'
   readonly breaker: string
   readonly state: BreakerState
   readonly reason: OpenReason | 'ramp'

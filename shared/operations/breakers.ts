@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
-import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
 import { BreakerOpenError } from '../breaker/open-error.ts'
+import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
 import { SHARED_BREAKERS } from '../config.ts'
 import { DomainError } from '../errors/domain-error.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'

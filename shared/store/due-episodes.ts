@@ -1,6 +1,6 @@
 import type { QueryDocumentSnapshot } from '@google-cloud/firestore'
 
-import { lostPrecondition } from '../errors/grpc-code.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { EPISODES, versionOf } from './episodes.ts'
 import type { Version } from './episodes.ts'
 import type { FirestoreAccess } from './firestore.ts'
@@ -39,7 +39,7 @@ export function dueEpisodes(firestore: FirestoreAccess) {
             document.ref.update({ sweepAtMs: untilMs }, { lastUpdateTime: document.updateTime }),
           )
         } catch (error) {
-          if (!lostPrecondition(error)) throw error
+          if (!isLostPrecondition(error)) throw error
         }
       },
     }

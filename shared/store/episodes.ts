@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 
 import type { Timestamp } from '@google-cloud/firestore'
 
+import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { chronicled } from '../episodes/history.ts'
 import type { Cause } from '../episodes/history.ts'
@@ -9,8 +11,7 @@ import { Episode } from '../episodes/schema.ts'
 import type { EpisodeStatus } from '../episodes/schema.ts'
 import { sweepAtMs } from '../episodes/sweep/due.ts'
 import type { SweepLimits } from '../episodes/sweep/due.ts'
-import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
-import { GRPC, grpcCode, lostPrecondition } from '../errors/grpc-code.ts'
+import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { log } from '../telemetry/log.ts'
 import { usageChange } from '../quotas/usage.ts'
 import type { UsageChange } from '../quotas/usage.ts'
@@ -21,8 +22,6 @@ import type { FieldChange } from './changed-fields.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 export const EPISODES = 'episodes'
-/** How many of the latest writes a document remembers, so that a landed write is recognised after later ones. */
-const REMEMBERED_WRITES = 8
 /** How many episodes an instance remembers its last write of. */
 const REMEMBERED_EPISODES = 50
 
@@ -41,8 +40,10 @@ export type EpisodeStore = ReturnType<typeof episodeStore>
 type Change = {
   episode?: Episode | undefined
   cause?: Cause | undefined
-  reservations?: readonly (string | undefined)[]
+  reservations?: readonly (string | undefined)[] | undefined
 }
+
+type Move = Change & { episode: Episode }
 
 /** An episode as it was at one update time, with the ids of the writes that led there. */
 export type Version = { episode: Episode; writes: string[]; updateTime: Timestamp }
@@ -88,24 +89,24 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
       seen?: Version,
     ): Promise<Decision | undefined> {
       const writeId = randomUUID()
-      const known = seen ?? lastWritten.get(id)
+      const version = seen ?? lastWritten.get(id)
       lastWritten.delete(id)
-      const shortcut = known && (await write(id, known, decideOrAbstain(known.episode, decide), writeId))
-      if (shortcut?.landed) return shortcut.decision
-
-      let landing: Decision | undefined = shortcut?.decision
-      for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-        await pauseBeforeTry(attempt)
-        const current = await readVersion(id)
-        if (current === undefined) return undefined
-        // The client repeats commits by itself: our own landed write came back as a lost precondition.
-        if (landing !== undefined && current.writes.includes(writeId)) return landing
-        const decision = decide(current.episode)
-        if (decision.episode === undefined) return decision
-        landing = decision
-        if ((await write(id, current, decision, writeId)).landed) return decision
+      const end = await compareAndSet<Version, Decision>({
+        writeId,
+        known: version && { kind: 'remembered', version },
+        read: () => readVersion(id),
+        decide: ({ episode }) => decide(episode),
+        write: (before, { episode, ...rest }) => episode && write(id, before, { episode, ...rest }, writeId),
+      })
+      switch (end.kind) {
+        case 'landed':
+        case 'unchanged':
+          return end.decision
+        case 'absent':
+          return undefined
+        case 'contended':
+          throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
       }
-      throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
     },
 
     /** A person's episodes, newest first. The token is where the last page ended. */
@@ -143,21 +144,17 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
   }
 
   /** Writes what was decided on a version, if that is still the newest. */
-  async function write<Decision extends Change>(
-    id: string,
-    version: Version,
-    decision: Decision | undefined,
-    writeId: string,
-  ): Promise<{ landed: boolean; decision: Decision | undefined }> {
-    if (decision?.episode === undefined) return { landed: false, decision: undefined }
-    const writes = [...version.writes, writeId].slice(-REMEMBERED_WRITES)
+  async function write(id: string, version: Version, decision: Move, writeId: string): Promise<Version | 'lost'> {
+    const writes = appendWrite(version.writes, writeId)
     const after = stamped(version.episode, decision.episode, decision.cause ?? { by: 'system' })
     const changes = [...changedFields(version.episode, after), { path: ['recentWrites'], value: writes }]
     const reservations = (decision.reservations ?? []).filter((one) => one !== undefined)
     const usage = { change: usageChange(version.episode, after), reservations }
     const updateTime = await update(id, changes, version.updateTime, after.userId, usage)
-    if (updateTime !== undefined) remember(id, { episode: after, writes, updateTime })
-    return { landed: updateTime !== undefined, decision }
+    if (updateTime === undefined) return 'lost'
+    const written = { episode: after, writes, updateTime }
+    remember(id, written)
+    return written
   }
 
   /** @returns the new update time, or undefined when the document has changed, or gone, since it was read */
@@ -183,7 +180,7 @@ export function episodeStore(firestore: FirestoreAccess, limits: SweepLimits) {
       })
       return written?.writeTime
     } catch (error) {
-      if (lostPrecondition(error)) return undefined
+      if (isLostPrecondition(error)) return undefined
       throw error
     }
   }
@@ -207,15 +204,6 @@ function withDue(episode: Episode, dueMs: number | undefined): Episode {
 export function versionOf(stored: Record<string, unknown>, updateTime: Timestamp): Version {
   const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
   return { episode: Episode.parse(stored), writes, updateTime }
-}
-
-/** A refusal is not decided on an old version: the fresh one may not deserve it. */
-function decideOrAbstain<Decision>(episode: Episode, decide: (episode: Episode) => Decision): Decision | undefined {
-  try {
-    return decide(episode)
-  } catch {
-    return undefined
-  }
 }
 
 /** One document that cannot be read must not hide the others. */

@@ -17,7 +17,10 @@ const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 13, 14])
 export type FirestoreAccess = {
   /** Begins to load the client; call it when the function is sure to need it. */
   preload: () => void
-  /** Runs one call under our own deadline. @throws ServiceUnavailable when Firestore cannot be used */
+  /**
+   * Runs one call under our own deadline.
+   * @throws ServiceUnavailable when Firestore cannot be used; BreakerOpenError when it is not even asked
+   */
   call: <T>(what: string, work: (client: Firestore) => Promise<T>) => Promise<T>
 }
 

@@ -1,14 +1,22 @@
-import type { DocumentReference, Timestamp } from '@google-cloud/firestore'
+import type { Timestamp } from '@google-cloud/firestore'
 
+import { compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
 import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
-import type { Held } from '../http/idempotency-record.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
+import type { Claimed, Held } from '../http/idempotency-record.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'idempotency'
-const CAS_ATTEMPTS_MAX = 5
+
+/** A key's record as it was read or written; a key that nobody has used has neither. `writes`: the try that holds it. */
+type Version = {
+  record?: IdempotencyRecord | undefined
+  updateTime?: Timestamp | undefined
+  writes: readonly string[]
+}
+const UNUSED: Version = { writes: [] }
 
 /**
  * Records of Idempotency-Keys in Firestore. The first use of a key costs two writes and no read. Documents carry
@@ -20,58 +28,57 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
 
   return {
     async claim(id, wish) {
-      const fresh = claim(undefined, wish)
-      if (fresh.kind === 'run' && (await write(id, fresh, (doc, data) => doc.create(data))) === 'written') return fresh
-      for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-        const { record, updateTime } = await read(id)
-        const claimed = claim(record, wish)
-        if (claimed.kind !== 'run') return claimed
-        if (claimed.record === record && updateTime !== undefined) {
-          versions.set(claimed, updateTime)
-          return claimed
-        }
-        const written = await write(id, claimed, (doc, data) =>
-          updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime }),
-        )
-        if (written === 'written') return claimed
-      }
-      throw new ServiceUnavailable('firestore', 'The Idempotency-Key is being used too fast')
+      const end = await compareAndSet<Version, Claimed>({
+        writeId: wish.holder,
+        known: { kind: 'remembered', version: UNUSED },
+        read: () => read(id),
+        decide: ({ record }) => claim(record, wish),
+        write: ({ updateTime }, claimed) =>
+          claimed.kind === 'run' ? write(id, claimed.record, updateTime) : undefined,
+      })
+      if (end.kind === 'absent' || end.kind === 'contended')
+        throw new ServiceUnavailable('firestore', 'The Idempotency-Key is being used too fast')
+      const { decision, version } = end
+      if (decision.kind === 'run' && version.updateTime !== undefined) versions.set(decision, version.updateTime)
+      return decision
     },
 
     async settle(id, held, answer) {
       const next = settled(held.record, answer, now())
-      const lastUpdateTime = versions.get(held)
-      if (lastUpdateTime === undefined) return false
-      const done: Held = { ...held, record: next }
-      if ((await write(id, done, (doc, data) => doc.update(data, { lastUpdateTime }))) === 'written') return true
+      const updateTime = versions.get(held)
+      if (updateTime === undefined) return false
+      const written = await write(id, next, updateTime)
+      if (written !== 'lost') return true
       // Our own landed write may come back as a lost precondition.
       const { record } = await read(id)
       return record?.holder === next.holder && record.state === next.state
     },
   }
 
-  async function read(id: string): Promise<{ record?: IdempotencyRecord; updateTime?: Timestamp }> {
+  async function read(id: string): Promise<Version> {
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
-    if (!snapshot.exists || snapshot.updateTime === undefined) return {}
+    if (!snapshot.exists || snapshot.updateTime === undefined) return UNUSED
     const parsed = IdempotencyRecord.safeParse(snapshot.data())
-    if (!parsed.success) throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
-    return { record: parsed.data, updateTime: snapshot.updateTime }
+    if (!parsed.success)
+      throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
+    return { record: parsed.data, updateTime: snapshot.updateTime, writes: [parsed.data.holder] }
   }
 
+  /** Writes only on top of the version of that update time; of none, when it is undefined. */
   async function write(
     id: string,
-    claimed: Held,
-    commit: (doc: DocumentReference, data: Record<string, unknown>) => Promise<{ writeTime: Timestamp }>,
-  ): Promise<'written' | 'lost'> {
-    const data = { ...claimed.record, expireAt: new Date(claimed.record.expireAtMs) }
+    record: IdempotencyRecord,
+    updateTime: Timestamp | undefined,
+  ): Promise<Version | 'lost'> {
+    const data = { ...record, expireAt: new Date(record.expireAtMs) }
     try {
-      const { writeTime } = await firestore.call('write idempotency', (db) =>
-        commit(db.collection(COLLECTION).doc(id), data),
-      )
-      versions.set(claimed, writeTime)
-      return 'written'
+      const { writeTime } = await firestore.call('write idempotency', (db) => {
+        const doc = db.collection(COLLECTION).doc(id)
+        return updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime })
+      })
+      return { record, updateTime: writeTime, writes: [record.holder] }
     } catch (error) {
-      if (lostPrecondition(error)) return 'lost'
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }

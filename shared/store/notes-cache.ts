@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-import { lostPrecondition } from '../errors/grpc-code.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { Notes } from '../episodes/notes.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import type { FirestoreAccess } from './firestore.ts'
@@ -27,7 +27,7 @@ export function notesCache(firestore: FirestoreAccess, now: () => number) {
           await firestore.call('create notes', (db) => db.collection(COLLECTION).doc(key).create(entry))
           return { kind: 'ours' }
         } catch (error) {
-          if (!lostPrecondition(error)) throw error
+          if (!isLostPrecondition(error)) throw error
         }
         const snapshot = await firestore.call('read notes', (db) => db.collection(COLLECTION).doc(key).get())
         const known = Entry.safeParse(snapshot.data())

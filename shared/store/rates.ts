@@ -1,7 +1,11 @@
-import type { Timestamp } from '@google-cloud/firestore'
+import { randomUUID } from 'node:crypto'
 
+import type { Timestamp } from '@google-cloud/firestore'
+import * as z from 'zod'
+
+import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
 import { giveBack, take } from '../quotas/gcra.ts'
 import type { SharedRate } from '../quotas/rate-limiter.ts'
 import { withDeadline } from '../resilience/deadline.ts'
@@ -9,10 +13,17 @@ import type { FirestoreAccess } from './firestore.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'rates'
-const CAS_ATTEMPTS_MAX = 8
 /** A request does not wait longer for its rate; it goes by this instance's own count then. */
 const EXCHANGE_TIMEOUT_MS = 1_000
 const KEPT_MS = 24 * 3_600_000
+
+const StoredRate = z.object({
+  arrivalMs: z.number().finite().catch(0),
+  writes: z.array(z.string()).catch([]),
+})
+/** A person's rate as it was read at `nowMs` of the store's clock; without an update time there is no document yet. */
+type Version = z.infer<typeof StoredRate> & { nowMs: number; updateTime: Timestamp | undefined }
+type Exchanged = Awaited<ReturnType<SharedRate['exchange']>>
 
 /**
  * The shared rate of each person: one number in one document of its own. Time is Firestore's, as its answers carry it, so
@@ -30,34 +41,40 @@ export function sharedRates(firestore: FirestoreAccess): SharedRate {
     unused: number,
     wanted: number,
   ): ReturnType<SharedRate['exchange']> {
-    for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt))
-      const snapshot = await firestore.call('read rate', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
-      const nowMs = milliseconds(snapshot.readTime)
-      const stored: unknown = snapshot.get('arrivalMs')
-      const before = typeof stored === 'number' && Number.isFinite(stored) ? stored : 0
-      const { arrivalMs, taken } = take(giveBack(before, policy, unused), policy, nowMs, wanted)
-      const nothing = taken === 0 && unused === 0
-      if (nothing || (await write(userId, arrivalMs, nowMs, snapshot.updateTime))) return { taken, arrivalMs, nowMs }
-    }
-    throw new ServiceUnavailable('firestore', 'The shared rate is being changed too fast')
+    const writeId = randomUUID()
+    const end = await compareAndSet<Version, Exchanged>({
+      writeId,
+      read: () => read(userId),
+      decide: ({ arrivalMs, nowMs }) => ({
+        ...take(giveBack(arrivalMs, policy, unused), policy, nowMs, wanted),
+        nowMs,
+      }),
+      write: (before, { taken, arrivalMs }) =>
+        taken > 0 || unused > 0 ? write(userId, before, arrivalMs, writeId) : undefined,
+    })
+    if (end.kind === 'absent' || end.kind === 'contended')
+      throw new ServiceUnavailable('firestore', 'The shared rate is being changed too fast')
+    return end.decision
   }
 
-  async function write(
-    userId: string,
-    arrivalMs: number,
-    nowMs: number,
-    updateTime: Timestamp | undefined,
-  ): Promise<boolean> {
-    const data = { arrivalMs, expireAt: new Date(nowMs + KEPT_MS) }
+  async function read(userId: string): Promise<Version> {
+    const snapshot = await firestore.call('read rate', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
+    const { updateTime, readTime } = snapshot
+    return { ...StoredRate.parse(snapshot.data() ?? {}), nowMs: milliseconds(readTime), updateTime }
+  }
+
+  async function write(userId: string, before: Version, arrivalMs: number, writeId: string): Promise<Version | 'lost'> {
+    const { nowMs, updateTime } = before
+    const writes = appendWrite(before.writes, writeId)
+    const data = { arrivalMs, writes, expireAt: new Date(nowMs + KEPT_MS) }
     try {
-      await firestore.call('write rate', (db) => {
+      const { writeTime } = await firestore.call('write rate', (db) => {
         const doc = db.collection(COLLECTION).doc(userKey(userId))
         return updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime })
       })
-      return true
+      return { arrivalMs, writes, nowMs, updateTime: writeTime }
     } catch (error) {
-      if (lostPrecondition(error)) return false
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }

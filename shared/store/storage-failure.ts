@@ -10,10 +10,14 @@ export function statusOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
 }
 
+/** Whether it was thrown on purpose, by us, and says all there is to say. */
+export function isOurs(error: unknown): boolean {
+  return error instanceof DomainError || error instanceof BreakerOpenError
+}
+
 /** Whether storage itself could not do it, as opposed to being asked for what cannot be done. */
 export function isStorageAtFault(error: unknown): boolean {
-  if (error instanceof DomainError || error instanceof BreakerOpenError) return false
-  if (error instanceof Error && error.name === 'AbortError') return false
+  if (isOurs(error) || (error instanceof Error && error.name === 'AbortError')) return false
   const status = statusOf(error)
   return error instanceof DeadlineError || status === undefined || status >= 500 || status === 429 || status === 408
 }

@@ -1,12 +1,15 @@
-import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@google-cloud/firestore'
+import { randomUUID } from 'node:crypto'
 
+import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@google-cloud/firestore'
+import * as z from 'zod'
+
+import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
+import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
 import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
 import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
-import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { userKey } from './user-key.ts'
 
@@ -29,6 +32,11 @@ type Waiting = {
   done: (refusal: Refusal | undefined) => void
   failed: (error: unknown) => void
 }
+
+type Answer = { refusals: (Refusal | undefined)[]; next: Usage | undefined }
+/** A person's usage as it was read or written; without an update time there is no document yet. */
+type Version = { usage: Usage; updateTime: Timestamp | undefined; writes: readonly string[] }
+const Writes = z.array(z.string()).catch([])
 
 /** What people use, in Firestore. Reservations that one instance makes for one person at a time share a write. */
 export function usageStore(firestore: FirestoreAccess, now: () => number): UsageStore {
@@ -77,43 +85,56 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   }
 
   async function reserveAll(userId: string, batch: readonly Waiting[]): Promise<(Refusal | undefined)[]> {
-    for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
-      await pauseBeforeTry(attempt)
-      const { usage, updateTime } = await readUsage(userId)
-      const nowMs = now()
-      let next = usage
-      const refusals = batch.map(({ wish, limits }) => {
-        const answer = reserve(next, wish, limits, nowMs)
-        if (isRefusal(answer)) return answer
-        next = answer
-        return undefined
-      })
-      if (next === usage || (await write(userId, next, updateTime))) return refusals
-    }
-    throw new ServiceUnavailable('firestore', 'The usage of this account is being changed too fast')
+    const writeId = randomUUID()
+    const end = await compareAndSet<Version, Answer>({
+      writeId,
+      read: () => readUsage(userId),
+      decide: ({ usage }) => answerAll(usage, batch, now()),
+      write: (before, { next }) => next && write(userId, before, next, writeId),
+    })
+    if (end.kind === 'absent' || end.kind === 'contended')
+      throw new ServiceUnavailable('firestore', 'The usage of this account is being changed too fast')
+    return end.decision.refusals
   }
 
-  async function readUsage(userId: string): Promise<{ usage: Usage; updateTime?: Timestamp }> {
+  async function readUsage(userId: string): Promise<Version> {
     const snapshot = await firestore.call('read usage', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
-    const usage = Usage.parse(snapshot.data() ?? {})
-    return { usage, ...(snapshot.exists && snapshot.updateTime && { updateTime: snapshot.updateTime }) }
+    const stored = snapshot.data() ?? {}
+    const updateTime = snapshot.exists ? snapshot.updateTime : undefined
+    return { usage: Usage.parse(stored), updateTime, writes: Writes.parse(stored['writes']) }
   }
 
   /** Writes the reservations, if nothing has changed since they were read. */
-  async function write(userId: string, { pending }: Usage, updateTime: Timestamp | undefined): Promise<boolean> {
+  async function write(
+    userId: string,
+    { updateTime, writes }: Version,
+    usage: Usage,
+    writeId: string,
+  ): Promise<Version | 'lost'> {
+    const data = { userId, pending: usage.pending, writes: appendWrite(writes, writeId) }
     try {
-      await firestore.call('write usage', (db) => {
+      const { writeTime } = await firestore.call('write usage', (db) => {
         const doc = db.collection(COLLECTION).doc(userKey(userId))
-        return updateTime === undefined
-          ? doc.create({ userId, pending })
-          : doc.update({ userId, pending }, { lastUpdateTime: updateTime })
+        return updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime })
       })
-      return true
+      return { usage, updateTime: writeTime, writes: data.writes }
     } catch (error) {
-      if (lostPrecondition(error)) return false
+      if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }
+}
+
+/** Grants wishes one after another. `next`: the usage with those that were granted; undefined when none was. */
+function answerAll(usage: Usage, batch: readonly Waiting[], nowMs: number): Answer {
+  let next: Usage | undefined
+  const refusals = batch.map(({ wish, limits }) => {
+    const answer = reserve(next ?? usage, wish, limits, nowMs)
+    if (isRefusal(answer)) return answer
+    next = answer
+    return undefined
+  })
+  return { refusals, next }
 }
 
 function unlimited({ bytes, episodes, seconds }: Wish, limits: Limits): boolean {

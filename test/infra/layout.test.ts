@@ -86,6 +86,21 @@ describe('the layout check', () => {
       { 'shared/store/s.ts': "import { HttpError } from '../http/http-error.ts'\nexport const s = HttpError\n" },
       /over HTTP/,
     ],
+    [
+      'a breaker that imports, be it a type',
+      { 'shared/breaker/b.ts': "import type { x } from '../x.ts'\nexport type B = typeof x\n" },
+      /breaker can be taken away/,
+    ],
+    [
+      'a breaker with an SDK',
+      { 'shared/breaker/b.ts': "import { Firestore } from '@google-cloud/firestore'\nexport { Firestore }\n" },
+      /breaker can be taken away/,
+    ],
+    [
+      'a breaker that needs a type of any other package',
+      { 'shared/breaker/b.ts': "import type { Bucket } from '@google-cloud/storage'\nexport type { Bucket }\n" },
+      /breaker can be taken away/,
+    ],
     ['a stray folder at the top', { 'src/a.ts': '' }, /top level/],
     ['an enum', { 'shared/y.ts': 'export enum Y { A }\n' }, /no enums/],
     ['a barrel', { 'shared/y.ts': "export * from './x.ts'\n" }, /no barrels/],

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
+import { BreakerOpenError } from '../../breaker/open-error.ts'
 import type { WorkDependencies } from '../../dependencies/work.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
@@ -128,6 +129,10 @@ async function persistently<T>(needs: WorkDependencies, fields: object, write: (
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
   }
+}
+
+function isStoreUnavailable(error: unknown): boolean {
+  return error instanceof BreakerOpenError || (error instanceof AppError && error.code === 'service_unavailable')
 }
 
 function stale(fields: Record<string, unknown>, reason: string): StepReport {

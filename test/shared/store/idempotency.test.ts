@@ -39,6 +39,22 @@ describe('a key in the store', () => {
     expect(claims.filter(({ kind }) => kind === 'inFlight')).toHaveLength(9)
   })
 
+  test('is held by its try although the client repeats a commit whose answer was lost', async () => {
+    let commits = 0
+    const repeating: FirestoreAccess = {
+      ...access,
+      async call(what, work) {
+        const result = await access.call(what, work)
+        return commits++ === 0 ? access.call(what, work) : result
+      },
+    }
+    const one = idempotencyRecords(repeating, () => nowMs)
+    const held = running(await one.claim('repeated', wish()))
+    expect(held).toMatchObject({ resumed: false })
+    expect(await one.settle('repeated', held, { status: 201 })).toBe(true)
+    expect(await records().claim('repeated', wish())).toEqual({ kind: 'replay', answer: { status: 201 } })
+  })
+
   test('is replayed by every instance once it is settled', async () => {
     const one = records()
     expect(await one.settle('kept', running(await one.claim('kept', wish())), { status: 201, body: '{}' })).toBe(true)

@@ -6,6 +6,7 @@ import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { perMinute } from '../../../shared/quotas/gcra.ts'
 import type { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
+import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
@@ -111,6 +112,21 @@ describe('the shared rate', () => {
     expect(Math.abs((grants[0]?.nowMs ?? 0) - Date.now())).toBeLessThan(5000)
     expect(await rates.exchange('rated', perMinute(60), 3, 0)).toMatchObject({ taken: 0 })
     expect((await rates.exchange('rated', perMinute(60), 0, 3)).taken).toBe(3)
+  })
+
+  test('is taken from once although the client repeats a commit whose answer was lost', async () => {
+    let commits = 0
+    const repeating: FirestoreAccess = {
+      ...store.access,
+      async call(what, work) {
+        const result = await store.access.call(what, work)
+        return what === 'write rate' && commits++ === 0 ? store.access.call(what, work) : result
+      },
+    }
+    expect(await sharedRates(repeating).exchange('repeated', perMinute(60), 0, 4)).toMatchObject({ taken: 4 })
+    expect(commits).toBe(1)
+    const { taken } = await sharedRates(store.access).exchange('repeated', perMinute(60), 0, 10)
+    expect(taken).toBeGreaterThanOrEqual(6)
   })
 })
 

@@ -1,5 +1,5 @@
 import { DomainError } from '../errors/domain-error.ts'
-import type { EpisodeStatus } from './schema.ts'
+import type { EpisodeStatus } from './episode.ts'
 
 /** There is no such episode, or it is somebody else's: nobody is told which. */
 export class EpisodeNotFound extends DomainError {
@@ -84,21 +84,11 @@ export class UnsupportedTranscriptType extends DomainError {
 }
 
 /** A webhook's token is not the one that was made for this job. */
-export class ForeignHookToken extends DomainError {
-  override readonly name = 'ForeignHookToken'
+export class ForeignWebhookToken extends DomainError {
+  override readonly name = 'ForeignWebhookToken'
   override readonly kind = 'unauthenticated'
 
   constructor() {
     super({ technical: 'The token is not of this job' })
-  }
-}
-
-/** Nothing is wrong with the step, but this delivery of its task cannot carry it out: the next one may. */
-export class RedeliverTask extends DomainError {
-  override readonly name = 'RedeliverTask'
-  override readonly kind = 'defect'
-
-  constructor(technical: string, cause?: unknown) {
-    super({ technical, cause })
   }
 }

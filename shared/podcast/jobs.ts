@@ -1,38 +1,52 @@
-import type { WorkDependencies } from '../../dependencies/work.ts'
-import type { CallContext } from '../../providers/guarded-call.ts'
-import { byAttempt } from '../history.ts'
-import { stopped } from '../cures.ts'
-import type { Episode } from '../schema.ts'
-import { jobToStop } from '../sweep/due.ts'
+import { byAttempt } from '../engine/history.ts'
+import { jobToStop, recordStop } from '../engine/transitions/owner.ts'
+import type { CallContext } from '../resilience/call-context.ts'
+import type { Episode } from './episode.ts'
+import { PIPELINE } from './pipeline.ts'
+import type { EpisodeStore } from './stores.ts'
+import type { Providers } from './tools.ts'
 
-/** Tells the provider to stop the paid job of a cancelled episode. @returns whether there was one */
-export async function stopJob(needs: WorkDependencies, episode: Episode, call: CallContext): Promise<boolean> {
-  const jobId = jobToStop(episode)
-  if (jobId === undefined) return false
-  await needs.auphonic.stop(jobId, call)
-  await needs.episodes.move(episode.id, (current) => {
-    const after = stopped(current, 'master', jobId)
-    return { episode: after === current ? undefined : after, cause: { by: byAttempt(jobId), why: 'cancelled' } }
-  })
-  return true
+/* What becomes of jobs at providers when an episode is cancelled or deleted. */
+
+/** Tells the provider to stop a paid job of a cancelled episode, if there is one. */
+export async function stopJobs(
+  { episodes, masterings }: Pick<Providers, 'masterings'> & { readonly episodes: EpisodeStore },
+  episode: Episode,
+  call: CallContext,
+): Promise<void> {
+  for (const plan of PIPELINE) {
+    const jobId = jobToStop(plan, episode)
+    const provider = masterings.find(({ name }) => name === episode.steps[plan.name].provider)
+    if (jobId === undefined || provider === undefined) continue
+    await provider.stop(jobId, call)
+    await episodes.move(episode.id, (current, nowMs) => ({
+      next: recordStop(PIPELINE, current, { step: plan.name, jobId }, nowMs)?.next,
+      cause: { by: byAttempt(jobId), why: 'cancelled' },
+    }))
+  }
 }
 
 /** Removes everything that providers keep of an episode: jobs whose ids are known, and those only meant to be made. */
-export async function forgetJobs(needs: WorkDependencies, episode: Episode, call: CallContext): Promise<void> {
-  const { assemblyAi, auphonic } = needs
-  const { transcribe } = episode.steps
-  const ids = (step: 'transcribe' | 'master') =>
-    new Set((episode.jobs ?? []).filter((job) => job.step === step).map(({ id }) => id))
-  const [transcripts, productions] = [ids('transcribe'), ids('master')]
-  if (transcribe.job !== undefined && transcribe.job.providerJobId === undefined) {
-    const { key, inputUrl } = transcribe.job
-    const lost = await assemblyAi.find((url) => url === inputUrl || url.includes(key), call)
-    if (lost !== undefined) transcripts.add(lost.id)
+export async function forgetJobs(
+  { transcribers, masterings }: Pick<Providers, 'transcribers' | 'masterings'>,
+  { jobs = [], steps, upgrade }: Episode,
+  call: CallContext,
+): Promise<void> {
+  const unknown = [steps, upgrade?.steps].flatMap((some) => {
+    if (some === undefined) return []
+    return Object.values(some).filter(({ job }) => job !== undefined && job.providerJobId === undefined)
+  })
+  const idsAt = async (name: string, find: (job: { key: string; uploadedTo: string | undefined }) => Promise<unknown>) => {
+    const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
+    for (const { job, provider } of unknown) {
+      if (job === undefined || provider !== name) continue
+      const lost = (await find({ key: job.key, uploadedTo: job.uploadedTo })) as { id: string } | undefined
+      if (lost !== undefined) ids.add(lost.id)
+    }
+    return ids
   }
-  for (const { job } of [episode.steps.master, ...(episode.upgrade ? [episode.upgrade.steps.master] : [])]) {
-    const lost = job && job.providerJobId === undefined ? await auphonic.find(job.key, call) : undefined
-    if (lost !== undefined) productions.add(lost.uuid)
-  }
-  for (const id of transcripts) await assemblyAi.remove(id, call)
-  for (const id of productions) await auphonic.remove(id, call)
+  for (const one of transcribers)
+    for (const id of await idsAt(one.name, (job) => one.find(job, call))) await one.remove(id, call)
+  for (const one of masterings)
+    for (const id of await idsAt(one.name, ({ key }) => one.find(key, call))) await one.remove(id, call)
 }

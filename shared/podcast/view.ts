@@ -1,7 +1,9 @@
-import type { Episode, EpisodeFault, EpisodeStatus, Step } from './schema.ts'
-import { shiftChapters } from './notes.ts'
-import { PROGRESS_SHARE, STEPS } from './steps.ts'
-import type { StepName } from './steps.ts'
+import type { Problem } from '../engine/problem.ts'
+import type { Step } from '../engine/workflow.ts'
+import type { Episode, EpisodeStatus } from './episode.ts'
+import { PIPELINE, STEP_NAMES } from './pipeline.ts'
+import type { StepName } from './pipeline.ts'
+import { shiftChapters } from './words/notes.ts'
 
 export type Outputs = {
   audioUrl: string
@@ -15,12 +17,14 @@ export type StepView = {
   attempt: number
   startedAt?: string
   finishedAt?: string
+  /** Who does it, or did: a vendor, `here` for a fallback of ours, or `hand`. */
+  provider?: string
   degraded?: string
   /** What it is at, for steps that take long. */
   activity?: { at: string; what: string }
   /** Paid calls sent again because the end of one was never seen; absent when there was none. */
   repeatedCalls?: number
-  error?: EpisodeFault
+  error?: Problem
 }
 
 export type EpisodeView = {
@@ -38,7 +42,7 @@ export type EpisodeView = {
   }
   /** Provider to unit to amount, as providers measure it. */
   costs?: Record<string, Record<string, number>>
-  error?: EpisodeFault
+  error?: Problem
   createdAt: string
   updatedAt: string
 }
@@ -46,7 +50,7 @@ export type EpisodeView = {
 /** The episode as its owner sees it. `urls` are the signed links; lists go without. */
 export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
   const notes = episode.results.write?.notes
-  const waiting = STEPS.map((name) => episode.steps[name]).find(
+  const waiting = STEP_NAMES.map((name) => episode.steps[name]).find(
     ({ state, unavailable }) => state === 'waiting' && unavailable,
   )?.unavailable
   return {
@@ -56,9 +60,9 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
     status: episode.status,
     progress: progressOf(episode),
     generation: episode.generation,
-    steps: Object.fromEntries(STEPS.map((name) => [name, stepView(episode.steps[name])])) as Record<StepName, StepView>,
-    ...(waiting && { waitingFor: { provider: waiting.provider, until: rfc3339(waiting.untilMs) } }),
-    degraded: STEPS.filter((name) => episode.steps[name].degraded !== undefined),
+    steps: Object.fromEntries(STEP_NAMES.map((name) => [name, viewOfStep(episode.steps[name])])) as Record<StepName, StepView>,
+    ...(waiting && { waitingFor: { provider: waiting.service, until: rfc3339(waiting.untilMs) } }),
+    degraded: STEP_NAMES.filter((name) => episode.steps[name].degraded !== undefined),
     ...(episode.status === 'ready' &&
       notes && {
         outputs: {
@@ -74,7 +78,7 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
         },
       }),
     ...(episode.costs && { costs: episode.costs }),
-    ...(episode.error && { error: faultView(episode.error) }),
+    ...(episode.error && { error: viewOfProblem(episode.error) }),
     createdAt: rfc3339(episode.createdAtMs),
     updatedAt: rfc3339(episode.updatedAtMs),
   }
@@ -107,28 +111,29 @@ export function historyOf({ history = [] }: Episode): HistoryView[] {
 /** 0 to 1: finished steps count in full, a step at work counts half of its share. */
 function progressOf(episode: Episode): number {
   if (episode.status === 'ready') return 1
-  const share = (name: StepName) => {
+  const progress = PIPELINE.reduce((sum, { name, share }) => {
     const { state } = episode.steps[name]
-    if (state === 'done' || state === 'skipped') return PROGRESS_SHARE[name]
-    return state === 'running' || state === 'waiting' ? PROGRESS_SHARE[name] / 2 : 0
-  }
-  return Math.round(STEPS.reduce((sum, name) => sum + share(name), 0) * 1000) / 1000
+    if (state === 'done' || state === 'skipped') return sum + share
+    return state === 'running' || state === 'waiting' ? sum + share / 2 : sum
+  }, 0)
+  return Math.round(progress * 1000) / 1000
 }
 
-function stepView(step: Step): StepView {
+function viewOfStep(step: Step): StepView {
   return {
     state: step.state,
     attempt: step.attempt,
     ...(step.startedAtMs !== undefined && { startedAt: rfc3339(step.startedAtMs) }),
     ...(step.finishedAtMs !== undefined && { finishedAt: rfc3339(step.finishedAtMs) }),
     ...(step.activity && { activity: { at: rfc3339(step.activity.atMs), what: step.activity.what } }),
+    ...(step.provider !== undefined && { provider: step.provider }),
     ...(step.degraded !== undefined && { degraded: step.degraded }),
     ...(step.paid !== undefined && step.paid.repeats > 0 && { repeatedCalls: step.paid.repeats }),
-    ...(step.error && { error: faultView(step.error) }),
+    ...(step.error && { error: viewOfProblem(step.error) }),
   }
 }
 
-function faultView({ code, message, retryable, error_id, technical_message }: EpisodeFault): EpisodeFault {
+function viewOfProblem({ code, message, retryable, error_id, technical_message }: Problem): Problem {
   return { code, message, ...(technical_message !== undefined && { technical_message }), retryable, error_id }
 }
 

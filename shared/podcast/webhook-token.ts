@@ -5,14 +5,14 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
  * is refused without looking at the store. Secrets are replaced without a gap: tokens are made with the first, and
  * taken with any.
  */
-export function newHookToken(secrets: readonly string[], episodeId: string): string {
+export function newWebhookToken(secrets: readonly string[], episodeId: string): string {
   const id = randomBytes(24).toString('base64url')
   const [secret] = secrets
   return secret === undefined ? id : `${id}.${signature(secret, episodeId, id)}`
 }
 
 /** Whether one of the secrets signed it for that episode; without secrets any may be ours. */
-export function mayBeOurs(secrets: readonly string[], episodeId: string, token: string): boolean {
+export function isPlausibleToken(secrets: readonly string[], episodeId: string, token: string): boolean {
   if (secrets.length === 0) return true
   const [id = '', signed = ''] = token.split('.')
   const given = Buffer.from(signed)

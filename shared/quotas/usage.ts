@@ -1,6 +1,5 @@
 import * as z from 'zod'
 
-import type { Episode } from '../episodes/schema.ts'
 import type { Limits } from './plans.ts'
 
 /** What a person uses, in one document. Counters change in the very write that changes an episode. */
@@ -30,7 +29,7 @@ export type Usage = z.infer<typeof Usage>
 const PENDING_MAX = 2_000
 
 /** What is asked for: room for a recording, or for one more episode at work. */
-export type Wish = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
+export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
 
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
 export type Refusal = { quota: Quota; used: number; limit: number; asked: number }
@@ -54,11 +53,11 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
   }
 }
 
-/** Grants a wish and notes it, or says which limit is in its way. Asked again under one id it is one reservation. */
-export function reserve(usage: Usage, wish: Wish, limits: Limits, nowMs: number): Usage | Refusal {
-  const { [wish.id]: _former, ...others } = pendingAt(usage, nowMs)
+/** Grants a reservation and records it, or says which limit is in its way. Asked again under one id it is one reservation. */
+export function reserve(usage: Usage, request: ReservationRequest, limits: Limits, nowMs: number): Usage | Refusal {
+  const { [request.id]: _former, ...others } = pendingAt(usage, nowMs)
   const without = { ...usage, pending: others }
-  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = wish
+  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = request
   const used = totals(without, nowMs)
   const asked: Record<Quota, number> = {
     storageBytes: bytes,
@@ -87,66 +86,6 @@ export type UsageChange = {
   activeEpisodes?: number
   activeSeconds?: number
   month?: { name: string; episodes?: number; seconds?: number; costs?: Costs }
-}
-
-/**
- * What a change of an episode does to its owner's usage: written in the same commit, it is counted exactly once. Only
- * what became ready is counted towards a month; what it cost at providers is, whatever became of it.
- */
-export function usageChange(before: Episode | undefined, after: Episode): UsageChange | undefined {
-  const [was, is] = [countEpisode(before), countEpisode(after)]
-  const difference = {
-    storageBytes: is.storageBytes - was.storageBytes,
-    activeEpisodes: is.activeEpisodes - was.activeEpisodes,
-    activeSeconds: is.activeSeconds - was.activeSeconds,
-  }
-  const becameReady = after.status === 'ready' && before !== undefined && before.status !== 'ready'
-  const costs = costsBetween(before, after)
-  const month = {
-    name: monthOf(after.updatedAtMs),
-    ...(becameReady && { episodes: 1, seconds: recordedSeconds(after) }),
-    ...(costs && { costs }),
-  }
-  const changed = Object.entries(difference).filter(([, amount]) => amount !== 0)
-  if (changed.length === 0 && !becameReady && costs === undefined) return undefined
-  return { ...Object.fromEntries(changed), ...((becameReady || costs !== undefined) && { month }) }
-}
-
-function countEpisode(episode: Episode | undefined): {
-  storageBytes: number
-  activeEpisodes: number
-  activeSeconds: number
-} {
-  if (episode === undefined || episode.deletedAtMs !== undefined)
-    return { storageBytes: 0, activeEpisodes: 0, activeSeconds: 0 }
-  const active = episode.status === 'processing'
-  return {
-    storageBytes: episode.audio?.sizeBytes ?? 0,
-    activeEpisodes: active ? 1 : 0,
-    activeSeconds: active ? recordedSeconds(episode) : 0,
-  }
-}
-
-/** The length of a recording in whole seconds: measured once it is transcribed, until then judged by its size. */
-export function recordedSeconds({ audio, results }: Pick<Episode, 'audio' | 'results'>): number {
-  const measured = results.transcribe?.durationSeconds
-  if (measured !== undefined) return Math.round(measured)
-  const lossless = /wav|flac|aiff|l16|pcm/i.test(audio?.contentType ?? '')
-  return Math.ceil(((audio?.sizeBytes ?? 0) * 8) / (lossless ? BITS_PER_SECOND.lossless : BITS_PER_SECOND.lossy))
-}
-
-/** Usual rates: CD in mono, and mp3 for speech. */
-const BITS_PER_SECOND = { lossless: 705_600, lossy: 128_000 }
-
-function costsBetween(before: Episode | undefined, after: Episode): Costs | undefined {
-  const entries = Object.entries(after.costs ?? {}).flatMap(([provider, units]) => {
-    const former = before?.costs?.[provider] ?? {}
-    const more = Object.entries(units)
-      .map(([unit, amount]) => [unit, amount - (former[unit] ?? 0)] as const)
-      .filter(([, amount]) => amount !== 0)
-    return more.length === 0 ? [] : [[provider, Object.fromEntries(more)] as const]
-  })
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
 /** `2026-11`, in UTC. */

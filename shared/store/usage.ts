@@ -9,25 +9,15 @@ import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
 import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
-import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
+import type { Refusal, ReservationRequest, UsageChange } from '../quotas/usage.ts'
+import type { UsageStore } from '../quotas/usage-store.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'usage'
 
-export type UsageStore = {
-  read(userId: string): Promise<Usage>
-  /**
-   * Reserves what is asked for. @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up: without its
-   * store a quota lets nobody through.
-   */
-  reserve(userId: string, wish: Wish, limits: Limits): Promise<void>
-  /** Gives a reservation back whose use came to nothing. */
-  release(userId: string, id: string): Promise<void>
-}
-
 type Waiting = {
-  wish: Wish
+  request: ReservationRequest
   limits: Limits
   done: (refusal: Refusal | undefined) => void
   failed: (error: unknown) => void
@@ -45,11 +35,11 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   return {
     read: async (userId) => (await readUsage(userId)).usage,
 
-    async reserve(userId, wish, limits) {
-      if (unlimited(wish, limits)) return
+    async reserve(userId, request, limits) {
+      if (isUnlimited(request, limits)) return
       const refusal = await new Promise<Refusal | undefined>((done, failed) => {
         const queue = queues.get(userId)
-        const waiting = { wish, limits, done, failed }
+        const waiting = { request, limits, done, failed }
         if (queue !== undefined) return void queue.push(waiting)
         queues.set(userId, [waiting])
         void drain(userId)
@@ -125,11 +115,11 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   }
 }
 
-/** Grants wishes one after another. `next`: the usage with those that were granted; undefined when none was. */
+/** Grants reservations one after another. `next`: the usage with those that were granted; undefined when none was. */
 function answerAll(usage: Usage, batch: readonly Waiting[], nowMs: number): Answer {
   let next: Usage | undefined
-  const refusals = batch.map(({ wish, limits }) => {
-    const answer = reserve(next ?? usage, wish, limits, nowMs)
+  const refusals = batch.map(({ request, limits }) => {
+    const answer = reserve(next ?? usage, request, limits, nowMs)
     if (isRefusal(answer)) return answer
     next = answer
     return undefined
@@ -137,7 +127,7 @@ function answerAll(usage: Usage, batch: readonly Waiting[], nowMs: number): Answ
   return { refusals, next }
 }
 
-function unlimited({ bytes, episodes, seconds }: Wish, limits: Limits): boolean {
+function isUnlimited({ bytes, episodes, seconds }: ReservationRequest, limits: Limits): boolean {
   const asked = [
     ...(bytes ? [limits.storageBytes] : []),
     ...(episodes ? [limits.activeEpisodes, limits.episodesThisMonth] : []),

@@ -1,110 +1,90 @@
-import type { Dependencies } from '../dependencies/dependencies.ts'
-import type { Operation } from '../http/operation.ts'
-import type { Limits } from '../quotas/plans.ts'
-import type { Wish } from '../quotas/usage.ts'
-import { EpisodeNotFound, WrongStatus } from './errors.ts'
-import { outstandingOrders } from './machine.ts'
-import type { Moved } from './moves.ts'
-import type { Episode, EpisodeStatus } from './schema.ts'
-import type { StepOrder } from './steps.ts'
+import { enqueueAll } from '../../engine/enqueue.ts'
+import { outstandingTasks } from '../../engine/transitions/moved.ts'
+import type { Moved } from '../../engine/transitions/moved.ts'
+import type { Operation } from '../../http/operation.ts'
+import type { ReservationRequest } from '../../quotas/usage.ts'
+import type { Episode, EpisodeStatus } from '../episode.ts'
+import { EpisodeNotFound } from '../errors.ts'
+import { requireOwned, requireStatus } from './access.ts'
+import type { Owner, OwnerTools } from './access.ts'
 
-/* How what an owner asks for is let in, takes effect once, and is followed up. */
+/* How an owner's request takes effect exactly once, and what follows from it is enqueued. */
 
-/** What that takes of the world. */
-export type Needs = Pick<Dependencies, 'episodes' | 'objects' | 'queue' | 'usage' | 'notesCache' | 'now' | 'config'>
-/** Who asks, and what their plan lets them use. */
-export type Owner = { readonly userId: string; readonly limits: Limits }
-
-export const OWNER = { by: 'owner' }
+export const BY_OWNER = { by: 'owner' }
 
 /** How many operations an episode remembers. */
 const REMEMBERED_OPERATIONS = 16
+/** A reservation for an episode at work outlives the write that begins it, and no more. */
+const BEGINNING_MS = 60_000
 
-/** @throws EpisodeNotFound for an episode that is not there, is being deleted, or is somebody else's */
-export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, episodeId: string): Promise<Episode> {
-  return owned(await needs.episodes.read(episodeId), userId)
+export type OwnerChange = {
+  readonly userId: string
+  readonly episodeId: string
+  /** Takes effect once per operation; undefined: each time. */
+  readonly operation?: Operation
+  /** In which states it is possible. */
+  readonly allowed: readonly EpisodeStatus[]
+  readonly transition: (episode: Episode, nowMs: number) => Moved<Episode>
+  /** Reservations that are over with it. */
+  readonly reservations?: readonly (string | undefined)[]
+}
+
+/** Changes an owned episode, and enqueues what follows. @throws EpisodeNotFound, WrongStatus */
+export async function changeEpisode(tools: OwnerTools, change: OwnerChange): Promise<Episode> {
+  const { userId, episodeId, operation, allowed, transition, reservations } = change
+  const landed = await tools.episodes.move(episodeId, (stored, nowMs) => {
+    const episode = requireOwned(stored, userId)
+    if (hasTakenEffect(episode, operation)) {
+      const tasks = outstandingTasks(episode, episode.generation)
+      return { seen: episode, tasks }
+    }
+    const moved = transition(requireStatus(episode, allowed), nowMs)
+    if (moved.next === episode) return { seen: episode, tasks: moved.tasks }
+    const next = { ...rememberOperation(moved.next, operation), updatedAtMs: nowMs }
+    return { seen: episode, tasks: moved.tasks, next, cause: BY_OWNER, reservations }
+  })
+  if (landed === undefined) throw new EpisodeNotFound()
+  await enqueueAll(tools.queue, episodeId, landed.tasks)
+  return landed.next ?? landed.seen
 }
 
 /** Reserves what is asked for while it is put to use; it is given back when that comes to nothing. */
 export async function withReservation(
-  { usage }: Pick<Needs, 'usage'>,
+  { usage }: Pick<OwnerTools, 'usage'>,
   { userId, limits }: Owner,
-  wish: Wish,
+  request: ReservationRequest,
   use: () => Promise<Episode>,
 ): Promise<Episode> {
-  await usage.reserve(userId, wish, limits)
+  await usage.reserve(userId, request, limits)
   try {
     return await use()
   } catch (error) {
-    await usage.release(userId, wish.id).catch(() => undefined)
+    await usage.release(userId, request.id).catch(() => undefined)
     throw error
   }
 }
 
-/** Stored first, enqueued second: whatever falls between is outstanding, and enqueuing it again changes nothing. */
-export async function enqueueAll(
-  needs: Pick<Needs, 'queue'>,
-  episodeId: string,
-  orders: readonly StepOrder[],
-): Promise<void> {
-  await Promise.all(orders.map((order) => needs.queue.enqueue(episodeId, order)))
-}
-
-export async function change(
-  needs: Needs,
-  userId: string,
-  episodeId: string,
-  allowed: readonly EpisodeStatus[],
-  transition: (episode: Episode) => Episode,
-  reservation?: string,
+/**
+ * Reserves one more episode at work while what makes it one is written.
+ * @param seconds of its recording
+ */
+export async function withPlaceAtWork(
+  tools: OwnerTools,
+  owner: Owner,
+  { episodeId, seconds }: { readonly episodeId: string; readonly seconds: number },
+  begin: (reservations: string[]) => Promise<Episode>,
 ): Promise<Episode> {
-  const moved = (episode: Episode): Moved => ({ episode: transition(episode), orders: [] })
-  return changeAndEnqueue(needs, userId, episodeId, undefined, allowed, moved, [reservation])
-}
-
-/** Moves an owned episode that is in one of the allowed states, once per operation, and enqueues what follows. */
-export async function changeAndEnqueue(
-  needs: Needs,
-  userId: string,
-  episodeId: string,
-  operation: Operation | undefined,
-  allowed: readonly EpisodeStatus[],
-  transition: (episode: Episode) => Moved,
-  reservations: readonly (string | undefined)[] = [],
-): Promise<Episode> {
-  const moved = await needs.episodes.move(episodeId, (stored) => {
-    const episode = owned(stored, userId)
-    if (hasHad(episode, operation))
-      return { result: { episode, orders: outstandingOrders(episode, episode.generation) } }
-    const after = transition(requireStatus(episode, allowed))
-    const changed = { ...remembering(after.episode, operation), updatedAtMs: needs.now() }
-    return after.episode === episode
-      ? { result: after }
-      : { episode: changed, cause: OWNER, reservations, result: after }
-  })
-  if (moved === undefined) throw new EpisodeNotFound()
-  await enqueueAll(needs, episodeId, moved.result.orders)
-  return moved.episode ?? moved.result.episode
+  const request = { id: `begin-${episodeId}`, episodes: 1, seconds, untilMs: tools.now() + BEGINNING_MS }
+  return withReservation(tools, owner, request, () => begin([request.id]))
 }
 
 /** Whether the operation has had its effect on this episode. */
-export function hasHad({ recentOperations }: Episode, operation: Operation | undefined): boolean {
+export function hasTakenEffect({ recentOperations }: Episode, operation: Operation | undefined): boolean {
   return operation?.keyed === true && recentOperations?.includes(operation.id) === true
 }
 
-function remembering(episode: Episode, operation: Operation | undefined): Episode {
+function rememberOperation(episode: Episode, operation: Operation | undefined): Episode {
   if (operation?.keyed !== true) return episode
   const recentOperations = [...(episode.recentOperations ?? []), operation.id].slice(-REMEMBERED_OPERATIONS)
   return { ...episode, recentOperations }
-}
-
-function owned(episode: Episode | undefined, userId: string): Episode {
-  if (episode === undefined || episode.userId !== userId || episode.deletedAtMs !== undefined)
-    throw new EpisodeNotFound()
-  return episode
-}
-
-export function requireStatus(episode: Episode, allowed: readonly EpisodeStatus[]): Episode {
-  if (allowed.includes(episode.status)) return episode
-  throw new WrongStatus(episode.status, allowed)
 }

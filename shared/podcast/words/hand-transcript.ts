@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-import { UnreadableTranscript, UnsupportedTranscriptType } from './errors.ts'
+import { UnreadableTranscript, UnsupportedTranscriptType } from '../errors.ts'
 import { cleanLine } from './text.ts'
 import type { Transcript, Word } from './transcript.ts'
 

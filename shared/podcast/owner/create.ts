@@ -1,0 +1,33 @@
+import { freshSteps } from '../../engine/transitions/moved.ts'
+import type { Operation } from '../../http/operation.ts'
+import type { Options } from '../content.ts'
+import { SCHEMA_VERSION } from '../episode.ts'
+import type { Episode } from '../episode.ts'
+import { PIPELINE } from '../pipeline.ts'
+import { readOwned } from './access.ts'
+import type { OwnerTools } from './access.ts'
+
+/** Creates a draft whose id is the operation's. */
+export async function createEpisode(
+  tools: OwnerTools,
+  userId: string,
+  operation: Operation,
+  request: { title: string; language: string; options: Options },
+): Promise<Episode> {
+  const nowMs = tools.now()
+  const episode: Episode = {
+    ...request,
+    schemaVersion: SCHEMA_VERSION,
+    id: operation.id,
+    userId,
+    status: 'draft',
+    generation: 0,
+    steps: freshSteps(PIPELINE) as Episode['steps'],
+    results: {},
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+  }
+  if (await tools.episodes.create(episode)) return episode
+  // An earlier try has created it; what has become of it since is its answer.
+  return readOwned(tools, userId, episode.id)
+}

@@ -1,0 +1,45 @@
+import { remove } from '../../engine/transitions/owner.ts'
+import type { Operation } from '../../http/operation.ts'
+import type { Episode } from '../episode.ts'
+import { EpisodeNotFound } from '../errors.ts'
+import { PIPELINE } from '../pipeline.ts'
+import { removeFiles } from '../removal.ts'
+import type { OwnerTools } from './access.ts'
+import { BY_OWNER } from './change.ts'
+
+/**
+ * Removes the episode and all it made. Marked first, so that nobody sees it or works on it any more, then emptied, then
+ * removed: whichever part fails, the same call again goes on from there. To a resumed operation an episode that is not
+ * there was removed by its earlier try; so is, as far as anybody may know, one that is somebody else's.
+ */
+export async function deleteEpisode(
+  tools: OwnerTools,
+  userId: string,
+  episodeId: string,
+  operation: Operation,
+): Promise<void> {
+  const marked = await tools.episodes.move(episodeId, (episode, nowMs) => {
+    if (episode.userId !== userId) return { gone: true, known: false, files: undefined }
+    const known = isKnownToProviders(episode)
+    if (episode.deletedAtMs !== undefined) return { gone: episode.filesRemovedAtMs !== undefined, known, files: episode }
+    const { next } = remove(PIPELINE, episode, {}, nowMs)
+    return { gone: false, known, files: episode, next, cause: BY_OWNER }
+  })
+  if (marked === undefined || marked.gone) {
+    if (operation.resumed) return
+    throw new EpisodeNotFound()
+  }
+  if (marked.files !== undefined) await removeFiles(tools, marked.files)
+  // What providers keep of it is removed by the sweep, which removes the episode after that.
+  if (marked.known) {
+    await tools.episodes.move(episodeId, (episode, nowMs) => ({ next: { ...episode, filesRemovedAtMs: nowMs } }))
+    return
+  }
+  await tools.episodes.remove(episodeId)
+}
+
+/** Whether a provider keeps a job of it, or may. */
+function isKnownToProviders({ jobs = [], steps, upgrade }: Episode): boolean {
+  const all = [...Object.values(steps), ...Object.values(upgrade?.steps ?? {})]
+  return jobs.length > 0 || all.some(({ job }) => job !== undefined)
+}

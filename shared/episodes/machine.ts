@@ -1,9 +1,10 @@
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, PROVIDER_OF, STEPS } from './steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, JOB_STEPS, PAID_CALL_STEPS, STEPS } from './steps.ts'
 import type { StepName, StepOrder } from './steps.ts'
 import { fail, finishStep, isOpen, orderStep, released, withStep } from './moves.ts'
 import type { Moved } from './moves.ts'
 import type { Episode, EpisodeFault, Results, Step } from './schema.ts'
 import type { Run } from './upgrade.ts'
+import type { Cost } from '../podcast/ports.ts'
 
 /*
  * The life of an episode as pure functions: (episode, event, now) -> episode and the orders that must be enqueued once
@@ -13,11 +14,11 @@ import type { Run } from './upgrade.ts'
 /** What names one attempt of a step; a write that carries an older one changes nothing. */
 export type Fence = { generation: number; step: StepName; token: string }
 
-/** What an attempt has cost at its provider: unit to amount. */
-export type Cost = Readonly<Record<string, number>>
+/** What an attempt has cost at a provider. */
+export type Charge = { readonly provider: string; readonly cost: Cost }
 
 /** How an attempt ended, and what it cost. */
-export type Outcome = Ending & { cost?: Cost | undefined }
+export type Outcome = Ending & { charge?: Charge | undefined }
 
 type Ending =
   /**
@@ -193,11 +194,12 @@ export function settle(
   nowMs: number,
   deadlineMs: number,
 ): Moved | undefined {
-  return settleEnding(withCost(episode, PROVIDER_OF[fence.step], outcome.cost), fence, outcome, nowMs, deadlineMs)
+  return settleEnding(addCharge(episode, outcome.charge), fence, outcome, nowMs, deadlineMs)
 }
 
-function withCost(episode: Episode, provider: string | undefined, cost: Cost | undefined): Episode {
-  if (cost === undefined || provider === undefined) return episode
+function addCharge(episode: Episode, charge: Charge | undefined): Episode {
+  if (charge === undefined) return episode
+  const { provider, cost } = charge
   const before = episode.costs?.[provider] ?? {}
   const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])
   return { ...episode, costs: { ...episode.costs, [provider]: { ...before, ...Object.fromEntries(sums) } } }

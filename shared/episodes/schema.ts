@@ -34,11 +34,11 @@ export const Options = z.strictObject({
         .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
       voiceId: z
         .string()
-        .regex(/^[A-Za-z0-9]{8,40}$/, 'expected an ElevenLabs voice id')
+        .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
         .optional(),
     })
     .optional(),
-  /** LUFS, within what Auphonic takes. */
+  /** LUFS, within what mastering services take. */
   loudnessTarget: z.number().min(-31).max(-13).optional(),
   /** What may be done without its provider; all that the configuration allows when absent. */
   fallbacks: z.array(z.enum(FALLBACKS)).max(FALLBACKS.length).optional(),

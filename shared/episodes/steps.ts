@@ -1,4 +1,5 @@
-import type { Fallback, ProviderName } from '../config.ts'
+import type { Fallback } from '../config.ts'
+import type { PortName } from '../podcast/ports.ts'
 
 /** The steps of the pipeline, in the order a person reads them. */
 export const STEPS = ['transcribe', 'write', 'voice', 'master', 'finish'] as const
@@ -43,10 +44,10 @@ export const AMBIGUOUS_REPEATS_MAX = 1
 /** Name of the order to work on a step: what a task carries, and what makes its name. */
 export type StepOrder = { step: StepName; generation: number; dispatch: number; notBeforeMs?: number }
 
-/** The paid service that a step needs. */
-export const PROVIDER_OF: Partial<Record<StepName, ProviderName>> = {
-  transcribe: 'assemblyai',
-  write: 'gemini',
-  voice: 'elevenlabs',
-  master: 'auphonic',
+/** The port that a step speaks to. */
+export const PORT_OF: Partial<Record<StepName, PortName>> = {
+  transcribe: 'transcribers',
+  write: 'writers',
+  voice: 'speakers',
+  master: 'masterings',
 }

@@ -13,7 +13,7 @@ export type RetryPolicy = {
   readonly backoff: BackoffPolicy
 }
 
-export type RetryTerms = {
+export type RetryContext = {
   readonly budget: RetryBudget
   /** Ends attempts and backoffs alike. */
   readonly signal: AbortSignal
@@ -33,7 +33,7 @@ export type RetryTerms = {
 export async function withRetries<T>(
   attempt: (timeoutMs: number) => Promise<T>,
   policy: RetryPolicy,
-  { budget, signal, random, mayRepeat }: RetryTerms,
+  { budget, signal, random, mayRepeat }: RetryContext,
 ): Promise<T> {
   const endsAtMs = performance.now() + policy.totalTimeoutMs
   for (let failures = 0; ; failures++) {

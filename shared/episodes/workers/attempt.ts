@@ -3,7 +3,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import { byAttempt } from '../history.ts'
 import { letGo, note } from '../machine.ts'
-import type { Claimed, Cost, Fence, Outcome } from '../machine.ts'
+import type { Charge, Claimed, Fence, Outcome } from '../machine.ts'
 import type { EpisodeFault, Step } from '../schema.ts'
 import { ENTITLED_SHARE, HEARTBEAT_SHARE, PAID_CALL_STEPS } from '../steps.ts'
 import { inRun } from '../upgrade.ts'
@@ -14,7 +14,7 @@ import type { StepWork, Work } from './work.ts'
 
 /** Works on a claimed step under its lease, which is renewed meanwhile. @returns undefined when it was lost on the way */
 export async function attempt(
-  needs: WorkDependencies,
+  dependencies: WorkDependencies,
   claimed: Extract<Claimed, { kind: 'claimed' }> & { askedAtMs: number },
   step: StepWork,
   requestSignal: AbortSignal,
@@ -23,15 +23,15 @@ export async function attempt(
   const { fence, resumesIntent } = claimed
   const { episode } = claimed.moved
   const lost = new AbortController()
-  let cost: Cost | undefined
+  let charge: Charge | undefined
   let doing: string | undefined
   let renewedAtMs = claimed.askedAtMs
   const signal = AbortSignal.any([requestSignal, lost.signal])
   const record = async (job: Partial<NonNullable<Step['job']>>) => {
     const askedAtMs = performance.now()
-    const decision = await needs.episodes.move(episode.id, (current) => {
-      const nowMs = needs.now()
-      const untilMs = nowMs + needs.config.stepLeaseMs
+    const decision = await dependencies.episodes.move(episode.id, (current) => {
+      const nowMs = dependencies.now()
+      const untilMs = nowMs + dependencies.config.stepLeaseMs
       const moved = inRun(current, fence.generation, (run) => note(run, fence, job, untilMs, nowMs, doing))
       return { episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
     })
@@ -43,7 +43,7 @@ export async function attempt(
   }
   // An instance that was frozen, or could not renew its lease, must not send what another may be sending.
   const stillEntitled = () => {
-    if (performance.now() - renewedAtMs > needs.config.stepLeaseMs * ENTITLED_SHARE)
+    if (performance.now() - renewedAtMs > dependencies.config.stepLeaseMs * ENTITLED_SHARE)
       throw new AppError('internal_error', { technical: 'The lease could not be renewed in time' })
   }
   const heartbeat = setInterval(() => {
@@ -51,32 +51,32 @@ export async function attempt(
       if (!(error instanceof LeaseLost))
         log('WARNING', 'step.heartbeat_failed', { ...fields, error: errorFields(error) })
     })
-  }, needs.config.stepLeaseMs * HEARTBEAT_SHARE)
+  }, dependencies.config.stepLeaseMs * HEARTBEAT_SHARE)
   log('INFO', 'step.started', { ...fields, attempt: episode.steps[fence.step].attempt, resumesIntent })
   const work: Work = {
-    needs,
+    dependencies,
     episode,
     name: fence.step,
     step: episode.steps[fence.step],
     signal,
-    call: { signal, correlationId: episode.id, random: needs.random, stillEntitled },
+    call: { signal, correlationId: episode.id, random: dependencies.random, stillEntitled },
     resumesIntent,
-    startedAtMs: needs.now(),
+    startedAtMs: dependencies.now(),
     noteJob: record,
-    charged: (units) => void (cost = units),
-    wasCharged: () => cost !== undefined,
+    charged: (provider, cost) => void (charge = { provider, cost }),
+    wasCharged: () => charge !== undefined,
     at: (what) => void (doing = what),
   }
   try {
     const outcome = await worked(work, step, claimed.onlyFallback)
-    return { cost, ...outcome }
+    return { charge, ...outcome }
   } catch (error) {
     if (lost.signal.aborted || error instanceof LeaseLost) return undefined
     if (requestSignal.aborted) {
-      await release(needs, episode.id, fence, cost !== undefined)
+      await release(dependencies, episode.id, fence, charge !== undefined)
       throw new AppError('timeout', { technical: 'The worker ran out of time', cause: error })
     }
-    return { cost, ...outcomeOfFailure(work, error) }
+    return { charge, ...outcomeOfFailure(work, error) }
   } finally {
     clearInterval(heartbeat)
   }
@@ -96,10 +96,15 @@ async function worked(work: Work, step: StepWork, onlyFallback: EpisodeFault | u
 }
 
 /** Lets the next delivery go on at once, unless a paid call may have gone through: that one waits for the lease. */
-async function release(needs: WorkDependencies, episodeId: string, fence: Fence, charged: boolean): Promise<void> {
+async function release(
+  dependencies: WorkDependencies,
+  episodeId: string,
+  fence: Fence,
+  charged: boolean,
+): Promise<void> {
   if (charged || PAID_CALL_STEPS.has(fence.step)) return
-  const given = needs.episodes.move(episodeId, (episode) => ({
-    episode: inRun(episode, fence.generation, (run) => letGo(run, fence, needs.now()))?.episode,
+  const given = dependencies.episodes.move(episodeId, (episode) => ({
+    episode: inRun(episode, fence.generation, (run) => letGo(run, fence, dependencies.now()))?.episode,
     cause: { by: byAttempt(fence.token), why: 'its instance is ending' },
   }))
   await given.catch(() => undefined)

@@ -15,16 +15,17 @@ const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
 
 /** What follows from an attempt's failure: waiting for a service, another attempt, or the end of the step. */
 export function outcomeOfFailure(work: Work, error: unknown): Outcome {
-  const { needs, step, episode } = work
-  const nowMs = needs.now()
+  const { dependencies, step, episode } = work
+  const nowMs = dependencies.now()
   const charged = work.wasCharged()
   const ambiguous = charged || (error instanceof ProviderError && error.ambiguous)
   const missing = unavailableService(error)
   if (missing !== undefined) {
-    const waitMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, needs.random)
+    const waitMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, dependencies.random)
     const { name, sent, technical, retryAfterMs } = missing
     // A breaker says when to come back; everybody hears the same, so a little is added for each alone.
-    const untilMs = nowMs + (sent ? Math.max(retryAfterMs, waitMs) : retryAfterMs + needs.random() * REJECTED_JITTER_MS)
+    const untilMs =
+      nowMs + (sent ? Math.max(retryAfterMs, waitMs) : retryAfterMs + dependencies.random() * REJECTED_JITTER_MS)
     const fault = unavailableNow(technical)
     const giveUp = unavailableTooLong(name)
     return { kind: 'unavailable', provider: name, untilMs, ambiguous, sent: sent || charged, fault, giveUp }
@@ -32,7 +33,7 @@ export function outcomeOfFailure(work: Work, error: unknown): Outcome {
   const fields = { episodeId: episode.id, step: work.name, attempt: step.attempt, error: errorFields(error) }
   log('ERROR', 'step.attempt_failed', fields)
   if (error instanceof ProviderError && error.kind !== 'bad_response') return { kind: 'failed', fault: rejected(error) }
-  const waitMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, needs.random)
+  const waitMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, dependencies.random)
   const newJob = error instanceof JobEnded
   return { kind: 'tryAgain', notBeforeMs: nowMs + waitMs, ambiguous, newJob, giveUp: exhausted() }
 }

@@ -3,11 +3,11 @@ import { AppError } from '../../errors/app-error.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import type { Outcome } from '../machine.ts'
 import type { EpisodeFault } from '../schema.ts'
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, FALLBACK_OF, PROVIDER_OF } from '../steps.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX, FALLBACK_OF } from '../steps.ts'
 import type { StepName } from '../steps.ts'
 import type { Run } from '../upgrade.ts'
 import { outcomeOfFailure, unavailableService } from './failures.ts'
-import { FallbackBusy, NoFallback } from './work.ts'
+import { FallbackBusy, NoFallback, providersOf } from './work.ts'
 import type { StepWork, Work } from './work.ts'
 
 type Unavailable = Extract<Outcome, { kind: 'unavailable' }>
@@ -23,21 +23,21 @@ export function mayFallBack(episode: Run, name: StepName, config: Pick<Config, '
 
 /** The outcome of an attempt that failed, or the fallback's where the provider has had its time or all its attempts. */
 export async function orFallBack(work: Work, step: StepWork, outcome: Outcome): Promise<Outcome> {
-  const { needs, episode, name } = work
-  if (episode.replaces !== undefined) return orLeaveIt(name, outcome)
-  if (step.fallBack === undefined || !mayFallBack(episode, name, needs.config)) return outcome
+  const { dependencies, episode, name } = work
+  if (episode.replaces !== undefined) return orLeaveIt(work, outcome)
+  if (step.fallBack === undefined || !mayFallBack(episode, name, dependencies.config)) return outcome
   if (outcome.kind === 'tryAgain') return work.step.attempt < ATTEMPTS_MAX ? outcome : fallenBack(work, step, outcome)
-  if (outcome.kind !== 'unavailable' || outcome.provider !== PROVIDER_OF[name]) return outcome
+  if (outcome.kind !== 'unavailable' || !providersOf(dependencies, name).includes(outcome.provider)) return outcome
   // A call may have hung for long before it was known that the provider cannot be used.
   const sinceMs = work.step.unavailable?.sinceMs ?? work.startedAtMs
-  const fallbackAtMs = sinceMs + needs.config.fallbackAfterMs
+  const fallbackAtMs = sinceMs + dependencies.config.fallbackAfterMs
   const waiting = { ...outcome, sinceMs, fallbackAtMs }
-  return needs.now() < fallbackAtMs ? waiting : fallenBack(work, step, waiting)
+  return dependencies.now() < fallbackAtMs ? waiting : fallenBack(work, step, waiting)
 }
 
 /** What there is stays as it is when its provider is still away: nobody waits for an upgrade. */
-function orLeaveIt(name: StepName, outcome: Outcome): Outcome {
-  if (outcome.kind !== 'unavailable' || outcome.provider !== PROVIDER_OF[name]) return outcome
+function orLeaveIt({ dependencies, name }: Work, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'unavailable' || !providersOf(dependencies, name).includes(outcome.provider)) return outcome
   const { fault, sent, ambiguous } = outcome
   return { kind: 'failed', fault, call: { sent, ambiguous } }
 }
@@ -68,10 +68,10 @@ async function fallenBack(work: Work, step: StepWork, outcome: Unavailable | Try
 }
 
 async function taken(work: Work, step: StepWork, call?: { sent: boolean; ambiguous: boolean }): Promise<Outcome> {
-  const { needs, episode, name } = work
+  const { dependencies, episode, name } = work
   if (step.fallBack === undefined) throw new NoFallback('there is none for this step')
   const { results, degraded } = await step.fallBack(work)
-  log('NOTICE', 'step.fell_back', { episodeId: episode.id, step: name, provider: PROVIDER_OF[name] })
+  log('NOTICE', 'step.fell_back', { episodeId: episode.id, step: name, provider: providersOf(dependencies, name)[0] })
   const { paid } = work.step
   // One repeat of a call whose end nobody saw is all that may ever be made.
   const mayAskAgain = paid === undefined || !paid.open || paid.repeats < AMBIGUOUS_REPEATS_MAX
@@ -82,6 +82,6 @@ async function taken(work: Work, step: StepWork, call?: { sent: boolean; ambiguo
     degraded,
     fallsBack: true,
     ...(call && { call }),
-    ...(upgrades && { upgradeAfterMs: needs.config.upgradeAfterMs }),
+    ...(upgrades && { upgradeAfterMs: dependencies.config.upgradeAfterMs }),
   }
 }

@@ -13,7 +13,7 @@ import type { StepWork, Work } from './work.ts'
 export const finish: StepWork = { run: outputs }
 
 async function outputs(work: Work): Promise<Outcome> {
-  const { objects } = work.needs
+  const { objects } = work.dependencies
   const { id, generation, results, language } = work.episode
   const { master, write } = results
   if (master === undefined || write === undefined) throw new Error('finishing before mastering and writing')

@@ -37,7 +37,7 @@ export async function masterHere(work: Work): Promise<Fallback> {
     throw new NoFallback('the recording is too large to be mastered here')
   const sources = [...(results.voice ? [results.voice.audioKey] : []), audio.key]
   const targetLufs = loudnessTargetOf(work.episode)
-  const mastered = await made(work, sources, (folder, inputs, options) =>
+  const mastered = await workOnFiles(work, sources, (folder, inputs, options) =>
     masterLoudness(folder, { inputs, output: OUTPUT, targetLufs }, options),
   )
   return {
@@ -54,32 +54,32 @@ export async function addIntro(work: Work): Promise<Outcome> {
     throw new Error('nothing is mastered, or nothing is spoken')
   if (replaces?.steps.master.fallback !== undefined) {
     const fallback = await masterHere(work)
-    return { kind: 'done', ...fallback, fallsBack: true, upgradeAfterMs: work.needs.config.upgradeAfterMs }
+    return { kind: 'done', ...fallback, fallsBack: true, upgradeAfterMs: work.dependencies.config.upgradeAfterMs }
   }
   const targetLufs = loudnessTargetOf(work.episode)
   const sources = [results.voice.audioKey, mastered.audioKey]
-  const joined = await made(work, sources, (folder, [intro = '', rest = ''], options) =>
+  const joined = await workOnFiles(work, sources, (folder, [intro = '', rest = ''], options) =>
     prependIntro(folder, { intro, mastered: rest, output: OUTPUT, targetLufs }, options),
   )
   return { kind: 'done', results: joined }
 }
 
 /** Fetches the sources, has them worked on, and stores what comes of it; once at a time, in bounded time and space. */
-async function made(
+async function workOnFiles(
   work: Work,
   sources: readonly string[],
   make: (folder: string, inputs: string[], options: FfmpegOptions) => Promise<void>,
 ): Promise<Required<Pick<Results, 'master'>>> {
-  const leave = await placeInLine(work.signal)
+  const leave = await waitInLine(work.signal)
   const folder = await mkdtemp(join(tmpdir(), 'steadycast-mastering-'))
   const tooLong = AbortSignal.timeout(TIME_MS_MAX)
   try {
     const signal = AbortSignal.any([work.signal, tooLong])
     work.at('fetching the recording, to master it here')
-    const inputs = await fetched(work, sources, folder, signal)
+    const inputs = await fetchSources(work, sources, folder, signal)
     work.at('mastering it here')
-    await make(folder, inputs, { program: ffmpegProgram(work.needs.config.ffmpegPath), signal })
-    return await stored(work, join(folder, OUTPUT), signal)
+    await make(folder, inputs, { program: ffmpegProgram(work.dependencies.config.ffmpegPath), signal })
+    return await storeMastered(work, join(folder, OUTPUT), signal)
   } catch (error) {
     if (tooLong.aborted && !work.signal.aborted) throw new NoFallback('mastering it here takes longer than it may')
     if (error instanceof NotAudioError) throw new NoFallback('the recording cannot be read here', { cause: error })
@@ -90,7 +90,7 @@ async function made(
   }
 }
 
-async function placeInLine(signal: AbortSignal): Promise<() => void> {
+async function waitInLine(signal: AbortSignal): Promise<() => void> {
   try {
     return await oneAtATime.take(AbortSignal.any([signal, AbortSignal.timeout(LINE_MS_MAX)]))
   } catch (cause) {
@@ -99,20 +99,29 @@ async function placeInLine(signal: AbortSignal): Promise<() => void> {
   }
 }
 
-async function fetched(work: Work, sources: readonly string[], folder: string, signal: AbortSignal): Promise<string[]> {
+async function fetchSources(
+  work: Work,
+  sources: readonly string[],
+  folder: string,
+  signal: AbortSignal,
+): Promise<string[]> {
   const inputs = sources.map((_key, index) => `in${index}`)
   for (const [index, key] of sources.entries()) {
-    const source = await work.needs.objects.readStream(key)
+    const source = await work.dependencies.objects.readStream(key)
     await pipeline(source, createWriteStream(join(folder, `in${index}`)), { signal })
   }
   return inputs
 }
 
-async function stored(work: Work, path: string, signal: AbortSignal): Promise<Required<Pick<Results, 'master'>>> {
+async function storeMastered(
+  work: Work,
+  path: string,
+  signal: AbortSignal,
+): Promise<Required<Pick<Results, 'master'>>> {
   const { id, generation, results } = work.episode
   const seconds = await durationSeconds(createReadStream(path), 'audio/mpeg')
   const audioKey = artefactKey(id, generation, 'mastered-here.mp3')
-  await work.needs.objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
+  await work.dependencies.objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
   const recordingSeconds = results.transcribe?.durationSeconds ?? seconds
   const introSeconds = results.voice ? Math.max(0, seconds - recordingSeconds) : 0
   return { master: { audioKey, durationSeconds: seconds, introSeconds } }

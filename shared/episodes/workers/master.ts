@@ -1,101 +1,95 @@
-import { Readable } from 'node:stream'
-
-import type { ProductionState } from '../../providers/auphonic.ts'
+import type { MasteringState } from '../../podcast/ports.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Outcome } from '../machine.ts'
-import { notAudio, rejected } from './faults.ts'
 import { addIntro, masterHere } from './master-here.ts'
-import { hookUrl, JobEnded, jobOf, loudnessTargetOf, nextPollMs } from './work.ts'
+import {
+  firstOf,
+  jobOf,
+  loudnessTargetOf,
+  nextPollMs,
+  outcomeOfJobFailure,
+  recordingOf,
+  safetyPollMsOf,
+  sourceOf,
+  webhookTarget,
+} from './work.ts'
 import type { StepWork, Work } from './work.ts'
 
-const SOURCE_URL_SECONDS = 24 * 3600
+const INTRO_TYPE = 'audio/mpeg'
 
 /**
  * Recording and intro to one mastered mp3. Creating a production is free and starting it is charged: it is created
  * under a name of ours, recorded, and started only when the provider says that it has not been.
  */
 export const master: StepWork = {
-  run: (work) => (work.episode.replaces?.step === 'voice' ? addIntro(work) : production(work)),
+  run: (work) => (work.episode.replaces?.step === 'voice' ? addIntro(work) : produce(work)),
   fallBack: masterHere,
 }
 
-async function production(work: Work): Promise<Outcome> {
-  const { config, auphonic, now } = work.needs
-  const safetyPollMs = config.providers.auphonic.canReachHooks ? config.safetyPollMs : undefined
+async function produce(work: Work): Promise<Outcome> {
+  const { masterings, now } = work.dependencies
+  const mastering = firstOf(masterings)
+  const safetyPollMs = safetyPollMsOf(work, mastering)
   const job = jobOf(work.step)
 
-  let uuid = job.providerJobId
-  if (uuid === undefined) {
-    const known = work.resumesIntent ? await auphonic.find(job.key, work.call) : undefined
-    uuid = (known ?? (await create(work))).uuid
-    await work.noteJob({ providerJobId: uuid })
+  let id = job.providerJobId
+  if (id === undefined) {
+    const known = work.resumesIntent ? await mastering.find(job.key, work.call) : undefined
+    id = (known ?? (await create(work))).id
+    await work.noteJob({ providerJobId: id })
   }
-  const made = await auphonic.read(uuid, work.call)
-  switch (made.state) {
+  const production = await mastering.read(id, work.call)
+  switch (production.state) {
     case 'new':
-      await sendBytes(work, uuid)
-      await auphonic.start(uuid, work.call)
+      await mastering.start(id, soundsOf(work), work.call)
       return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(0, safetyPollMs) }
-    case 'running':
-      return { kind: 'polling', nextCheckAtMs: now() + nextPollMs(job.polls, safetyPollMs), doing: made.doing }
+    case 'working': {
+      const { doing } = production
+      const nextCheckAtMs = now() + nextPollMs(job.polls, safetyPollMs)
+      return { kind: 'polling', nextCheckAtMs, ...(doing !== undefined && { doing }) }
+    }
     case 'failed':
-      // Before the rest: a recording that could not be fetched is described as one that could not be read.
-      if (/download|transfer|internal|server error/i.test(made.message)) throw new JobEnded(made.message)
-      return {
-        kind: 'failed',
-        fault: /audio|format|codec/i.test(made.message) ? notAudio() : rejected(made.message),
-      }
+      return outcomeOfJobFailure(production)
     case 'done':
-      return store(work, made)
+      return storeMastered(work, production)
   }
 }
 
-async function create(work: Work): Promise<{ uuid: string }> {
-  const { config, auphonic, objects } = work.needs
-  const { audio, title, results } = work.episode
-  const { canReachStorage, canReachHooks } = config.providers.auphonic
-  const job = jobOf(work.step)
-  const link = (key: string, generation?: string) =>
-    objects.signedRead(key, { seconds: SOURCE_URL_SECONDS, ...(generation !== undefined && { generation }) })
-  return auphonic.create(
+async function create(work: Work): Promise<{ id: string }> {
+  const mastering = firstOf(work.dependencies.masterings)
+  const { title, results } = work.episode
+  return mastering.create(
     {
-      name: job.key,
+      jobKey: jobOf(work.step).key,
       title: results.write?.notes.title ?? title,
       loudnessTarget: loudnessTargetOf(work.episode),
-      ...(canReachHooks && { webhookUrl: hookUrl(work, 'hooks-auphonic', job.hookToken) }),
-      ...(canReachStorage && audio && { inputUrl: await link(audio.key, audio.objectGeneration) }),
-      ...(canReachStorage && results.voice && { introUrl: await link(results.voice.audioKey) }),
+      ...soundsOf(work),
+      webhook: webhookTarget(work, mastering.name),
     },
     work.call,
   )
 }
 
-/** For a provider that cannot fetch from our storage. */
-async function sendBytes(work: Work, uuid: string): Promise<void> {
-  const { config, auphonic, objects } = work.needs
-  if (config.providers.auphonic.canReachStorage) return
-  const { audio, results } = work.episode
-  if (audio) await auphonic.upload(uuid, 'input_file', await blobOf(audio.key), 'recording', work.call)
-  if (results.voice) await auphonic.upload(uuid, 'intro', await blobOf(results.voice.audioKey), 'intro.mp3', work.call)
-
-  async function blobOf(key: string): Promise<Blob> {
-    return new Response(Readable.toWeb(await objects.readStream(key)) as ReadableStream).blob()
-  }
+function soundsOf(work: Work) {
+  const { voice } = work.episode.results
+  const intro = voice && sourceOf(work, { key: voice.audioKey, contentType: INTRO_TYPE })
+  return { recording: recordingOf(work), intro }
 }
 
-async function store(work: Work, made: Extract<ProductionState, { state: 'done' }>): Promise<Outcome> {
-  const { objects, auphonic } = work.needs
+async function storeMastered(work: Work, done: Extract<MasteringState, { state: 'done' }>): Promise<Outcome> {
+  const { objects, masterings } = work.dependencies
+  const mastering = firstOf(masterings)
   const { id, generation, results } = work.episode
   const audioKey = artefactKey(id, generation, 'mastered.mp3')
   work.at('fetching the mastered audio')
-  const audio = await auphonic.download(made.downloadUrl, work.call)
+  const audio = await mastering.download(done.result, work.call)
   await objects.create(audioKey, audio, 'audio/mpeg', work.signal)
-  const { durationSeconds, creditHours } = made
+  const { durationSeconds, cost } = done
   const recordingSeconds = results.transcribe?.durationSeconds ?? durationSeconds
   const introSeconds = results.voice ? Math.max(0, durationSeconds - recordingSeconds) : 0
   return {
     kind: 'done',
     results: { master: { audioKey, durationSeconds, introSeconds } },
-    cost: { productions: 1, audioSeconds: durationSeconds, ...(creditHours !== undefined && { creditHours }) },
+    charge: { provider: mastering.name, cost },
   }
 }

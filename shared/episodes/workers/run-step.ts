@@ -31,7 +31,7 @@ export type StepReport = { outcome: 'stale' | 'gaveUp' | 'fenced' | Outcome['kin
  * @throws AppError when the task must be delivered again
  */
 export async function runStep(
-  needs: WorkDependencies,
+  dependencies: WorkDependencies,
   episodeId: string,
   order: StepOrder,
   work: StepWork,
@@ -39,16 +39,16 @@ export async function runStep(
 ): Promise<StepReport> {
   const fields = { episodeId, step: order.step, generation: order.generation, dispatch: order.dispatch }
   const askedAtMs = performance.now()
-  const claimed = await claimStep(needs, episodeId, order)
+  const claimed = await claimStep(dependencies, episodeId, order)
   switch (claimed?.kind) {
     case undefined:
       return stale(fields, 'there is no such episode')
     case 'stale':
       // The order was carried out, but what it led to may never have been enqueued.
-      await enqueueAll(needs, episodeId, claimed.orders)
+      await enqueueAll(dependencies, episodeId, claimed.orders)
       // Only the function that works on this step can speak to its provider.
       if (order.step === 'master')
-        await stopJob(needs, claimed.episode, { signal, correlationId: episodeId, random: needs.random })
+        await stopJob(dependencies, claimed.episode, { signal, correlationId: episodeId, random: dependencies.random })
       return stale(fields, claimed.reason)
     case 'busy':
       throw new AppError('internal_error', { technical: 'Another attempt holds this step; deliver the task again' })
@@ -56,23 +56,27 @@ export async function runStep(
       log('ERROR', 'step.gave_up', { ...fields, error: claimed.moved.episode.error })
       return { outcome: 'gaveUp' }
     case 'claimed': {
-      const outcome = await attempt(needs, { ...claimed, askedAtMs }, work, signal, fields)
-      return outcome === undefined ? fenced(fields) : finish(needs, episodeId, claimed.fence, outcome, fields)
+      const outcome = await attempt(dependencies, { ...claimed, askedAtMs }, work, signal, fields)
+      return outcome === undefined ? fenced(fields) : finish(dependencies, episodeId, claimed.fence, outcome, fields)
     }
   }
 }
 
-async function claimStep(needs: WorkDependencies, episodeId: string, order: StepOrder): Promise<Claimed | undefined> {
+async function claimStep(
+  dependencies: WorkDependencies,
+  episodeId: string,
+  order: StepOrder,
+): Promise<Claimed | undefined> {
   const newJob = {
     key: `${episodeId}-g${order.generation}-${order.step}`,
-    hookToken: newHookToken(needs.config.webhookSecrets, episodeId),
+    hookToken: newHookToken(dependencies.config.webhookSecrets, episodeId),
   }
   const terms = { token: randomUUID(), newJob, giveUp: exhausted() }
-  const decision = await needs.episodes.move(episodeId, (episode) => {
-    const nowMs = needs.now()
-    const leaseUntilMs = nowMs + needs.config.stepLeaseMs
+  const decision = await dependencies.episodes.move(episodeId, (episode) => {
+    const nowMs = dependencies.now()
+    const leaseUntilMs = nowMs + dependencies.config.stepLeaseMs
     const run = runOf(episode, order.generation)
-    const fallsBack = mayFallBack(run, order.step, needs.config)
+    const fallsBack = mayFallBack(run, order.step, dependencies.config)
     const result = claim(run, order, { ...terms, leaseUntilMs, mayFallBack: fallsBack }, nowMs)
     const cause = { by: result.kind === 'claimed' ? byAttempt(terms.token) : 'system' }
     return { result, episode: 'moved' in result ? folded(episode, result.moved.episode) : undefined, cause }
@@ -81,16 +85,16 @@ async function claimStep(needs: WorkDependencies, episodeId: string, order: Step
 }
 
 async function finish(
-  needs: WorkDependencies,
+  dependencies: WorkDependencies,
   episodeId: string,
   fence: Fence,
   outcome: Outcome,
   fields: Record<string, unknown>,
 ): Promise<StepReport> {
-  const decision = await persistently(needs, fields, () =>
-    needs.episodes.move(episodeId, (episode) => {
+  const decision = await persistently(dependencies, fields, () =>
+    dependencies.episodes.move(episodeId, (episode) => {
       const moved = inRun(episode, fence.generation, (run) =>
-        settle(run, fence, outcome, needs.now(), needs.config.episodeDeadlineMs),
+        settle(run, fence, outcome, dependencies.now(), dependencies.config.episodeDeadlineMs),
       )
       return { moved, before: episode, episode: moved?.episode, cause: { by: byAttempt(fence.token) } }
     }),
@@ -109,20 +113,20 @@ async function finish(
     )
   const { redriven, state } = steps[fence.step]
   if (redriven !== undefined && state === 'done')
-    log('NOTICE', 'step.cured', { ...fields, redrives: redriven.count, tookMs: needs.now() - redriven.sinceMs })
-  await enqueueAll(needs, episodeId, moved.orders)
+    log('NOTICE', 'step.cured', { ...fields, redrives: redriven.count, tookMs: dependencies.now() - redriven.sinceMs })
+  await enqueueAll(dependencies, episodeId, moved.orders)
   return { outcome: outcome.kind }
 }
 
 /** The write that a step's work was for is tried for as long as the lease is likely to last. */
-async function persistently<T>(needs: WorkDependencies, fields: object, write: () => Promise<T>): Promise<T> {
-  const untilMs = needs.now() + needs.config.stepLeaseMs * (1 - HEARTBEAT_SHARE)
+async function persistently<T>(dependencies: WorkDependencies, fields: object, write: () => Promise<T>): Promise<T> {
+  const untilMs = dependencies.now() + dependencies.config.stepLeaseMs * (1 - HEARTBEAT_SHARE)
   for (let tries = 0; ; tries++) {
     try {
       return await write()
     } catch (error) {
-      const waitMs = equalJitterMs(SETTLE_BACKOFF, tries, needs.random)
-      if (needs.now() + waitMs > untilMs || !(error instanceof AppError && error.code === 'service_unavailable'))
+      const waitMs = equalJitterMs(SETTLE_BACKOFF, tries, dependencies.random)
+      if (dependencies.now() + waitMs > untilMs || !(error instanceof AppError && error.code === 'service_unavailable'))
         throw error
       log('WARNING', 'step.settle_retried', { ...fields, tries, error: errorFields(error) })
       await new Promise((resolve) => setTimeout(resolve, waitMs))

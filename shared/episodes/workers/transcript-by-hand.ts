@@ -8,7 +8,7 @@ import type { Work } from './work.ts'
 
 /** The transcript that the owner brought, laid over the recording. */
 export async function transcriptByHand(work: Work): Promise<Outcome> {
-  const { objects } = work.needs
+  const { objects } = work.dependencies
   const { id, generation, audio, handTranscript, language } = work.episode
   if (audio === undefined || handTranscript === undefined) throw new Error('no recording, or no transcript by hand')
   const text = await objects.readText(handTranscript.key)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
-import { voiceOf } from '../../providers/elevenlabs.ts'
 import { artefactKey, cachedVoiceKey } from '../artefacts.ts'
+import { firstOf } from './work.ts'
 import type { StepWork, Work } from './work.ts'
 
 /**
@@ -11,13 +11,14 @@ import type { StepWork, Work } from './work.ts'
 export const voice: StepWork = {
   async adopt(work) {
     const audioKey = introKey(work)
-    if ((await work.needs.objects.stat(audioKey)) === undefined) return undefined
+    if ((await work.dependencies.objects.stat(audioKey)) === undefined) return undefined
     const { text } = introOf(work)
     return { kind: 'done', adopted: true, results: { voice: { audioKey, characters: text.length } } }
   },
 
   async run(work) {
-    const { objects, elevenLabs } = work.needs
+    const { objects, speakers } = work.dependencies
+    const speaker = firstOf(speakers)
     const intro = introOf(work)
     const [audioKey, cacheKey] = [introKey(work), cacheKeyOf(work)]
     const cached = work.step.anew ? undefined : await objects.stat(cacheKey)
@@ -26,8 +27,8 @@ export const voice: StepWork = {
       const results = { voice: { audioKey, cacheKey, characters: intro.text.length } }
       return { kind: 'done', adopted: true, results }
     }
-    const spoken = await elevenLabs.speak(intro, work.call)
-    work.charged({ calls: 1, characters: spoken.characters })
+    const spoken = await speaker.speak(intro, work.call)
+    work.charged(speaker.name, spoken.cost)
     await objects.create(audioKey, spoken.audio, spoken.contentType, work.signal)
     await objects.create(cacheKey, spoken.audio, spoken.contentType, work.signal)
     return { kind: 'done', results: { voice: { audioKey, cacheKey, characters: spoken.characters } } }
@@ -43,15 +44,18 @@ export const voice: StepWork = {
 
 function introOf({ episode }: Work) {
   if (episode.options.intro === undefined) throw new Error('an intro nobody asked for')
-  return episode.options.intro
+  const { text, voiceId } = episode.options.intro
+  return { text, voiceId }
 }
 
 function introKey({ episode }: Work): string {
   return artefactKey(episode.id, episode.generation, 'intro.mp3')
 }
 
+/** Whose words, which, and how they are spoken. */
 function cacheKeyOf(work: Work): string {
   const intro = introOf(work)
-  const parts = JSON.stringify([work.episode.userId, voiceOf(intro), intro.text])
+  const speaker = firstOf(work.dependencies.speakers)
+  const parts = JSON.stringify([work.episode.userId, speaker.name, speaker.version(intro), intro.text])
   return cachedVoiceKey(createHash('sha256').update(parts).digest('hex'))
 }

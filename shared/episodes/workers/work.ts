@@ -1,13 +1,16 @@
 import type { WorkDependencies } from '../../dependencies/work.ts'
-import type { CallContext } from '../../providers/guarded-call.ts'
-import type { Cost, Outcome } from '../machine.ts'
+import type { AudioSource, Cost, JobFailure, PortLists, WebhookTarget } from '../../podcast/ports.ts'
+import type { CallContext } from '../../resilience/call-context.ts'
+import type { Outcome } from '../machine.ts'
 import type { Episode, Results, Step } from '../schema.ts'
+import { PORT_OF } from '../steps.ts'
 import type { StepName } from '../steps.ts'
 import type { Run } from '../upgrade.ts'
+import { noSpeech, notAudio, rejected } from './faults.ts'
 
 /** One attempt of one step, as the code that does the work sees it. */
 export type Work = {
-  readonly needs: WorkDependencies
+  readonly dependencies: WorkDependencies
   /** As its run sees it: an upgrade has results of its own. */
   readonly episode: Run
   readonly name: StepName
@@ -18,10 +21,10 @@ export type Work = {
   readonly resumesIntent: boolean
   readonly startedAtMs: number
   /**
-   * Says that a paid call has gone through, and what it cost: should its result be lost from here on, another call would
-   * be a repeat.
+   * Says that a paid call has gone through, at whom, and what it cost: should its result be lost from here on, another
+   * call would be a repeat.
    */
-  charged(cost: Cost): void
+  charged(provider: string, cost: Cost): void
   wasCharged(): boolean
   /** Says what the work is at; its owner sees it from the next heartbeat on. */
   at(what: string): void
@@ -90,10 +93,67 @@ export function nextPollMs(polls: number, safetyPollMs: number | undefined): num
   return Math.min(capMs, firstMs * POLL_GROWTH ** Math.min(polls, 50))
 }
 
-/** Where the provider calls back about this attempt's job; the token is worth nothing for any other. */
-export function hookUrl(work: Work, hook: 'hooks-assemblyai' | 'hooks-auphonic', token?: string): string {
-  const url = new URL(`${work.needs.config.hooksBaseUrl}/${hook}`)
+/** The first of those that a step may go to. */
+export function firstOf<One>(list: readonly One[]): One {
+  const [first] = list
+  if (first === undefined) throw new Error('nobody is behind this port')
+  return first
+}
+
+/** Names of the providers that a step may go to, the first first; none for a step that needs none. */
+export function providersOf(lists: PortLists, step: StepName): readonly string[] {
+  const port = PORT_OF[step]
+  return port === undefined ? [] : lists[port].map(({ name }) => name)
+}
+
+/** How soon to ask for a job although its provider said it would call; undefined when it will not call. */
+export function safetyPollMsOf({ dependencies }: Work, { callsBack }: { callsBack: boolean }): number | undefined {
+  return callsBack ? dependencies.config.safetyPollMs : undefined
+}
+
+/** Where a provider calls back about this attempt's job. */
+export function webhookTarget(work: Work, provider: string): WebhookTarget {
+  const url = new URL(`${work.dependencies.config.hooksBaseUrl}/hooks-${provider}`)
   url.searchParams.set('episodeId', work.episode.id)
-  if (token !== undefined) url.searchParams.set('token', token)
-  return url.href
+  return { url: url.href, token: jobOf(work.step).hookToken }
+}
+
+const SOURCE_LINK_SECONDS = 24 * 3600
+
+/** The recording, as it was when processing began. */
+export function recordingOf(work: Work): AudioSource {
+  const { audio } = work.episode
+  if (audio === undefined) throw new Error('an episode in processing without audio')
+  return sourceOf(work, audio)
+}
+
+/** A stored sound; a link to it is good for a day. */
+export function sourceOf(
+  { dependencies: { objects } }: Work,
+  { key, contentType, objectGeneration }: { key: string; contentType: string; objectGeneration?: string | undefined },
+): AudioSource {
+  return {
+    contentType,
+    link: (query) =>
+      objects.signedRead(key, {
+        seconds: SOURCE_LINK_SECONDS,
+        ...(query && { query }),
+        ...(objectGeneration !== undefined && { generation: objectGeneration }),
+      }),
+    bytes: () => objects.readStream(key),
+  }
+}
+
+/** What follows from a job that its provider ended without a result. @throws JobEnded when another job may succeed */
+export function outcomeOfJobFailure({ reason, message }: JobFailure): Outcome {
+  switch (reason) {
+    case 'ended':
+      throw new JobEnded(message)
+    case 'not_audio':
+      return { kind: 'failed', fault: notAudio() }
+    case 'no_speech':
+      return { kind: 'failed', fault: noSpeech() }
+    case 'refused':
+      return { kind: 'failed', fault: rejected(message) }
+  }
 }

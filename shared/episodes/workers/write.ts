@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import { NOTES_VERSION } from '../../providers/gemini.ts'
-import type { NotesRequest } from '../../providers/gemini.ts'
+import type { Material } from '../../podcast/ports.ts'
 import { pause } from '../../resilience/deadline.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
@@ -12,6 +11,7 @@ import { TITLE_DEFAULT } from '../schema.ts'
 import type { Results } from '../schema.ts'
 import { cues } from '../transcript.ts'
 import { transcriptOf } from './transcript-of.ts'
+import { firstOf } from './work.ts'
 import type { StepWork, Work } from './work.ts'
 
 /** As long as a call can take, and its answer takes to be kept. */
@@ -25,7 +25,7 @@ const LOOK_AGAIN_MS = 1_000
 export const write: StepWork = {
   async adopt(work) {
     const notesKey = keyOf(work, 'notes.json')
-    const earlier = await work.needs.objects.readText(notesKey)
+    const earlier = await work.dependencies.objects.readText(notesKey)
     if (earlier === undefined) return undefined
     return { kind: 'done', adopted: true, results: { write: { notesKey, notes: Notes.parse(JSON.parse(earlier)) } } }
   },
@@ -35,10 +35,10 @@ export const write: StepWork = {
     const cacheKey = cacheKeyOf(work, material)
     const cached = work.step.anew ? undefined : await cachedNotes(work, cacheKey)
     if (cached !== undefined)
-      return { kind: 'done', adopted: true, results: await stored(work, 'notes.json', cached, cacheKey) }
-    const notes = await asked(work, material, cacheKey)
-    const results = await stored(work, 'notes.json', notes, cacheKey)
-    await work.needs.notesCache.keep(cacheKey, work.episode.id, notes)
+      return { kind: 'done', adopted: true, results: await storeNotes(work, 'notes.json', cached, cacheKey) }
+    const notes = await askForNotes(work, material, cacheKey)
+    const results = await storeNotes(work, 'notes.json', notes, cacheKey)
+    await work.dependencies.notesCache.keep(cacheKey, work.episode.id, notes)
     return { kind: 'done', results }
   },
 
@@ -48,28 +48,29 @@ export const write: StepWork = {
     const extracted = await extractiveNotes(transcript, title === TITLE_DEFAULT ? undefined : title)
     const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
     return {
-      results: await stored(work, 'extractive-notes.json', notes),
+      results: await storeNotes(work, 'extractive-notes.json', notes),
       degraded:
         'The show notes were taken from the transcript as it is, because the service that writes them was away.',
     }
   },
 }
 
-async function materialOf(work: Work): Promise<NotesRequest> {
+async function materialOf(work: Work): Promise<Material> {
   const { words, language, durationSeconds } = await transcriptOf(work)
   const passages = cues(words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text }))
   return { title: work.episode.title, language, durationSeconds, passages }
 }
 
 /** Whose notes, of what, by which model and instruction. */
-function cacheKeyOf({ episode }: Work, material: NotesRequest): string {
-  const parts = JSON.stringify([episode.userId, NOTES_VERSION, material])
+function cacheKeyOf({ dependencies, episode }: Work, material: Material): string {
+  const writer = firstOf(dependencies.writers)
+  const parts = JSON.stringify([episode.userId, writer.name, writer.version, material])
   return createHash('sha256').update(parts).digest('hex')
 }
 
 /** Notes of the same words: those that are there, or that another episode's worker is getting just now. */
 async function cachedNotes(work: Work, cacheKey: string): Promise<Notes | undefined> {
-  const { notesCache, now } = work.needs
+  const { notesCache, now } = work.dependencies
   for (;;) {
     const found = await notesCache.claim(cacheKey, work.episode.id, WRITING_MS)
     if (found.kind === 'found') return found.notes
@@ -79,11 +80,12 @@ async function cachedNotes(work: Work, cacheKey: string): Promise<Notes | undefi
   }
 }
 
-async function asked(work: Work, material: NotesRequest, cacheKey: string): Promise<Notes> {
-  const { gemini, notesCache } = work.needs
+async function askForNotes(work: Work, material: Material, cacheKey: string): Promise<Notes> {
+  const { writers, notesCache } = work.dependencies
+  const writer = firstOf(writers)
   try {
-    const { notes, tokens } = await gemini.writeNotes(material, work.call)
-    work.charged({ calls: 1, ...tokens })
+    const { notes, cost } = await writer.writeNotes(material, work.call)
+    work.charged(writer.name, cost)
     return { ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) }
   } catch (error) {
     await notesCache.forget(cacheKey)
@@ -95,13 +97,13 @@ function keyOf({ episode }: Work, artefact: Artefact): string {
   return artefactKey(episode.id, episode.generation, artefact)
 }
 
-async function stored(
+async function storeNotes(
   work: Work,
   artefact: Artefact,
   notes: Notes,
   cacheKey?: string,
 ): Promise<Required<Pick<Results, 'write'>>> {
   const notesKey = keyOf(work, artefact)
-  await work.needs.objects.create(notesKey, JSON.stringify(notes), 'application/json', work.signal)
+  await work.dependencies.objects.create(notesKey, JSON.stringify(notes), 'application/json', work.signal)
   return { write: { notesKey, notes, ...(cacheKey !== undefined && { cacheKey }) } }
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
-import { guardedCall } from '../../../shared/providers/guarded-call.ts'
+import { callProvider } from '../../../shared/providers/call-provider.ts'
 import { send } from '../../../shared/providers/http.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { retryAfterMs } from '../../../shared/providers/retry-after.ts'
@@ -62,7 +62,7 @@ function call(
     headers: {},
     body: '{}',
   } as const
-  return guardedCall(
+  return callProvider(
     {
       guard: { provider: 'gemini', breaker, limit, budget },
       totalTimeoutMs,

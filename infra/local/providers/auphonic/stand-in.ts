@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto'
 import busboy from 'busboy'
 import * as z from 'zod'
 
-import { durationSeconds, master } from '../audio/mastering.ts'
-import { HttpService, ReplyError } from '../http-service.ts'
-import type { LocalRequest, Reply, Route } from '../http-service.ts'
-import { auphonicStorage, DownloadLinks } from './auphonic-storage.ts'
-import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from './stand-in.ts'
-import type { StandInOptions, WorkLog } from './stand-in.ts'
-import { deliverWebhook } from './webhook.ts'
+import { durationSeconds, master } from '../../audio/mastering.ts'
+import { HttpService, ReplyError } from '../../http-service.ts'
+import type { LocalRequest, Reply, Route } from '../../http-service.ts'
+import { auphonicStorage, DownloadLinks } from './storage.ts'
+import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
+import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
+import { deliverWebhook } from '../webhook.ts'
 
 const Create = z.looseObject({
   input_file: z.string().optional(),
@@ -48,7 +48,9 @@ type Production = {
 const LATENCY_MS = { base: 2500, shareOfAudio: 0.03 }
 
 /** Auphonic's production API; the audio is really mastered, and downloads redirect to a storage of their own. */
-export function auphonicStandIn(options: StandInOptions, work: WorkLog): { api: HttpService; storage: HttpService } {
+export const auphonic: StandIn = { basePath: '/api', makeServers }
+
+function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn['makeServers']> {
   const productions = new Map<string, Production>()
   const downloads = new DownloadLinks()
   const storage = auphonicStorage(options, downloads)
@@ -170,7 +172,7 @@ export function auphonicStandIn(options: StandInOptions, work: WorkLog): { api: 
     routes,
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
   })
-  return { api, storage }
+  return { api, behind: [storage] }
 }
 
 function newProduction(request: z.infer<typeof Create>): Production {
@@ -205,6 +207,7 @@ async function run(production: Production, options: StandInOptions, work: WorkLo
     status_string: statusString,
   }).toString()
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  // No retry is documented.
   await deliverWebhook('auphonic', options.faults, { url: webhook, headers, body }, { attemptsMax: 1, spacingMs: 0 })
 }
 

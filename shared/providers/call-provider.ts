@@ -1,5 +1,5 @@
 import type { CircuitBreaker } from '../breaker/breaker.ts'
-import type { ProviderName } from '../config.ts'
+import type { CallContext } from '../resilience/call-context.ts'
 import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { withRetries } from '../resilience/retry.ts'
 import type { RetryBudget } from '../resilience/retry-budget.ts'
@@ -8,19 +8,9 @@ import { timed } from '../telemetry/scope.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
 
-/** Who calls, and what ends the call early. */
-export type CallContext = {
-  signal: AbortSignal
-  /** Sent along with every request, so that both sides can find it in their logs. */
-  correlationId: string
-  random: () => number
-  /** Asked right before each request leaves; throws when the caller may no longer act. */
-  stillEntitled?: () => void
-}
-
 /** What stands between us and one provider. */
 export type Guard = {
-  provider: ProviderName
+  provider: string
   breaker: CircuitBreaker
   limit: ConcurrencyLimit
   budget: RetryBudget
@@ -28,7 +18,7 @@ export type Guard = {
   patience?: number
 }
 
-export type GuardedCall<T> = {
+export type ProviderCall<T> = {
   guard: Guard
   operation: string
   attemptTimeoutMs: number
@@ -51,7 +41,7 @@ const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'netwo
  * @throws BreakerOpenError when the request was not sent
  * @throws the signal's reason when the caller's own time is up
  */
-export async function guardedCall<T>(call: GuardedCall<T>, context: CallContext): Promise<T> {
+export async function callProvider<T>(call: ProviderCall<T>, context: CallContext): Promise<T> {
   const { attemptsMax, guard } = call
   const attemptTimeoutMs = call.attemptTimeoutMs * (guard.patience ?? 1)
   const totalTimeoutMs = call.totalTimeoutMs ?? attemptTimeoutMs * Math.min(attemptsMax, 3)
@@ -69,7 +59,7 @@ function mayRepeat(error: unknown): boolean {
 
 /** Sends it once. @throws ProviderError, whatever the way in which it failed */
 async function attempt<T>(
-  call: GuardedCall<T>,
+  call: ProviderCall<T>,
   context: CallContext,
   guarded: AbortSignal,
   timeoutMs: number,
@@ -86,13 +76,13 @@ async function attempt<T>(
     const signal = AbortSignal.any([guarded, AbortSignal.timeout(timeoutMs)])
     const result = await timed('provider', () => call.attempt(signal))
     limit.worked()
-    report(call, context, startedAtMs)
+    logCall(call, context, startedAtMs)
     return result
   } catch (thrown) {
     context.signal.throwIfAborted()
-    const error = classified(call, thrown)
+    const error = classify(call, thrown)
     if (error.kind === 'at_capacity') limit.lower()
-    report(call, context, startedAtMs, error)
+    logCall(call, context, startedAtMs, error)
     throw error
   } finally {
     leave()
@@ -109,7 +99,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-function classified(call: GuardedCall<unknown>, thrown: unknown): ProviderError {
+function classify(call: ProviderCall<unknown>, thrown: unknown): ProviderError {
   if (thrown instanceof ProviderError) return thrown
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError') {
     const message = `no answer within ${call.attemptTimeoutMs} ms`
@@ -139,7 +129,7 @@ function codeOf(thrown: unknown): string | undefined {
   return undefined
 }
 
-function report(call: GuardedCall<unknown>, context: CallContext, startedAtMs: number, error?: ProviderError): void {
+function logCall(call: ProviderCall<unknown>, context: CallContext, startedAtMs: number, error?: ProviderError): void {
   const fields = {
     provider: call.guard.provider,
     operation: call.operation,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import { STAND_IN_NOTICE } from './stand-in.ts'
+import { STAND_IN_NOTICE } from '../stand-in.ts'
 
 /** A word as AssemblyAI gives it: times in whole milliseconds. */
 export type SpokenWord = { text: string; start: number; end: number; confidence: number; speaker: string | null }

@@ -1,4 +1,4 @@
-import { STAND_IN_NOTICE } from './stand-in.ts'
+import { STAND_IN_NOTICE } from '../stand-in.ts'
 
 /** As much of a JSON Schema, or of Gemini's own upper-case dialect of it, as decides the shape of an answer. */
 export type AnswerSchema = {

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto'
 
 import * as z from 'zod'
 
-import { cues, toSrt, toVtt } from '../../../shared/episodes/transcript.ts'
-import type { Word } from '../../../shared/episodes/transcript.ts'
-import { durationSeconds } from '../audio/mastering.ts'
-import { HttpService, ReplyError } from '../http-service.ts'
-import type { LocalRequest, Reply, Route } from '../http-service.ts'
+import { cues, toSrt, toVtt } from '../../../../shared/episodes/transcript.ts'
+import type { Word } from '../../../../shared/episodes/transcript.ts'
+import { durationSeconds } from '../../audio/mastering.ts'
+import { HttpService, ReplyError } from '../../http-service.ts'
+import type { LocalRequest, Reply, Route } from '../../http-service.ts'
 import { transcribeAudio } from './speech.ts'
 import type { SpokenWord } from './speech.ts'
-import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from './stand-in.ts'
-import type { StandInOptions, WorkLog } from './stand-in.ts'
-import { deliverWebhook } from './webhook.ts'
+import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
+import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
+import { deliverWebhook } from '../webhook.ts'
 
 const Submit = z.looseObject({
   audio_url: z.string(),
@@ -39,10 +39,16 @@ const MODELS = new Set(['assemblyai-stt-3-7', 'universal-3-5-pro', 'universal-2'
 const CONCURRENCY = 5
 /** The middle of what the provider takes: 5 to 10 s, and about 1 % of the audio. */
 const LATENCY_MS = { queued: 300, base: 7000, shareOfAudio: 0.01 }
+const WEBHOOK_TRIES = { max: 10, spacingMs: 10_000 }
 const DURATION_SECONDS = { min: 0.16, max: 36_000 }
 
 /** AssemblyAI's pre-recorded API: upload, jobs with a life of their own, captions, webhooks. */
-export function assemblyAiStandIn(options: StandInOptions, work: WorkLog): HttpService {
+export const assemblyai: StandIn = {
+  basePath: '',
+  makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
+}
+
+function makeApi(options: StandInOptions, work: WorkLog): HttpService {
   const jobs = new Map<string, Job>()
   const uploads = new Map<string, Buffer>()
   let running = 0
@@ -188,12 +194,8 @@ async function notify(job: Job, { faults, pace }: StandInOptions): Promise<void>
   if (url == null) return
   const headers = { 'Content-Type': 'application/json', ...(name != null && value != null && { [name]: value }) }
   const body = JSON.stringify({ transcript_id: job.id, status: job.status })
-  const status = await deliverWebhook(
-    'assemblyai',
-    faults,
-    { url, headers, body },
-    { attemptsMax: 10, spacingMs: 10_000 * pace.factor },
-  )
+  const tries = { attemptsMax: WEBHOOK_TRIES.max, spacingMs: WEBHOOK_TRIES.spacingMs * pace.factor }
+  const status = await deliverWebhook('assemblyai', faults, { url, headers, body }, tries)
   if (status !== undefined) job.webhookStatus = status
 }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 
-import { HttpService } from '../http-service.ts'
-import type { Route } from '../http-service.ts'
-import type { StandInOptions } from './stand-in.ts'
+import { HttpService } from '../../http-service.ts'
+import type { Route } from '../../http-service.ts'
+import type { StandInOptions } from '../stand-in.ts'
 
 const LINK_SECONDS = 3600
 

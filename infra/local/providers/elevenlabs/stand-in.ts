@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 
 import * as z from 'zod'
 
-import { toMp3 } from '../audio/mastering.ts'
-import { remembered } from '../audio/remembered.ts'
-import { speak } from '../audio/speak.ts'
-import { HttpService, ReplyError } from '../http-service.ts'
-import type { LocalRequest, Reply, Route } from '../http-service.ts'
-import { STAND_IN_NOTICE, wait } from './stand-in.ts'
-import type { StandInOptions, WorkLog } from './stand-in.ts'
+import { toMp3 } from '../../audio/mastering.ts'
+import { remembered } from '../../audio/remembered.ts'
+import { speak } from '../../audio/speak.ts'
+import { HttpService, ReplyError } from '../../http-service.ts'
+import type { LocalRequest, Reply, Route } from '../../http-service.ts'
+import { STAND_IN_NOTICE, wait } from '../stand-in.ts'
+import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 
 const Speak = z.looseObject({ text: z.string().min(1), model_id: z.string().optional() })
 const CHARACTERS = { limit: 100_000, perRequestMax: 10_000 }
@@ -18,7 +18,12 @@ const VOICE_ID = '21m00Tcm4TlvDq8ikWAM'
 const MODEL_IDS = ['eleven_multilingual_v2', 'eleven_v3', 'eleven_flash_v2_5', 'eleven_turbo_v2_5']
 
 /** ElevenLabs' text to speech: real, audible speech by eSpeak NG, a character ledger and a concurrency limit. */
-export function elevenLabsStandIn(options: StandInOptions, work: WorkLog): HttpService {
+export const elevenlabs: StandIn = {
+  basePath: '',
+  makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
+}
+
+function makeApi(options: StandInOptions, work: WorkLog): HttpService {
   let charactersUsed = 0
   let speaking = 0
 

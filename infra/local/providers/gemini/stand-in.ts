@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 
 import * as z from 'zod'
 
-import { HttpService, ReplyError } from '../http-service.ts'
-import type { LocalRequest, Reply, Route } from '../http-service.ts'
+import { HttpService, ReplyError } from '../../http-service.ts'
+import type { LocalRequest, Reply, Route } from '../../http-service.ts'
 import { answerSchema } from './json-schema.ts'
 import type { AnswerSchema, Passage } from './json-schema.ts'
-import { STAND_IN_NOTICE, wait } from './stand-in.ts'
-import type { StandInOptions, WorkLog } from './stand-in.ts'
+import { STAND_IN_NOTICE, wait } from '../stand-in.ts'
+import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 
 const Part = z.looseObject({ text: z.string().optional() })
 const Generate = z.looseObject({
@@ -29,7 +29,12 @@ const CHARACTERS_PER_TOKEN = 4
 const PREFIX = String.raw`/(?:v1|v1beta|v1beta1/projects/[^/]+/locations/[^/]+/publishers/google)/models/`
 
 /** Gemini's generateContent, by the developer API's and Vertex's paths. */
-export function geminiStandIn(options: StandInOptions, work: WorkLog): HttpService {
+export const gemini: StandIn = {
+  basePath: '',
+  makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
+}
+
+function makeApi(options: StandInOptions, work: WorkLog): HttpService {
   const routes: Route[] = [
     {
       method: 'POST',

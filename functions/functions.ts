@@ -1,5 +1,9 @@
 import type { EndpointRow } from '../shared/http/endpoint-row.ts'
-import type { SecretName } from '../shared/environment.ts'
+import type { SecretName } from '../shared/dependencies/config.ts'
+import { JOB_PORTS, PORT_NAMES } from '../shared/podcast/ports.ts'
+import { titlesOf } from '../shared/providers/orders.ts'
+import { PROVIDERS, secretsFor } from '../shared/providers/providers.ts'
+import type { CallingProviderName } from '../shared/providers/providers.ts'
 import { WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
 /** Rates and retries of the queue that feeds a work function. */
@@ -24,7 +28,7 @@ export type FunctionRow = EndpointRow & {
   readonly cpu: 1
   readonly concurrency: number
   readonly instancesMax: number
-  /** What it is given of what must never be seen; it does not start without them. */
+  /** Secrets this function is given; it does not start without those that are in use. */
   readonly secrets?: readonly SecretName[]
   readonly queue?: QueueRow
   /** When Cloud Scheduler calls it, as a cron expression in UTC. */
@@ -127,20 +131,20 @@ export const FUNCTIONS = table({
   'usage-get': { ...read, ...light, caller: 'user', purpose: 'What you use, what it cost, and what your plan allows' },
   'work-transcribe': {
     ...work,
-    secrets: ['ASSEMBLYAI_API_KEY', 'WEBHOOK_SECRET'],
-    purpose: 'Recording to words with times (AssemblyAI)',
+    secrets: [...secretsFor('transcribers'), 'WEBHOOK_SECRET'],
+    purpose: `Recording to words with times (${titlesOf('transcribers')})`,
     queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   },
   'work-write': {
     ...work,
-    secrets: ['GEMINI_API_KEY'],
-    purpose: 'Transcript to show notes (Gemini)',
+    secrets: secretsFor('writers'),
+    purpose: `Transcript to show notes (${titlesOf('writers')})`,
     queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   },
   'work-voice': {
     ...work,
-    secrets: ['ELEVENLABS_API_KEY'],
-    purpose: 'Text to a spoken intro (ElevenLabs)',
+    secrets: secretsFor('speakers'),
+    purpose: `Text to a spoken intro (${titlesOf('speakers')})`,
     queue: { ...queue, maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
   },
   'work-master': {
@@ -148,8 +152,8 @@ export const FUNCTIONS = table({
     // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
     memoryMiB: 2048,
     concurrency: 2,
-    secrets: ['AUPHONIC_API_KEY', 'WEBHOOK_SECRET'],
-    purpose: 'Recording and intro to a mastered mp3 (Auphonic)',
+    secrets: [...secretsFor('masterings'), 'WEBHOOK_SECRET'],
+    purpose: `Recording and intro to a mastered mp3 (${titlesOf('masterings')})`,
     queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   },
   'work-finish': {
@@ -157,8 +161,7 @@ export const FUNCTIONS = table({
     purpose: 'Tags, captions and durable outputs',
     queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   },
-  'hooks-assemblyai': { ...hook, ...light, purpose: 'Hears that a transcription has ended' },
-  'hooks-auphonic': { ...hook, ...light, purpose: 'Hears that a mastering has ended' },
+  ...hookRows(),
   'ops-live': {
     ...read,
     ...light,
@@ -176,7 +179,7 @@ export const FUNCTIONS = table({
     // It has its own limit of 800 ms.
     slowSeconds: { slow: 0.9, verySlow: 2 },
     instancesMax: 5,
-    secrets: ['ASSEMBLYAI_API_KEY', 'GEMINI_API_KEY', 'ELEVENLABS_API_KEY', 'AUPHONIC_API_KEY'],
+    secrets: secretsFor(...PORT_NAMES),
     purpose: 'Whether what Steadycast needs is there, and what it means for people if not; details for admins',
   },
   'ops-breakers': {
@@ -199,12 +202,21 @@ export const FUNCTIONS = table({
     instancesMax: 2,
     schedule: '* * * * *',
     // Episodes that are deleted or cancelled are withdrawn where a job of theirs can be.
-    secrets: ['ASSEMBLYAI_API_KEY', 'AUPHONIC_API_KEY'],
+    secrets: secretsFor(...JOB_PORTS),
     purpose: 'Finds episodes that nobody looks after, and cures or ends them',
   },
 })
 
 export type FunctionName = keyof typeof FUNCTIONS
+
+/** A function for every provider that calls back. */
+function hookRows(): Record<`hooks-${CallingProviderName}`, Omit<FunctionRow, 'name'>> {
+  const rows = PROVIDERS.filter((provider) => provider.hook !== undefined).map(({ name, make }) => [
+    `hooks-${name}`,
+    { ...hook, ...light, purpose: `Hears that ${make.transcribers ? 'a transcription' : 'a mastering'} has ended` },
+  ])
+  return Object.fromEntries(rows) as ReturnType<typeof hookRows>
+}
 
 function table<Name extends string>(rows: Record<Name, Omit<FunctionRow, 'name'>>): Record<Name, FunctionRow> {
   return Object.fromEntries(

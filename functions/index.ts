@@ -1,4 +1,4 @@
-import { loadConfig } from '../shared/config.ts'
+import { loadConfiguration } from '../shared/dependencies/config.ts'
 import type { Serve } from '../shared/http/arrival.ts'
 import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/framework/serve-in-front.ts'
 import { errorFields, log } from '../shared/telemetry/log.ts'
@@ -35,7 +35,7 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
 const target = process.env['FUNCTION_TARGET']
 const row = Object.values(FUNCTIONS).find(({ name }) => entryPoint(name).path === target)
 // A configuration that cannot work stops the start, with the names of the variables at fault.
-const { providers, webhookSecrets } = loadConfig(process.env, row?.secrets ?? [])
+const { providers, webhookSecrets } = loadConfiguration(process.env, row?.secrets ?? [])
 keepSecret([...Object.values(providers).map(({ apiKey }) => apiKey), ...webhookSecrets])
 
 const loader = Object.entries(LOADERS).find(([name]) => name === row?.name)?.[1]

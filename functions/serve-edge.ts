@@ -10,15 +10,15 @@ import type { FunctionName } from './functions.ts'
 
 /**
  * A handler under its name in the table. The keys its callers' tokens are signed with begin to load with the instance.
- * @param needs what the handler works with beyond what the edge itself needs
+ * @param build makes, or returns again, what the handler works with beyond what the edge itself needs
  */
-export function serveEdge<Schema extends z.ZodType, Needs extends EdgeDependencies>(
+export function serveEdge<Schema extends z.ZodType, Dependencies extends EdgeDependencies>(
   name: FunctionName,
-  spec: EndpointSpec<Schema, Needs>,
-  needs: () => Needs,
+  spec: EndpointSpec<Schema, Dependencies>,
+  build: () => Dependencies,
 ): Serve {
   const { caller } = FUNCTIONS[name]
   if (caller === 'user' || caller === 'admin') edgeDependencies().tokens.preload('user')
   if (caller === 'tasks' || caller === 'scheduler') edgeDependencies().tokens.preload('service')
-  return createEndpoint(FUNCTIONS[name], spec, needs)
+  return createEndpoint(FUNCTIONS[name], spec, build)
 }

@@ -1,27 +1,18 @@
-import {
-  BREAKER_VARIABLES,
-  BREAKERS,
-  Environment,
-  FALLBACKS,
-  PLAN_NAMES,
-  PROVIDERS,
-  SHARED_BREAKERS,
-} from './environment.ts'
-import type { BreakerSetting, ParsedEnvironment, SecretName } from './environment.ts'
+import type * as z from 'zod'
 
-export { FALLBACKS, PLAN_NAMES, PROVIDERS, SHARED_BREAKERS }
+import { BREAKER_VARIABLES, breakerVariables, Environment, FALLBACKS, PLAN_NAMES } from './environment.ts'
+import type { BreakerSetting, ParsedEnvironment } from './environment.ts'
 
-export type ProviderName = (typeof PROVIDERS)[number]
+export { FALLBACKS, PLAN_NAMES }
+
 export type Fallback = (typeof FALLBACKS)[number]
 export type PlanName = (typeof PLAN_NAMES)[number]
 
 /** A signer whose ID tokens we accept, and where its public keys are published. */
 type TokenIssuer = { issuer: string; jwksUrl: string }
 
-type BreakerName = (typeof BREAKERS)[number]
-
 /** What is set of a breaker's settings; shared/breaker/settings.ts has the defaults of the rest. */
-type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
+export type BreakerConfig = { readonly [Setting in BreakerSetting]?: number }
 
 export type ProviderConfig = {
   /** Empty in a function that makes no call to it. */
@@ -31,6 +22,24 @@ export type ProviderConfig = {
   canReachStorage: boolean
   /** Whether the provider can call our hooks; otherwise results are only polled. */
   canReachHooks: boolean
+  /** Values of all its variables that are no secrets, by their names. */
+  settings: Readonly<Record<string, unknown>>
+}
+
+/** What configuration must know of a provider; its variables are `NAME_BASE_URL`, `NAME_API_KEY` and its own. */
+export type ProviderVariables = {
+  readonly name: string
+  readonly settings: Readonly<Record<string, z.ZodType>>
+  readonly secrets: Readonly<Record<string, z.ZodType>>
+  readonly breaker: BreakerConfig
+}
+
+/** What the rooms above bring along to be configured. */
+export type ConfigParts = {
+  readonly providers: readonly ProviderVariables[]
+  /** By port, whose name in capitals is the variable: names of providers, in order. */
+  readonly orders: Readonly<Record<string, z.ZodType<string[]>>>
+  readonly breakers: readonly string[]
 }
 
 export type Config = {
@@ -81,8 +90,10 @@ export type Config = {
   safetyPollMs: number
   /** What signs the tokens of webhooks, newest first; tokens are made with the first, and taken with any. */
   webhookSecrets: readonly string[]
-  providers: Record<ProviderName, ProviderConfig>
-  breakers: Record<BreakerName, BreakerConfig>
+  providers: Readonly<Record<string, ProviderConfig>>
+  /** By port: the providers to go to, the first first. */
+  providerOrder: Readonly<Record<string, readonly string[]>>
+  breakers: Readonly<Record<string, BreakerConfig>>
 }
 
 /** The environment cannot be used as it is; the message names every variable at fault and what was expected of it. */
@@ -91,36 +102,36 @@ export class ConfigError extends Error {
 }
 
 /** Storage fails in short bursts under load; Firestore's breaker is one instance's, and only spares it the waiting. */
-const OWN_SETTINGS: Partial<Record<BreakerName, BreakerConfig>> = {
+const OWN_SETTINGS: Readonly<Record<string, BreakerConfig>> = {
   gcs: { failureThreshold: 10, recoveryMs: 30_000 },
   firestore: { failureThreshold: 10, recoveryMs: 5_000, recoveryMaxMs: 30_000, rampMs: 0 },
 }
 
-/** What a process needs that may call every provider. */
-const PROVIDER_KEYS = PROVIDERS.map((name) => `${name.toUpperCase()}_API_KEY` as SecretName)
-
 /**
  * Reads, trims and validates the environment once. Empty values count as absent.
- * @param needed the secrets that this process cannot do without
+ * @param parts what the rooms above have to be configured
+ * @param needed secrets that this process cannot do without; those of providers that no port goes to are left out
  * @throws ConfigError naming each bad variable; values are never repeated, because some are secrets.
  */
 export function loadConfig(
   environment: Record<string, string | undefined>,
-  needed: readonly SecretName[] = PROVIDER_KEYS,
+  parts: ConfigParts,
+  needed: readonly string[],
 ): Config {
   const filled = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
-  const parsed = Environment.safeParse(filled)
-  const faults = [
+  const parsed = schemaOf(parts).safeParse(filled)
+  const idle = parsed.success ? idleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
+  const problems = [
     ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
         ? `${issue.path.join('.')} is not set`
         : `${issue.path.join('.')}: ${issue.message}`,
     ),
-    ...needed.filter((name) => filled[name] === undefined).map((name) => `${name} is not set`),
+    ...needed.filter((name) => filled[name] === undefined && !idle.has(name)).map((name) => `${name} is not set`),
   ]
-  if (!parsed.success || faults.length > 0) throw new ConfigError(`Configuration: ${faults.join('; ')}`)
+  if (!parsed.success || problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
   const env = parsed.data
   const project = env.GOOGLE_CLOUD_PROJECT
   const region = env.FUNCTION_REGION
@@ -158,37 +169,65 @@ export function loadConfig(
     stepLeaseMs: env.STEP_LEASE_SECONDS * 1000,
     safetyPollMs: env.SAFETY_POLL_SECONDS * 1000,
     webhookSecrets: [env.WEBHOOK_SECRET, env.WEBHOOK_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
-    providers: {
-      assemblyai: provider(env, env.ASSEMBLYAI_API_KEY ?? '', env.ASSEMBLYAI_BASE_URL, functionsBaseUrl),
-      gemini: provider(env, env.GEMINI_API_KEY ?? '', env.GEMINI_BASE_URL, functionsBaseUrl),
-      elevenlabs: provider(env, env.ELEVENLABS_API_KEY ?? '', env.ELEVENLABS_BASE_URL, functionsBaseUrl),
-      auphonic: provider(env, env.AUPHONIC_API_KEY ?? '', env.AUPHONIC_BASE_URL, functionsBaseUrl),
-    },
-    breakers: Object.fromEntries(BREAKERS.map((name) => [name, breaker(env, name)])) as Config['breakers'],
+    providers: Object.fromEntries(parts.providers.map((one) => [one.name, provider(env, one, functionsBaseUrl)])),
+    providerOrder: orderIn(env, parts),
+    breakers: Object.fromEntries(parts.breakers.map((name) => [name, breaker(env, name, ownSettings(parts, name))])),
   }
   refuseLocalIssuerInTheCloud(env, config)
   return deepFreeze(config)
 }
 
-function provider(env: ParsedEnvironment, apiKey: string, url: string, functionsBaseUrl: string): ProviderConfig {
+/** Secrets of providers that no port goes to. */
+export function idleSecrets(
+  { providers }: Pick<ConfigParts, 'providers'>,
+  order: Config['providerOrder'],
+): ReadonlySet<string> {
+  const used = new Set(Object.values(order).flat())
+  return new Set(providers.flatMap(({ name, secrets }) => (used.has(name) ? [] : Object.keys(secrets))))
+}
+
+type Parsed = ParsedEnvironment & Readonly<Record<string, unknown>>
+
+function schemaOf({ providers, orders, breakers }: ConfigParts): z.ZodType<Parsed> {
+  const variables = [
+    ...providers.flatMap(({ settings, secrets }) => [settings, secrets]),
+    Object.fromEntries(Object.entries(orders).map(([port, schema]) => [port.toUpperCase(), schema])),
+    breakerVariables(breakers),
+  ]
+  const whole = Environment.extend(Object.assign({}, ...variables) as Record<string, z.ZodType>)
+  return whole as unknown as z.ZodType<Parsed>
+}
+
+function orderIn(env: Parsed, { orders }: ConfigParts): Config['providerOrder'] {
+  return Object.fromEntries(Object.keys(orders).map((port) => [port, env[port.toUpperCase()] as string[]]))
+}
+
+function provider(env: Parsed, { name, settings }: ProviderVariables, functionsBaseUrl: string): ProviderConfig {
+  const prefix = name.toUpperCase()
+  const url = env[`${prefix}_BASE_URL`] as string
   const reachesLoopback = isLoopback(url)
   const storageIsLocal = env.STORAGE_API_ENDPOINT !== undefined && isLoopback(env.STORAGE_API_ENDPOINT)
   return {
-    apiKey,
+    apiKey: (env[`${prefix}_API_KEY`] as string | undefined) ?? '',
     baseUrl: url,
     canReachStorage: !storageIsLocal || reachesLoopback,
     canReachHooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
+    settings: Object.fromEntries(Object.keys(settings).map((variable) => [variable, env[variable]])),
   }
 }
 
+function ownSettings({ providers }: ConfigParts, name: string): BreakerConfig {
+  return providers.find((one) => one.name === name)?.breaker ?? OWN_SETTINGS[name] ?? {}
+}
+
 /** What is set for this breaker, else what it has by itself, else what is set for all. */
-function breaker(env: Record<string, unknown>, name: BreakerName): BreakerConfig {
+function breaker(env: Parsed, name: string, own: BreakerConfig): BreakerConfig {
   const set = (prefix: string) =>
     Object.entries(BREAKER_VARIABLES).flatMap(([end, { setting }]) => {
       const value = env[`BREAKER_${prefix}${end}`]
       return value === undefined ? [] : [[setting, value]]
     })
-  return { ...Object.fromEntries(set('')), ...OWN_SETTINGS[name], ...Object.fromEntries(set(`${name.toUpperCase()}_`)) }
+  return { ...Object.fromEntries(set('')), ...own, ...Object.fromEntries(set(`${name.toUpperCase()}_`)) }
 }
 
 /**

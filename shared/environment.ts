@@ -1,21 +1,14 @@
 import * as z from 'zod'
 
-/** Names of the paid services, in pipeline order. */
-export const PROVIDERS = ['assemblyai', 'gemini', 'elevenlabs', 'auphonic'] as const
-
 /** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
 export const FALLBACKS = ['notes', 'voice', 'master'] as const
 
 /** What people may use comes in these sizes; shared/quotas/plans.ts has the figures. */
 export const PLAN_NAMES = ['starter', 'standard', 'unlimited'] as const
 
-/** What has a circuit breaker that the fleet shares: every paid service, and Cloud Storage. */
-export const SHARED_BREAKERS = [...PROVIDERS, 'gcs'] as const
-/** Firestore's own is each instance's own: it could not be kept in what it guards. */
-export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
-
-const text = z.string().trim().min(1)
-const baseUrl = z
+/* Schemas of variables, for ours and for those of providers. */
+export const text = z.string().trim().min(1)
+export const baseUrl = z
   .string()
   .trim()
   .regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'expected an http(s) URL without a query')
@@ -42,6 +35,13 @@ const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
     .string()
     .transform((list) => (list.trim() === 'none' ? [] : list.split(',').map((name) => name.trim())))
     .pipe(z.array(z.enum(known, `expected none, or some of ${known.join(', ')}`)))
+/** Some of the names, comma-separated, the first first. */
+export const order = (known: readonly string[]) =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((name) => name.trim()))
+    .pipe(z.array(z.enum(known, `expected some of ${known.join(', ')}`)))
+    .refine((list) => new Set(list).size === list.length, 'expected each name once')
 const hostPort = z
   .string()
   .trim()
@@ -105,7 +105,7 @@ export const SETTINGS = {
     .describe("how soon a fallback's result is asked for again at its provider"),
   FFMPEG_PATH: text
     .optional()
-    .describe('what masters without Auphonic; by default the ffmpeg on `PATH`, else the one in the package'),
+    .describe('what masters without a provider; by default the ffmpeg on `PATH`, else the one in the package'),
   STUCK_EPISODE_THRESHOLD_HOURS: number(0)
     .default(2)
     .describe('an episode without progress for so long is marked `error`'),
@@ -123,18 +123,10 @@ export const SETTINGS = {
   SAFETY_POLL_SECONDS: number(1)
     .default(20)
     .describe('how soon a job is asked for although its provider said it would call'),
-  ASSEMBLYAI_BASE_URL: baseUrl.default('https://api.assemblyai.com').describe('another region, or a proxy'),
-  GEMINI_BASE_URL: baseUrl.default('https://generativelanguage.googleapis.com').describe('likewise'),
-  AUPHONIC_BASE_URL: baseUrl.default('https://auphonic.com/api').describe('likewise'),
-  ELEVENLABS_BASE_URL: baseUrl.default('https://api.elevenlabs.io').describe('likewise'),
 }
 
-/** What must never be seen. Each function is given those that it uses, and no other. */
+/** What must never be seen, beside the keys of providers. Each function is given those that it uses, and no other. */
 export const SECRETS = {
-  ASSEMBLYAI_API_KEY: text.optional().describe("AssemblyAI's key"),
-  GEMINI_API_KEY: text.optional().describe("Gemini's key"),
-  ELEVENLABS_API_KEY: text.optional().describe("ElevenLabs' key"),
-  AUPHONIC_API_KEY: text.optional().describe("Auphonic's key"),
   WEBHOOK_SECRET: text
     .optional()
     .describe('signs the tokens that webhooks bring; made by the deployment. Without one they are not signed'),
@@ -142,7 +134,6 @@ export const SECRETS = {
     .optional()
     .describe('what signed them before: its tokens are still taken while jobs that bear them run'),
 }
-export type SecretName = keyof typeof SECRETS
 
 /**
  * A breaker's settings by the ends of their variables: `BREAKER_<end>` is for every breaker, `BREAKER_<NAME>_<end>` for
@@ -182,22 +173,22 @@ export const BREAKER_VARIABLES = {
 } as const
 export type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
 
-/** The variables of breakers, all optional. */
-export const BREAKER_SETTINGS: Record<
-  `BREAKER_${string}`,
-  z.ZodOptional<z.ZodType<number, string>>
-> = Object.fromEntries(
-  ['BREAKER_', ...BREAKERS.map((name) => `BREAKER_${name.toUpperCase()}_`)].flatMap((prefix) =>
-    Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
-  ),
-)
+/** The variables of breakers, all optional: those for every breaker, and those for each of `breakers`. */
+export function breakerVariables(
+  breakers: readonly string[],
+): Record<string, z.ZodOptional<z.ZodType<number, string>>> {
+  return Object.fromEntries(
+    ['BREAKER_', ...breakers.map((name) => `BREAKER_${name.toUpperCase()}_`)].flatMap((prefix) =>
+      Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
+    ),
+  )
+}
 
-/** Every variable we read, with its one default. */
+/** Every variable we read but those of providers and breakers, with its one default. */
 export const Environment = z.object({
   ...PLACE,
   ...SETTINGS,
   ...SECRETS,
-  ...BREAKER_SETTINGS,
   K_SERVICE: z.string().optional(),
   FUNCTIONS_EMULATOR: z.string().optional(),
 })

@@ -5,8 +5,8 @@ import { serve } from '../serve.ts'
 
 export default serve('episodes-cancel', ['episodes', 'queue'], {
   input: EpisodeReference,
-  async handle({ userId, input, operation }, needs) {
-    const episode = await cancelEpisode(needs, userId, input.episodeId, operation)
+  async handle({ userId, input, operation }, dependencies) {
+    const episode = await cancelEpisode(dependencies, userId, input.episodeId, operation)
     return { status: 202, json: { episode: viewOf(episode) } }
   },
 })

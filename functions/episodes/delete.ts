@@ -4,8 +4,8 @@ import { serve } from '../serve.ts'
 
 export default serve('episodes-delete', ['episodes', 'objects'], {
   input: EpisodeReference,
-  async handle({ userId, input, operation }, needs) {
-    await deleteEpisode(needs, userId, input.episodeId, operation)
+  async handle({ userId, input, operation }, dependencies) {
+    await deleteEpisode(dependencies, userId, input.episodeId, operation)
     return { status: 204 }
   },
 })

@@ -8,9 +8,9 @@ import { serve } from '../serve.ts'
 
 export default serve('episodes-get', ['episodes'], {
   input: z.strictObject({ episodeId: EpisodeId, history: z.enum(['0', '1']).default('0') }),
-  async handle({ userId, input }, needs) {
-    const episode = await readOwned(needs, userId, input.episodeId)
-    const view = viewOf(episode, await outputLinks(needs, episode))
+  async handle({ userId, input }, dependencies) {
+    const episode = await readOwned(dependencies, userId, input.episodeId)
+    const view = viewOf(episode, await outputLinks(dependencies, episode))
     return { status: 200, json: { episode: view, ...(input.history === '1' && { history: historyOf(episode) }) } }
   },
 })

@@ -13,8 +13,8 @@ export default serve('episodes-list', ['episodes'], {
     pageToken: z.string().max(200).optional(),
     status: EpisodeStatus.optional(),
   }),
-  async handle({ userId, input }, needs) {
-    const { episodes, nextPageToken } = await needs.episodes.page({ userId, ...input })
+  async handle({ userId, input }, dependencies) {
+    const { episodes, nextPageToken } = await dependencies.episodes.page({ userId, ...input })
     return {
       status: 200,
       json: { episodes: episodes.map((episode) => viewOf(episode)), ...(nextPageToken && { nextPageToken }) },

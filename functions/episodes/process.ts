@@ -5,8 +5,8 @@ import { serve } from '../serve.ts'
 
 export default serve('episodes-process', ['episodes', 'objects', 'queue'], {
   input: EpisodeReference,
-  async handle({ userId, limits, input, operation }, needs) {
-    const episode = await processEpisode(needs, { userId, limits }, input.episodeId, operation)
+  async handle({ userId, limits, input, operation }, dependencies) {
+    const episode = await processEpisode(dependencies, { userId, limits }, input.episodeId, operation)
     return { status: 202, json: { episode: viewOf(episode) } }
   },
 })

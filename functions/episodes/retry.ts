@@ -9,8 +9,8 @@ import { serve } from '../serve.ts'
 /** Goes on where the episode stopped; `from` names a finished step to be done again, with all that build on it. */
 export default serve('episodes-retry', ['episodes', 'queue'], {
   input: z.strictObject({ episodeId: EpisodeId, from: z.enum(STEPS).optional() }),
-  async handle({ userId, limits, input, operation }, needs) {
-    const episode = await retryEpisode(needs, { userId, limits }, input.episodeId, operation, input.from)
+  async handle({ userId, limits, input, operation }, dependencies) {
+    const episode = await retryEpisode(dependencies, { userId, limits }, input.episodeId, operation, input.from)
     return { status: 202, json: { episode: viewOf(episode) } }
   },
 })

@@ -8,9 +8,9 @@ import { serve } from '../serve.ts'
 
 export default serve('episodes-transcript', ['episodes', 'objects', 'queue'], {
   input: EpisodeReference,
-  async handle({ userId, limits, input, header, body }, needs) {
+  async handle({ userId, limits, input, header, body }, dependencies) {
     const transcript = await readHandTranscript(header('content-type') ?? '', await buffer(body()))
-    const episode = await giveTranscript(needs, { userId, limits }, input.episodeId, transcript)
+    const episode = await giveTranscript(dependencies, { userId, limits }, input.episodeId, transcript)
     return { status: 200, json: { episode: viewOf(episode) } }
   },
 })

@@ -4,7 +4,7 @@ import { prepareUpload } from '../../shared/episodes/uploads.ts'
 import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
 import { serve } from '../serve.ts'
 
-/** Largest recording the pipeline takes: what AssemblyAI fetches by URL (5 GB). */
+/** Largest recording the pipeline takes: what the default transcriber fetches by link (5 GB). */
 const RECORDING_BYTES_MAX = 5_000_000_000
 
 export default serve('episodes-upload-url', ['episodes', 'objects'], {
@@ -12,7 +12,7 @@ export default serve('episodes-upload-url', ['episodes', 'objects'], {
     contentType: AudioContentType,
     sizeBytes: z.int().min(1).max(RECORDING_BYTES_MAX),
   }),
-  async handle({ userId, limits, input }, needs) {
-    return { status: 200, json: await prepareUpload(needs, { userId, limits }, input) }
+  async handle({ userId, limits, input }, dependencies) {
+    return { status: 200, json: await prepareUpload(dependencies, { userId, limits }, input) }
   },
 })

@@ -6,11 +6,11 @@ import { UPLOAD_BYTES_MAX } from '../functions.ts'
 
 export default serve('episodes-upload', ['episodes', 'objects'], {
   input: EpisodeReference,
-  async handle({ userId, limits, input, signal, header, body }, needs) {
+  async handle({ userId, limits, input, signal, header, body }, dependencies) {
     const contentType = AudioContentType.catch('application/octet-stream').parse(header('content-type'))
     const declared = Number(header('content-length') ?? Infinity)
     const audio = { stream: body, contentType, bytesMax: Math.min(declared, UPLOAD_BYTES_MAX) }
-    const episode = await uploadAudio(needs, { userId, limits }, input.episodeId, audio, signal)
+    const episode = await uploadAudio(dependencies, { userId, limits }, input.episodeId, audio, signal)
     return { status: 200, json: { episode: viewOf(episode) } }
   },
 })

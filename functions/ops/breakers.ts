@@ -1,5 +1,6 @@
 import { breakerOperations } from '../../shared/dependencies/breaker-operations.ts'
-import { BreakerOrder, listBreakers, orderBreaker } from '../../shared/operations/breakers.ts'
+import { SHARED_BREAKERS } from '../../shared/dependencies/config.ts'
+import { breakerOrder, listBreakers, orderBreaker } from '../../shared/operations/breakers.ts'
 import { serveEdge } from '../serve-edge.ts'
 
 breakerOperations().firestore.preload()
@@ -8,10 +9,10 @@ breakerOperations().firestore.preload()
 export default serveEdge(
   'ops-breakers',
   {
-    input: BreakerOrder,
+    input: breakerOrder(SHARED_BREAKERS),
     async handle({ method, input, userId }, { control }) {
       if (method === 'POST') await orderBreaker(control, input, userId)
-      return { status: 200, json: { breakers: await listBreakers(control) } }
+      return { status: 200, json: { breakers: await listBreakers(control, SHARED_BREAKERS) } }
     },
   },
   breakerOperations,

@@ -1,19 +1,20 @@
 import * as z from 'zod'
 
-import { sweepDependencies } from '../../shared/dependencies/sweep.ts'
+import { loadSweepDependencies } from '../../shared/dependencies/sweep.ts'
 import { sweep } from '../../shared/episodes/sweep/sweep.ts'
 import { serveEdge } from '../serve-edge.ts'
 
-sweepDependencies().firestore.preload()
+const built = await loadSweepDependencies()
+built.firestore.preload()
 
 /** Finds episodes that nobody looks after, and cures or ends them. */
 export default serveEdge(
   'ops-sweep',
   {
     input: z.strictObject({ dryRun: z.boolean().default(false) }),
-    async handle({ input, signal }, needs) {
-      return { status: 200, json: await sweep(needs, input, signal) }
+    async handle({ input, signal }, dependencies) {
+      return { status: 200, json: await sweep(dependencies, input, signal) }
     },
   },
-  sweepDependencies,
+  () => built,
 )

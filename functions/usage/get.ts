@@ -5,7 +5,7 @@ import { serve } from '../serve.ts'
 
 export default serve('usage-get', ['episodes'], {
   input: z.strictObject({}),
-  async handle({ userId, limits }, needs) {
-    return { status: 200, json: usageView(await needs.usage.read(userId), limits, needs.now()) }
+  async handle({ userId, limits }, dependencies) {
+    return { status: 200, json: usageView(await dependencies.usage.read(userId), limits, dependencies.now()) }
   },
 })

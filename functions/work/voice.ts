@@ -1,4 +1,4 @@
 import { voice } from '../../shared/episodes/workers/voice.ts'
 import { serveStep } from '../serve-step.ts'
 
-export default serveStep('voice', voice)
+export default await serveStep('voice', voice)

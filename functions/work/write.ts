@@ -1,4 +1,4 @@
 import { write } from '../../shared/episodes/workers/write.ts'
 import { serveStep } from '../serve-step.ts'
 
-export default serveStep('write', write)
+export default await serveStep('write', write)

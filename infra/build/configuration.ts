@@ -1,8 +1,8 @@
 import type * as z from 'zod'
 
 import { breakerSettings } from '../../shared/breaker/settings.ts'
-import { loadConfig } from '../../shared/config.ts'
-import { BREAKER_VARIABLES, BREAKERS, PLACE, SECRETS, SETTINGS } from '../../shared/environment.ts'
+import { BREAKERS, loadConfiguration, SECRETS, SETTINGS } from '../../shared/dependencies/config.ts'
+import { BREAKER_VARIABLES, PLACE } from '../../shared/environment.ts'
 import { table } from './markdown-table.ts'
 
 /** The reference of every variable, out of the schema that reads it. */
@@ -34,7 +34,7 @@ function defaultOf(schema: z.ZodType): string {
 
 /** What breakers do by themselves, and which of them differ. */
 function breakerRows(): string[][] {
-  const { breakers } = loadConfig({ GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b' }, [])
+  const { breakers } = loadConfiguration({ GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b' }, [])
   const common = breakerSettings()
   const rows = Object.entries(BREAKER_VARIABLES).map(([end, { setting, meaning }]) => {
     const shown = (value: number | undefined) => {

@@ -1,8 +1,14 @@
 import { parseEnv } from 'node:util'
 
-import { ConfigError, loadConfig } from '../../shared/config.ts'
-import { BREAKER_SETTINGS, SECRETS, SETTINGS } from '../../shared/environment.ts'
-import type { SecretName } from '../../shared/environment.ts'
+import { ConfigError } from '../../shared/config.ts'
+import {
+  BREAKER_SETTINGS,
+  loadConfiguration,
+  SECRETS,
+  SETTINGS,
+  unusedSecrets,
+} from '../../shared/dependencies/config.ts'
+import type { SecretName } from '../../shared/dependencies/config.ts'
 
 /** What is deployed, and where; everything that is wanted follows from it. */
 export type Deployment = {
@@ -13,6 +19,8 @@ export type Deployment = {
   readonly settings: Readonly<Record<string, string>>
   /** Secrets that were brought along; the others must be in Secret Manager already. */
   readonly secrets: Readonly<Partial<Record<SecretName, string>>>
+  /** Secrets that nobody needs: of providers that no port goes to. */
+  readonly unusedSecrets: ReadonlySet<string>
   /** Whom alerts are mailed to. */
   readonly alertEmails: readonly string[]
   /** Where the runbook can be read; alerts link to their part of it. */
@@ -74,9 +82,10 @@ export function deploymentOf({
   ]
   if (faults.length > 0) throw new ConfigError(`Configuration: ${faults.join('; ')}`)
   const bucket = given('STORAGE_BUCKET') ?? `${project}-steadycast`
-  loadConfig({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
+  const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
   const runbookUrl = given('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
-  return { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
+  const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
+  return { ...named, unusedSecrets: unusedSecrets(config) }
 }
 
 /** The variables that say where a function is. */

@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { PROVIDERS } from '../../shared/config.ts'
-import type { ProviderName } from '../../shared/config.ts'
+import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
+import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
+import type { ProviderName } from '../../shared/providers/providers.ts'
 import { STEPS } from '../../shared/episodes/steps.ts'
 import type { EpisodeView } from '../../shared/episodes/view.ts'
 import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
@@ -37,6 +38,8 @@ const OUTAGE_ENVIRONMENT = { FALLBACK_AFTER_SECONDS: '5' }
 const WATCH_EVERY_MS = 400
 const GIVE_UP_MS = 30 * 60_000
 
+const TRANSCRIBERS: readonly ProviderName[] = DEFAULT_ORDER.transcribers
+
 type Asked = { path: string; firestore: string; outage: readonly ProviderName[] }
 
 process.exitCode = await main()
@@ -48,14 +51,14 @@ async function main(): Promise<number> {
 
 /** What was asked for, or why it cannot be understood. */
 function readArguments(): Asked | string {
-  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDERS, 'all'].join('|')}] [--firestore=official]`
+  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}] [--firestore=official]`
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: { firestore: { type: 'string' }, outage: { type: 'string' } },
     })
     const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-    const outage = PROVIDERS.filter((name) => values.outage === 'all' || values.outage?.split(',').includes(name))
+    const outage = PROVIDER_NAMES.filter((name) => values.outage === 'all' || values.outage?.split(',').includes(name))
     if (values.outage !== undefined && outage.length === 0) return `No such provider: ${values.outage}\n${usage}`
     return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore, outage }
   } catch (error) {
@@ -70,7 +73,7 @@ async function run({ path, firestore, outage }: Asked): Promise<number> {
   await rm(OUTPUT, { recursive: true, force: true })
   await mkdir(OUTPUT, { recursive: true })
   const log = createWriteStream(`${root}.steadycast/functions.log`)
-  say('Starting the local cloud: Firestore, Storage, Tasks, Scheduler, identity and four providers, on this machine')
+  say('Starting the local cloud: Firestore, Storage, Tasks, Scheduler, identity and providers, on this machine')
   const starting = startLocalCloud({
     port: 0,
     source: root,
@@ -149,7 +152,7 @@ async function produce(cloud: LocalCloud, path: string, outage: readonly Provide
   await client.act('process', draft.id)
   const startedAtMs = Date.now()
   const progress = new Progress()
-  if (outage.includes('assemblyai')) await handIn(client, draft.id, path, progress)
+  if (TRANSCRIBERS.every((name) => outage.includes(name))) await handIn(client, draft.id, path, progress)
   const episode = await watch(client, draft.id, progress)
   if (episode.status !== 'ready') {
     const { error } = episode
@@ -164,7 +167,9 @@ async function produce(cloud: LocalCloud, path: string, outage: readonly Provide
 
 /** Without transcription somebody has to type: the fixture's words, or what lies beside the recording as .txt. */
 async function handIn(client: ApiClient, episodeId: string, path: string, progress: Progress): Promise<void> {
-  await watch(client, episodeId, progress, ({ waitingFor }) => waitingFor?.provider === 'assemblyai')
+  await watch(client, episodeId, progress, ({ waitingFor }) =>
+    TRANSCRIBERS.some((name) => waitingFor?.provider === name),
+  )
   const beside = path.replace(/\.[^.]*$/, '.txt')
   if (path !== FIXTURE && !existsSync(beside))
     throw new Error(`There is no ${basename(beside)} beside the recording to hand in as its transcript`)

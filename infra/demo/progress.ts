@@ -1,12 +1,13 @@
 import { STEPS } from '../../shared/episodes/steps.ts'
 import type { StepName } from '../../shared/episodes/steps.ts'
+import { titlesOf } from '../../shared/providers/orders.ts'
 import type { EpisodeView, StepView } from '../../shared/episodes/view.ts'
 
 const WHAT: Record<StepName, string> = {
-  transcribe: 'transcribe  AssemblyAI: words with times',
-  write: 'write       Gemini: title, notes, chapters',
-  voice: 'voice       ElevenLabs: spoken intro',
-  master: 'master      Auphonic: loudness, intro, mp3',
+  transcribe: `transcribe  ${titlesOf('transcribers')}: words with times`,
+  write: `write       ${titlesOf('writers')}: title, notes, chapters`,
+  voice: `voice       ${titlesOf('speakers')}: spoken intro`,
+  master: `master      ${titlesOf('masterings')}: loudness, intro, mp3`,
   finish: 'finish      tags, captions, links',
 }
 const BAR_CELLS = 20

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 
-import { PROVIDERS } from '../../shared/config.ts'
+import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 
 /** What can be made to misbehave. */
-export const TARGETS = [...PROVIDERS, 'gcs', 'firestore', 'tasks'] as const
+export const TARGETS = [...PROVIDER_NAMES, 'gcs', 'firestore', 'tasks'] as const
 export type Target = (typeof TARGETS)[number]
 
 export const Fault = z.strictObject({

@@ -5,9 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { PROVIDERS } from '../../shared/config.ts'
-import type { ProviderName } from '../../shared/config.ts'
-import { BREAKER_SETTINGS, SETTINGS } from '../../shared/environment.ts'
+import { BREAKER_SETTINGS, SETTINGS } from '../../shared/dependencies/config.ts'
 import { openDoors } from './accounts.ts'
 import { controlRoutes } from './control.ts'
 import { Faults } from './faults.ts'
@@ -19,12 +17,9 @@ import type { Served } from './grpc-service.ts'
 import { Iam } from './iam.ts'
 import { Identity, localServiceAccounts, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import { Journal } from './journal.ts'
-import { assemblyAiStandIn } from './providers/assemblyai.ts'
-import { auphonicStandIn } from './providers/auphonic.ts'
-import { elevenLabsStandIn } from './providers/elevenlabs.ts'
-import { geminiStandIn } from './providers/gemini.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
+import { startProviders } from './providers/start-providers.ts'
 import { storageRoutes, storageServer } from './storage/service.ts'
 import type { Dispatcher } from './tasks/dispatcher.ts'
 import { startSchedules, startTasks } from './tasks/start-tasks.ts'
@@ -34,7 +29,6 @@ export const LOCAL_REGION = 'us-central1'
 const NODE_OPTIONS = '--disable-warning=ExperimentalWarning'
 const PLACE = { project: LOCAL_PROJECT, region: LOCAL_REGION }
 const LOCAL_BUCKET = 'steadycast-local'
-const STAND_IN_KEY = 'stand-in-key'
 
 export type LocalCloudOptions = {
   /** 0 takes a free one. */
@@ -133,15 +127,10 @@ async function assemble(
   say('tasks and scheduler', tasksAddress)
 
   const pace: Pace = { factor: options.latencyFactor ?? 1 }
-  const providers: Record<string, string> = {}
-  for (const name of PROVIDERS) {
-    const { variables, where } = await startProvider(name, userEnvironment, { faults, journal, pace }, work, closers)
-    Object.assign(providers, variables)
-    say(name, where)
-  }
+  const providers = await startProviders(userEnvironment, { faults, journal, pace, work }, closers, say)
 
   const environment = functionEnvironment(userEnvironment, {
-    ...providers,
+    ...providers.variables,
     GOOGLE_CLOUD_PROJECT: LOCAL_PROJECT,
     FUNCTION_REGION: LOCAL_REGION,
     STORAGE_BUCKET: LOCAL_BUCKET,
@@ -180,7 +169,6 @@ async function assemble(
   startSchedules(scheduler, callers, options.schedules ?? 'on')
   gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
-  const free = PROVIDERS.every((name) => providers[`${name.toUpperCase()}_API_KEY`] === STAND_IN_KEY)
   return {
     origin,
     functionsBaseUrl,
@@ -192,7 +180,7 @@ async function assemble(
     dispatcher,
     work,
     pace,
-    free,
+    free: providers.free,
     instances,
     stop,
   }
@@ -232,41 +220,6 @@ async function startFirestore(
   const official = await startOfficialFirestore()
   closers.push(official.stop)
   return official.address
-}
-
-/** The real service where the user brought a key for it, its stand-in everywhere else. */
-async function startProvider(
-  name: ProviderName,
-  userEnvironment: Record<string, string | undefined>,
-  shared: { faults: Faults; journal: Journal; pace: Pace },
-  work: WorkLog,
-  closers: (() => Promise<void> | void)[],
-): Promise<{ variables: Record<string, string>; where: string }> {
-  const prefix = name.toUpperCase()
-  const key = userEnvironment[`${prefix}_API_KEY`]?.trim()
-  if (key) {
-    const baseUrl = userEnvironment[`${prefix}_BASE_URL`]?.trim()
-    const variables = { [`${prefix}_API_KEY`]: key, ...(baseUrl && { [`${prefix}_BASE_URL`]: baseUrl }) }
-    return { variables, where: `the real service${baseUrl ? ` at ${baseUrl}` : ''}` }
-  }
-  const options = { ...shared, apiKey: STAND_IN_KEY }
-  const started = async () => {
-    if (name === 'auphonic') {
-      const { api, storage } = auphonicStandIn(options, work)
-      await storage.start()
-      closers.push(() => storage.stop())
-      return api.start()
-    }
-    const make = { assemblyai: assemblyAiStandIn, gemini: geminiStandIn, elevenlabs: elevenLabsStandIn }[name]
-    return make(options, work).start()
-  }
-  const service = await started()
-  closers.push(() => service.stop())
-  const baseUrl = name === 'auphonic' ? `${service.origin}/api` : service.origin
-  return {
-    variables: { [`${prefix}_API_KEY`]: STAND_IN_KEY, [`${prefix}_BASE_URL`]: baseUrl },
-    where: `${service.origin} (stand-in)`,
-  }
 }
 
 /** Variables of the user's environment that change how the functions behave, and so are passed on. */

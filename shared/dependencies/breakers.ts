@@ -1,31 +1,25 @@
 import { CircuitBreaker } from '../breaker/breaker.ts'
-import type { BreakerOptions } from '../breaker/breaker.ts'
 import { firestoreBreakerStore } from '../breaker/firestore-store.ts'
-import type { Config, SHARED_BREAKERS } from '../config.ts'
 import { meaningOf } from '../providers/provider-error.ts'
 import { logBreakerEvent, logBreakerTrouble } from '../telemetry/breaker-events.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
 import { failureOfStorage } from '../store/storage-failure.ts'
+import { SHARED_BREAKERS } from './config.ts'
+import type { Configuration, SharedBreakerName } from './config.ts'
 
-export type SharedBreakers = Record<(typeof SHARED_BREAKERS)[number], CircuitBreaker>
+export type SharedBreakers = Readonly<Record<SharedBreakerName, CircuitBreaker>>
 
 /** The breakers that the whole fleet shares; one that is never used never looks at the store. */
-export function sharedBreakers(config: Config, firestore: FirestoreAccess): SharedBreakers {
+export function sharedBreakers(config: Configuration, firestore: FirestoreAccess): SharedBreakers {
   const store = firestoreBreakerStore(firestore.call)
-  const make = (name: keyof SharedBreakers, classify: NonNullable<BreakerOptions['classify']>) =>
+  const make = (name: SharedBreakerName) =>
     new CircuitBreaker({
       name,
       store,
       settings: config.breakers[name],
-      classify,
+      classify: name === 'gcs' ? failureOfStorage : meaningOf,
       onEvent: logBreakerEvent,
       onTrouble: logBreakerTrouble,
     })
-  return {
-    assemblyai: make('assemblyai', meaningOf),
-    gemini: make('gemini', meaningOf),
-    elevenlabs: make('elevenlabs', meaningOf),
-    auphonic: make('auphonic', meaningOf),
-    gcs: make('gcs', failureOfStorage),
-  }
+  return Object.fromEntries(SHARED_BREAKERS.map((name) => [name, make(name)])) as SharedBreakers
 }

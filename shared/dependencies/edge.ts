@@ -1,5 +1,4 @@
 import { CircuitBreaker } from '../breaker/breaker.ts'
-import { loadConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import type { ChainDependencies } from '../http/exchange.ts'
 import type { TokenVerifier } from '../http/identity.ts'
@@ -11,9 +10,11 @@ import { RateLimiter } from '../quotas/rate-limiter.ts'
 import { sharedRates } from '../store/rates.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { once } from '../resilience/once.ts'
+import { loadConfiguration } from './config.ts'
+import type { Configuration } from './config.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
-export type EdgeDependencies = ChainDependencies & { config: Config; firestore: FirestoreAccess }
+export type EdgeDependencies = ChainDependencies & { config: Configuration; firestore: FirestoreAccess }
 
 /**
  * Built once for this instance. Nothing heavy happens here or in what is built on it: Google's clients and the
@@ -21,7 +22,7 @@ export type EdgeDependencies = ChainDependencies & { config: Config; firestore: 
  */
 export const edgeDependencies = once((): EdgeDependencies => {
   // The entry has made sure of the secrets that this function needs.
-  const config = loadConfig(process.env, [])
+  const config = loadConfiguration(process.env, [])
   const firestore = firestoreAccess(
     config,
     new CircuitBreaker({

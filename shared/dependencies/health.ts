@@ -1,21 +1,28 @@
 import { cloudChecks } from '../operations/health/cloud-checks.ts'
 import { Lookout } from '../operations/health/check.ts'
 import { providerChecks } from '../operations/health/provider-checks.ts'
+import { WITHOUT } from '../operations/health/without.ts'
 import { STEPS } from '../episodes/steps.ts'
+import { PORT_NAMES } from '../podcast/ports.ts'
+import { providerNamed } from '../providers/providers.ts'
+import type { ProviderName } from '../providers/providers.ts'
 import { once } from '../resilience/once.ts'
 import { sweepRecords } from '../store/sweeps.ts'
 import { queueStats } from '../tasks/queue-stats.ts'
 import { workFunction } from '../tasks/step-queue.ts'
 import { breakerOperations } from './breaker-operations.ts'
-import { workDependencies } from './work.ts'
-import type { WorkDependencies } from './work.ts'
+import type { Configuration } from './config.ts'
+import { dependencies } from './dependencies.ts'
+import type { Dependencies } from './dependencies.ts'
+import { accountOf, providersInUse } from './providers.ts'
 
-export type HealthDependencies = WorkDependencies & { lookouts: readonly Lookout[] }
+export type HealthDependencies = Dependencies & { lookouts: readonly Lookout[] }
 
 /** Built once for this instance: what was seen is remembered between requests. */
 export const healthDependencies = once((): HealthDependencies => {
-  const work = workDependencies()
-  const { config, now, objects, firestore } = work
+  const common = dependencies()
+  const { config, now, objects, firestore } = common
+  const providers = providersInUse(config).map((name) => ({ name, meaning: meaningWithout(name, config) }))
   const checks = [
     ...cloudChecks({
       config,
@@ -25,13 +32,20 @@ export const healthDependencies = once((): HealthDependencies => {
       control: breakerOperations().control,
       queueStats: queueStats(config),
       queues: STEPS.map(workFunction),
+      breakers: [...providers, { name: 'gcs', meaning: WITHOUT.gcs }],
     }),
-    ...providerChecks({
-      assemblyai: work.assemblyAi,
-      gemini: work.gemini,
-      elevenlabs: work.elevenLabs,
-      auphonic: work.auphonic,
-    }),
+    ...providerChecks(
+      providers.map((provider) => ({
+        ...provider,
+        check: (signal) => providerNamed(provider.name).check(accountOf(config, provider.name), signal),
+      })),
+    ),
   ]
-  return { ...work, lookouts: checks.map((check) => new Lookout(check, now)) }
+  return { ...common, lookouts: checks.map((check) => new Lookout(check, now)) }
 })
+
+/** What people notice while a provider cannot be used. */
+function meaningWithout(name: ProviderName, { providerOrder }: Configuration): string {
+  const ports = PORT_NAMES.filter((port) => providerOrder[port].includes(name))
+  return ports.map((port) => WITHOUT[port]).join('; ')
+}

@@ -2,20 +2,22 @@ import * as z from 'zod'
 
 import { BreakerOpenError } from '../breaker/open-error.ts'
 import type { BreakerControl, BreakerStatus } from '../breaker/control.ts'
-import { SHARED_BREAKERS } from '../config.ts'
 import { DomainError } from '../errors/domain-error.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 
 const FORCED_SECONDS_MAX = 30 * 24 * 3600
 const REASON_CHARS_MAX = 500
 
-/** An operator's word over a breaker; without `forSeconds` it holds until the next. */
-export const BreakerOrder = z.strictObject({
-  name: z.enum(SHARED_BREAKERS),
-  action: z.enum(['open', 'close', 'auto']),
-  forSeconds: z.number().positive().max(FORCED_SECONDS_MAX).optional(),
-  reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
-})
+/** An operator's word over one of the breakers `names`; without `forSeconds` it holds until the next. */
+export function breakerOrder(names: readonly string[]) {
+  return z.strictObject({
+    name: z.enum(names),
+    action: z.enum(['open', 'close', 'auto']),
+    forSeconds: z.number().positive().max(FORCED_SECONDS_MAX).optional(),
+    reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
+  })
+}
+type BreakerOrder = z.infer<ReturnType<typeof breakerOrder>>
 
 /** A breaker in an answer; times are RFC 3339. */
 type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
@@ -27,14 +29,14 @@ type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs
 }
 
 /** @throws ServiceUnavailable when the store cannot be used */
-export async function listBreakers(control: BreakerControl): Promise<BreakerView[]> {
-  return withStore(async () => Promise.all(SHARED_BREAKERS.map(async (name) => viewOf(await control.status(name)))))
+export async function listBreakers(control: BreakerControl, names: readonly string[]): Promise<BreakerView[]> {
+  return withStore(async () => Promise.all(names.map(async (name) => viewOf(await control.status(name)))))
 }
 
 /** @throws ServiceUnavailable when the store cannot be used; then nothing has changed, or the order holds */
 export async function orderBreaker(
   control: BreakerControl,
-  { name, action, reason, forSeconds }: z.infer<typeof BreakerOrder>,
+  { name, action, reason, forSeconds }: BreakerOrder,
   by: string,
 ): Promise<void> {
   const forMs = forSeconds === undefined ? undefined : forSeconds * 1000

@@ -7,9 +7,3 @@ export const AudioContentType = z
   .string()
   .max(127)
   .regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, 'expected a media type such as audio/mpeg')
-
-/** Hooks answer only 200, 401 or 500: whatever does not fit here is treated as absent, and so as unauthenticated. */
-export const HookInput = z.object({
-  episodeId: EpisodeId.optional().catch(undefined),
-  token: z.string().max(200).optional().catch(undefined),
-})

@@ -3,9 +3,30 @@ import type { Readable } from 'node:stream'
 import type { CallContext } from '../resilience/call-context.ts'
 
 /*
- * What the steps of the pipeline ask of the world. Each port has one implementation per provider, in a folder of
- * shared/providers; configuration says which of them a step goes to, and in which order.
+ * What the steps of the pipeline ask of the world. A port has one implementation per provider that can do it, in that
+ * provider's folder; configuration says which of them a step goes to, and in which order.
  */
+
+/** Every port by the name under which a step finds its implementations, in order. */
+export type Ports = {
+  readonly transcribers: Transcriber
+  readonly writers: Writer
+  readonly speakers: Speaker
+  readonly masterings: Mastering
+}
+export type PortName = keyof Ports
+/** What a step is given: for each port the implementations to go to, the first first. */
+export type PortLists = { readonly [Name in PortName]: readonly Ports[Name][] }
+
+export const PORT_KINDS = {
+  transcribers: 'job',
+  writers: 'call',
+  speakers: 'call',
+  masterings: 'job',
+} as const satisfies { readonly [Name in PortName]: Ports[Name]['kind'] }
+export const PORT_NAMES = Object.keys(PORT_KINDS) as PortName[]
+/** Ports whose providers keep something of an episode, and can call back about it. */
+export const JOB_PORTS = PORT_NAMES.filter((name) => PORT_KINDS[name] === 'job')
 
 /** What something cost at a provider: unit to amount, as the provider measures it. */
 export type Cost = Readonly<Record<string, number>>
@@ -19,7 +40,10 @@ export type AudioSource = {
   readonly bytes: () => Promise<Readable>
 }
 
-/** Where a provider tells us that a job has news, and the token that it must bring: worth nothing for any other job. */
+/**
+ * Where a provider tells us that a job has news, and the token that it must bring: worth nothing for any other job. A
+ * provider that does not call back is given neither.
+ */
 export type WebhookTarget = { readonly url: string; readonly token: string }
 
 /**
@@ -80,7 +104,7 @@ export type Transcriber = Port & {
   /** The newest job of that name: how one is found whose id was never recorded. */
   find(job: { key: string; uploadedTo: string | undefined }, call: CallContext): Promise<{ id: string } | undefined>
   read(id: string, call: CallContext): Promise<TranscriptState>
-  /** Has the provider forget a job; one that is not there is no fault. */
+  /** Has the provider forget a job. Does nothing about one that is not there. */
   remove(id: string, call: CallContext): Promise<void>
 }
 
@@ -158,6 +182,6 @@ export type Mastering = Port & {
   download(result: string, call: CallContext): Promise<Readable>
   /** Ends a running production; one that has ended, or is not there, is left as it is. */
   stop(id: string, call: CallContext): Promise<void>
-  /** Removes a production and its files; one that is not there is no fault. */
+  /** Removes a production and its files. Does nothing about one that is not there. */
   remove(id: string, call: CallContext): Promise<void>
 }

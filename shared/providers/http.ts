@@ -1,48 +1,40 @@
 import type * as z from 'zod'
 
-import type { ProviderName } from '../config.ts'
-import type { CallContext } from './guarded-call.ts'
+import type { CallContext } from '../resilience/call-context.ts'
+import type { Account, Explain } from './definition.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
-import type { ProviderErrorFields, ProviderErrorKind } from './provider-error.ts'
+import type { ProviderErrorKind } from './provider-error.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 export type ProviderRequest = {
-  provider: ProviderName
+  provider: string
   operation: string
   method: 'GET' | 'POST' | 'DELETE'
   url: string
   headers: Record<string, string>
   body?: RequestInit['body']
   redirect?: 'manual'
-  /** Reads the provider's own words in an error answer; what it returns overrides what the status alone says. */
-  explain?: (status: number, body: string) => Partial<ProviderErrorFields>
+  explain?: Explain
 }
 
 /** Makes the requests of one provider, all with its address, its key and its way to word a refusal. */
-export function requestsOf(
-  provider: ProviderName,
-  baseUrl: string,
-  headers: Record<string, string>,
-  explain: NonNullable<ProviderRequest['explain']>,
-) {
+export function requestsOf({ name, config, explain }: Account, headers: Record<string, string>) {
   return (
     operation: string,
     method: ProviderRequest['method'],
     path: string,
     body?: ProviderRequest['body'],
   ): ProviderRequest => ({
-    provider,
+    provider: name,
     operation,
     method,
-    url: `${baseUrl}${path}`,
+    url: `${config.baseUrl}${path}`,
     headers: { ...headers, ...(typeof body === 'string' && { 'Content-Type': 'application/json' }) },
     explain,
     ...(body !== undefined && { body }),
   })
 }
 
-/** What an account has left of what it pays for. */
-export type CreditsLeft = { left: number; unit: string; low: boolean }
 const CHECK_BYTES_MAX = 1024 * 1024
 
 /**
@@ -73,7 +65,7 @@ export async function send(request: ProviderRequest, context: CallContext, signa
   })
   if (response.status < 400) return response
   const body = (await readBytes(request, response, ERROR_BODY_BYTES_MAX, 'truncate')).toString('utf8')
-  throw refusal(request, response, body)
+  throw errorOf(request, response, body)
 }
 
 /** Sends one request and parses its JSON answer. @throws ProviderError bad_response when it is not what `schema` says */
@@ -127,7 +119,7 @@ export function badResponse(request: ProviderRequest, message: string, cause?: u
   })
 }
 
-function refusal(request: ProviderRequest, response: Response, body: string): ProviderError {
+function errorOf(request: ProviderRequest, response: Response, body: string): ProviderError {
   const { status } = response
   const waitMs = retryAfterMs(response.headers.get('retry-after'), Date.now())
   const explained = request.explain?.(status, body) ?? {}
@@ -142,7 +134,7 @@ function refusal(request: ProviderRequest, response: Response, body: string): Pr
 }
 
 /** For what is to be gone or ended: a refusal of this one request means that it is. */
-export async function unlessRefused(call: Promise<unknown>): Promise<void> {
+export async function ignoreRefusal(call: Promise<unknown>): Promise<void> {
   try {
     await call
   } catch (error) {
@@ -151,7 +143,7 @@ export async function unlessRefused(call: Promise<unknown>): Promise<void> {
 }
 
 /** JSON of an error body, or undefined when it is none. */
-export function jsonOf<T>(schema: z.ZodType<T>, body: string): T | undefined {
+export function parseJson<T>(schema: z.ZodType<T>, body: string): T | undefined {
   try {
     const parsed = schema.safeParse(JSON.parse(body))
     return parsed.success ? parsed.data : undefined

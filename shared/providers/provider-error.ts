@@ -1,10 +1,10 @@
 import type { FailureMeaning } from '../breaker/breaker.ts'
-import type { ProviderName } from '../config.ts'
 
 /**
  * Every way a provider call can fail, as one taxonomy. `rate_limited`, `overloaded`, `network`, `timeout`: the provider
- * cannot be used just now. `at_capacity`: we already make as many calls at once as we may. `auth`, `billing`: it cannot be used until an operator acts. `bad_response`: it answered
- * something we cannot read. The rest are about this one request and say nothing about the provider's health.
+ * cannot be used just now. `at_capacity`: we already make as many calls at once as we may. `auth`, `billing`: it cannot
+ * be used until an operator acts. `bad_response`: it answered something we cannot read. The rest are about this one
+ * request and say nothing about the provider's health.
  */
 export type ProviderErrorKind =
   | 'auth'
@@ -33,14 +33,14 @@ export type ProviderErrorFields = {
 
 export class ProviderError extends Error {
   override readonly name = 'ProviderError'
-  readonly provider: ProviderName
+  readonly provider: string
   readonly operation: string
   readonly kind: ProviderErrorKind
   readonly status: number | undefined
   readonly retryAfterMs: number | undefined
   readonly ambiguous: boolean
 
-  constructor(provider: ProviderName, operation: string, fields: ProviderErrorFields) {
+  constructor(provider: string, operation: string, fields: ProviderErrorFields) {
     super(`${provider} ${operation}: ${fields.message}`, { cause: fields.cause })
     this.provider = provider
     this.operation = operation

@@ -1,4 +1,4 @@
-import { PROVIDERS } from '../../shared/config.ts'
+import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import { startTestCloud } from '../e2e/cloud.ts'
 import { figure, quantile, title } from './report.ts'
 
@@ -7,7 +7,7 @@ const AT_ONCE = 5
 /** Longer than what was found stands, also when it was well: every request has to look, or waits for one that does. */
 const PAUSE_MS = { first: 6_000, between: 2_100 }
 const LIMIT_MS = 900
-const DEAD = [...PROVIDERS, 'gcs', 'firestore', 'tasks'] as const
+const DEAD = [...PROVIDER_NAMES, 'gcs', 'firestore', 'tasks'] as const
 
 /** How long ops-health takes to say that everything is dead: half of it refused, half of it swallowed in silence. */
 export async function benchHealth(): Promise<void> {

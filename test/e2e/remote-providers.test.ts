@@ -4,9 +4,8 @@ import { Faults } from '../../infra/local/faults.ts'
 import type { HttpService } from '../../infra/local/http-service.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { Journal } from '../../infra/local/journal.ts'
-import { assemblyAiStandIn } from '../../infra/local/providers/assemblyai.ts'
-import { auphonicStandIn } from '../../infra/local/providers/auphonic.ts'
 import { WorkLog } from '../../infra/local/providers/stand-in.ts'
+import { STAND_INS } from '../../infra/local/providers/stand-ins.ts'
 import { clientOf, settled, startTestCloud, uploaded } from './cloud.ts'
 
 /**
@@ -15,9 +14,9 @@ import { clientOf, settled, startTestCloud, uploaded } from './cloud.ts'
  */
 const journal = new Journal()
 const options = { faults: new Faults(), journal, apiKey: 'real-key', pace: { factor: 0.02 } }
-const assemblyAi = assemblyAiStandIn(options, new WorkLog())
-const auphonic = auphonicStandIn(options, new WorkLog())
-const services: HttpService[] = [assemblyAi, auphonic.api, auphonic.storage]
+const { api: assemblyAi } = STAND_INS.assemblyai.makeServers(options, new WorkLog())
+const auphonic = STAND_INS.auphonic.makeServers(options, new WorkLog())
+const services: HttpService[] = [assemblyAi, auphonic.api, ...auphonic.behind]
 let cloud: LocalCloud
 
 beforeAll(async () => {

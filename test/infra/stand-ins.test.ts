@@ -13,11 +13,8 @@ import { durationSeconds, measureLoudness } from '../../infra/local/audio/master
 import { Faults } from '../../infra/local/faults.ts'
 import type { HttpService } from '../../infra/local/http-service.ts'
 import { Journal } from '../../infra/local/journal.ts'
-import { assemblyAiStandIn } from '../../infra/local/providers/assemblyai.ts'
-import { auphonicStandIn } from '../../infra/local/providers/auphonic.ts'
-import { elevenLabsStandIn } from '../../infra/local/providers/elevenlabs.ts'
-import { geminiStandIn } from '../../infra/local/providers/gemini.ts'
 import { WorkLog } from '../../infra/local/providers/stand-in.ts'
+import { STAND_INS } from '../../infra/local/providers/stand-ins.ts'
 
 /** The stand-ins, driven by the providers' own SDKs: what those accept and complain about is what the real ones say. */
 const FIXTURE = fileURLToPath(new URL('../fixtures/speech.flac', import.meta.url))
@@ -26,11 +23,11 @@ const faults = new Faults()
 const journal = new Journal()
 const work = new WorkLog()
 const options = { faults, journal, apiKey: KEY, pace: { factor: 0.01 } }
-const assembly = assemblyAiStandIn(options, work)
-const gemini = geminiStandIn(options, work)
-const eleven = elevenLabsStandIn(options, work)
-const auphonic = auphonicStandIn(options, work)
-const services: HttpService[] = [assembly, gemini, eleven, auphonic.api, auphonic.storage]
+const { api: assembly } = STAND_INS.assemblyai.makeServers(options, work)
+const { api: gemini } = STAND_INS.gemini.makeServers(options, work)
+const { api: eleven } = STAND_INS.elevenlabs.makeServers(options, work)
+const auphonic = STAND_INS.auphonic.makeServers(options, work)
+const services: HttpService[] = [assembly, gemini, eleven, auphonic.api, ...auphonic.behind]
 let audio: Buffer<ArrayBuffer>
 let host: Server
 let hostUrl: string

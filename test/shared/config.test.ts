@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 
 import { breakerSettings } from '../../shared/breaker/settings.ts'
-import { ConfigError, loadConfig } from '../../shared/config.ts'
+import { ConfigError } from '../../shared/config.ts'
+import { loadConfiguration } from '../../shared/dependencies/config.ts'
 
 const minimal = {
   GOOGLE_CLOUD_PROJECT: 'p1',
@@ -20,7 +21,7 @@ const local = {
 
 describe('configuration', () => {
   test('has defaults for everything that is not a name or a secret', () => {
-    const config = loadConfig(minimal)
+    const config = loadConfiguration(minimal)
     expect(config.bodyBytesMax).toBe(104_857_600)
     expect(config.slowRequestMs).toBe(1000)
     expect(config.functionsBaseUrl).toBe('https://us-central1-p1.cloudfunctions.net')
@@ -28,20 +29,20 @@ describe('configuration', () => {
   })
 
   test('trims values, so that a secret with a trailing newline is the secret', () => {
-    expect(loadConfig({ ...minimal, GEMINI_API_KEY: 'g-key\n' }).providers.gemini.apiKey).toBe('g-key')
+    expect(loadConfiguration({ ...minimal, GEMINI_API_KEY: 'g-key\n' }).providers.gemini.apiKey).toBe('g-key')
   })
 
   test('takes an empty value as absent', () => {
-    expect(loadConfig({ ...minimal, FUNCTION_REGION: '  ' }).region).toBe('us-central1')
+    expect(loadConfiguration({ ...minimal, FUNCTION_REGION: '  ' }).region).toBe('us-central1')
   })
 
   test('takes decimals', () => {
-    expect(loadConfig({ ...minimal, SLOW_REQUEST_THRESHOLD_SECONDS: '0.25' }).slowRequestMs).toBe(250)
+    expect(loadConfiguration({ ...minimal, SLOW_REQUEST_THRESHOLD_SECONDS: '0.25' }).slowRequestMs).toBe(250)
   })
 
   test('names every variable at fault and repeats no value', () => {
     const load = () =>
-      loadConfig({
+      loadConfiguration({
         ...minimal,
         GEMINI_API_KEY: '',
         MAX_REQUEST_SIZE_BYTES: 'secret-looking',
@@ -56,43 +57,46 @@ describe('configuration', () => {
 
   test('needs only the secrets that the process uses', () => {
     const { GEMINI_API_KEY: _left, ...rest } = minimal
-    expect(() => loadConfig(rest)).toThrow('GEMINI_API_KEY is not set')
-    expect(() => loadConfig(rest, ['GEMINI_API_KEY'])).toThrow('GEMINI_API_KEY is not set')
-    expect(loadConfig(rest, ['AUPHONIC_API_KEY']).providers.gemini.apiKey).toBe('')
+    expect(() => loadConfiguration(rest)).toThrow('GEMINI_API_KEY is not set')
+    expect(() => loadConfiguration(rest, ['GEMINI_API_KEY'])).toThrow('GEMINI_API_KEY is not set')
+    expect(loadConfiguration(rest, ['AUPHONIC_API_KEY']).providers.gemini.apiKey).toBe('')
   })
 
   test('is frozen to the bottom', () => {
-    const config = loadConfig(minimal)
+    const config = loadConfiguration(minimal)
     expect(Object.isFrozen(config) && Object.isFrozen(config.providers.gemini)).toBe(true)
   })
 
   test('refuses a local issuer on Cloud Run', () => {
-    expect(() => loadConfig({ ...minimal, ...local, K_SERVICE: 'episodes-create' })).toThrow(
+    expect(() => loadConfiguration({ ...minimal, ...local, K_SERVICE: 'episodes-create' })).toThrow(
       /USER_TOKEN_ISSUER is a local issuer/,
     )
   })
 
   test('accepts the local issuer on a developer machine and in the Functions emulator', () => {
-    expect(loadConfig({ ...minimal, ...local }).userTokens.issuer).toBe(local.USER_TOKEN_ISSUER)
+    expect(loadConfiguration({ ...minimal, ...local }).userTokens.issuer).toBe(local.USER_TOKEN_ISSUER)
     const emulated = { ...minimal, ...local, K_SERVICE: 'episodes-create', FUNCTIONS_EMULATOR: 'true' }
-    expect(loadConfig(emulated).userTokens.issuer).toBe(local.USER_TOKEN_ISSUER)
+    expect(loadConfiguration(emulated).userTokens.issuer).toBe(local.USER_TOKEN_ISSUER)
   })
 
   test('knows that a real provider cannot reach a local cloud, and that a stand-in can', () => {
-    const { providers } = loadConfig({ ...minimal, ...local, GEMINI_BASE_URL: 'http://127.0.0.1:1' })
+    const { providers } = loadConfiguration({ ...minimal, ...local, GEMINI_BASE_URL: 'http://127.0.0.1:1' })
     expect(providers.assemblyai).toMatchObject({ canReachStorage: false, canReachHooks: false })
     expect(providers.gemini).toMatchObject({ canReachStorage: true, canReachHooks: true })
-    expect(loadConfig(minimal).providers.assemblyai).toMatchObject({ canReachStorage: true, canReachHooks: true })
+    expect(loadConfiguration(minimal).providers.assemblyai).toMatchObject({
+      canReachStorage: true,
+      canReachHooks: true,
+    })
   })
 
   test('sends hooks to PUBLIC_BASE_URL where one is given', () => {
-    const config = loadConfig({ ...minimal, ...local, PUBLIC_BASE_URL: 'https://tunnel.example/' })
+    const config = loadConfiguration({ ...minimal, ...local, PUBLIC_BASE_URL: 'https://tunnel.example/' })
     expect(config.hooksBaseUrl).toBe('https://tunnel.example')
     expect(config.providers.assemblyai.canReachHooks).toBe(true)
   })
 
   test("takes a breaker's own variable before its own default, and that before what is set for all", () => {
-    const { breakers } = loadConfig({
+    const { breakers } = loadConfiguration({
       ...minimal,
       BREAKER_RECOVERY_SECONDS: '1.5',
       BREAKER_FAILURE_THRESHOLD: '7',
@@ -102,8 +106,8 @@ describe('configuration', () => {
     expect(breakers.gemini).toEqual({ failureThreshold: 3, recoveryMs: 1500 })
     expect(breakers.auphonic).toEqual({ failureThreshold: 7, recoveryMs: 1500 })
     expect(breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 9000 })
-    expect(loadConfig(minimal).breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 30_000 })
-    expect(breakerSettings(loadConfig(minimal).breakers.gemini)).toMatchObject({
+    expect(loadConfiguration(minimal).breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 30_000 })
+    expect(breakerSettings(loadConfiguration(minimal).breakers.gemini)).toMatchObject({
       failureThreshold: 5,
       windowMs: 60_000,
       minFailureRate: 0.5,
@@ -117,6 +121,6 @@ describe('configuration', () => {
     ['BREAKER_GCS_MIN_FAILURE_RATE', '1.1'],
     ['BREAKER_RECOVERY_SECONDS', 'soon'],
   ])('refuses %s=%s by its name', ([name = '', value = '']) => {
-    expect(() => loadConfig({ ...minimal, [name]: value })).toThrow(name)
+    expect(() => loadConfiguration({ ...minimal, [name]: value })).toThrow(name)
   })
 })

@@ -1,9 +1,9 @@
-import { loadConfig } from '../../shared/config.ts'
-import type { Config } from '../../shared/config.ts'
+import { loadConfiguration } from '../../shared/dependencies/config.ts'
+import type { Configuration } from '../../shared/dependencies/config.ts'
 
 /** A configuration that leads nowhere. */
-export function testConfig(environment: Record<string, string> = {}): Config {
-  return loadConfig({
+export function testConfig(environment: Record<string, string> = {}): Configuration {
+  return loadConfiguration({
     GOOGLE_CLOUD_PROJECT: 'demo-test',
     STORAGE_BUCKET: 'bucket',
     ASSEMBLYAI_API_KEY: 'k',

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { entryPoint, FUNCTIONS } from '../../../functions/functions.ts'
 import type { FunctionRow } from '../../../functions/functions.ts'
 import { ConfigError } from '../../../shared/config.ts'
-import type { SecretName } from '../../../shared/environment.ts'
+import type { SecretName } from '../../../shared/dependencies/config.ts'
 import { functionUrl, placeOf } from '../deployment.ts'
 import type { Deployment } from '../deployment.ts'
 import { JOB_MARK } from '../kinds/queues.ts'
@@ -34,18 +34,18 @@ export const SECRET_NAMES = [...new Set(Object.values(FUNCTIONS).flatMap((row) =
  * @throws ConfigError naming what is neither brought along nor there
  */
 export function secrets(
-  { project, secrets: brought }: Deployment,
+  { project, secrets: brought, unusedSecrets }: Deployment,
   known: SecretVersions,
   rotateWebhookSecret: boolean,
 ): Resource[] {
-  const missing = SECRET_NAMES.filter(
-    (name) => name !== 'WEBHOOK_SECRET' && brought[name] === undefined && !known[name]?.length,
-  )
+  const absent = SECRET_NAMES.filter((name) => brought[name] === undefined && !known[name]?.length)
+  const missing = absent.filter((name) => name !== 'WEBHOOK_SECRET' && !unusedSecrets.has(name))
   if (missing.length > 0)
     throw new ConfigError(
       `Configuration: ${missing.map((name) => `${name} is neither set nor in Secret Manager as ${secretId(name)}`).join('; ')}`,
     )
-  return SECRET_NAMES.flatMap((name) => {
+  const held = SECRET_NAMES.filter((name) => !(absent.includes(name) && unusedSecrets.has(name)))
+  return held.flatMap((name) => {
     const makes = name === 'WEBHOOK_SECRET' && (rotateWebhookSecret || !known[name]?.length)
     const value = brought[name] ?? (makes ? randomBytes(32).toString('base64url') : undefined)
     return [

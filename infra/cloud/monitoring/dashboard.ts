@@ -1,4 +1,5 @@
 import type { Fields, Resource } from '../resource.ts'
+import { costMetrics } from './metrics.ts'
 
 type Chart = { title: string; query: string }
 
@@ -49,10 +50,7 @@ export const CHARTS: readonly Chart[] = [
     query: `sum by (provider) (rate(${log('fallbacks')}[1h])) / on() group_left() sum(rate(${log('episodes_ended')}[1h]))`,
   },
   { title: 'Episodes by how they ended', query: count('episodes_ended', 'event') },
-  { title: 'Per episode: transcribed audio, s', query: average('cost_transcription') },
-  { title: 'Per episode: tokens of notes', query: average('cost_notes') },
-  { title: 'Per episode: characters spoken', query: average('cost_intro') },
-  { title: 'Per episode: hours of mastering credit', query: average('cost_mastering') },
+  ...costMetrics().map(({ id, title }) => ({ title, query: average(id) })),
 ]
 
 const COLUMNS = 48

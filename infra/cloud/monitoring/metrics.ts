@@ -1,3 +1,4 @@
+import { PROVIDERS } from '../../../shared/providers/providers.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Fields, Resource } from '../resource.ts'
 import { logFilter } from './policies.ts'
@@ -88,35 +89,26 @@ export const LOG_METRICS: readonly LogMetric[] = [
     fields: { event: ['episode.ready', 'episode.error', 'episode.cancelled'] },
     labels: ['event'],
   },
-  {
-    id: 'cost_transcription',
-    description: 'seconds of audio that AssemblyAI charges for an episode',
-    fields: { event: ['episode.ready'] },
-    labels: [],
-    value: { field: 'costs.assemblyai.audioSeconds', unit: 's', scale: 60 },
-  },
-  {
-    id: 'cost_notes',
-    description: 'tokens that Gemini answers with for an episode',
-    fields: { event: ['episode.ready'] },
-    labels: [],
-    value: { field: 'costs.gemini.outputTokens', unit: '{token}', scale: 10 },
-  },
-  {
-    id: 'cost_intro',
-    description: 'characters that ElevenLabs charges for an episode',
-    fields: { event: ['episode.ready'] },
-    labels: [],
-    value: { field: 'costs.elevenlabs.characters', unit: '{character}', scale: 10 },
-  },
-  {
-    id: 'cost_mastering',
-    description: 'hours of credit that Auphonic charges for an episode',
-    fields: { event: ['episode.ready'] },
-    labels: [],
-    value: { field: 'costs.auphonic.creditHours', unit: 'h', scale: 0.01 },
-  },
+  ...costMetrics(),
 ]
+
+/** What an episode costs at each provider, in the units in which it charges. */
+export function costMetrics(): (LogMetric & { title: string })[] {
+  return PROVIDERS.flatMap(({ name, costs }) =>
+    Object.entries(costs).map(([field, { meaning, unit, scale }]) => ({
+      id: `cost_${name}_${snakeCase(field)}`,
+      title: `Per episode: ${meaning}`,
+      description: `${meaning} for an episode`,
+      fields: { event: ['episode.ready'] },
+      labels: [],
+      value: { field: `costs.${name}.${field}`, unit, scale },
+    })),
+  )
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
 
 /** Each bucket is a quarter wider than the one before, so that a quantile is right within an eighth. */
 const BUCKETS = { numFiniteBuckets: 64, growthFactor: 1.25 }

@@ -1,4 +1,5 @@
 import type { Faults } from '../faults.ts'
+import type { HttpService } from '../http-service.ts'
 import type { Journal } from '../journal.ts'
 
 /** Multiplies every modelled latency, and may change: 1 behaves like the provider, 0 answers at once. */
@@ -9,6 +10,17 @@ export type StandInOptions = {
   journal: Journal
   apiKey: string
   pace: Pace
+}
+
+/** A provider as the local cloud plays it. */
+export type StandIn = {
+  /** What follows its origin in the address that the functions are given. */
+  readonly basePath: string
+  /** Makes its servers, not started yet: the API, and what the API sends its callers to. */
+  readonly makeServers: (
+    options: StandInOptions,
+    work: WorkLog,
+  ) => { readonly api: HttpService; readonly behind: readonly HttpService[] }
 }
 
 /** Said by every stand-in in what it makes, so that nobody takes it for the real thing. */

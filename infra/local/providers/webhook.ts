@@ -6,8 +6,8 @@ const ANSWER_TIMEOUT_MS = 10_000
 export type Webhook = { url: string; headers: Record<string, string>; body: string }
 
 /**
- * Delivers a webhook. AssemblyAI tries ten times, ten seconds apart, and stops at any 2xx or 4xx; Auphonic documents no
- * retry, so it tries once. @returns the last status, or undefined when it was not delivered at all
+ * Delivers a webhook, as often as its provider tries: any 2xx or 4xx is the end of it.
+ * @returns the last status, or undefined when it was not delivered at all
  */
 export async function deliverWebhook(
   target: Target,

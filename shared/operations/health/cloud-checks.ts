@@ -1,5 +1,4 @@
 import type { BreakerControl } from '../../breaker/control.ts'
-import { SHARED_BREAKERS } from '../../config.ts'
 import type { Config } from '../../config.ts'
 import type { ObjectStore } from '../../store/objects.ts'
 import type { SweepRecords } from '../../store/sweeps.ts'
@@ -7,8 +6,9 @@ import type { queueStats } from '../../tasks/queue-stats.ts'
 import { log } from '../../telemetry/log.ts'
 import { outboundPools } from '../../telemetry/pools.ts'
 import type { Check, Finding, Findings } from './check.ts'
+import { WITHOUT } from './without.ts'
 
-export type CloudNeeds = {
+export type CloudDependencies = {
   config: Config
   now: () => number
   objects: Pick<ObjectStore, 'stat'>
@@ -16,6 +16,8 @@ export type CloudNeeds = {
   control: Pick<BreakerControl, 'status'>
   queueStats: ReturnType<typeof queueStats>
   queues: readonly string[]
+  /** Those that the fleet shares, with what people notice while one is open. */
+  breakers: readonly { name: string; meaning: string }[]
 }
 
 const FRESH = { pass: 5_000, other: 2_000 }
@@ -28,8 +30,8 @@ const QUEUE_TIMEOUT_MS = 2_000
 const ABSENT_KEY = 'health'
 
 /** What Google's services, and we ourselves, are like. */
-export function cloudChecks(needs: CloudNeeds): Check[] {
-  const { config, now, objects, sweeps, control } = needs
+export function cloudChecks(dependencies: CloudDependencies): Check[] {
+  const { config, now, objects, sweeps, control, breakers } = dependencies
   return [
     {
       name: 'firestore:read',
@@ -48,7 +50,7 @@ export function cloudChecks(needs: CloudNeeds): Check[] {
       componentType: 'datastore',
       critical: true,
       freshMs: FRESH,
-      meaning: 'recordings cannot be uploaded, and episodes not be finished',
+      meaning: WITHOUT.gcs,
       look: async () => {
         const startedAtMs = now()
         await objects.stat(ABSENT_KEY)
@@ -61,7 +63,7 @@ export function cloudChecks(needs: CloudNeeds): Check[] {
       critical: true,
       freshMs: FRESH,
       meaning: 'episodes cannot be started, and those at work stand still',
-      look: () => queues(needs),
+      look: () => findLateQueues(dependencies),
     },
     {
       name: 'sweep:success',
@@ -93,15 +95,15 @@ export function cloudChecks(needs: CloudNeeds): Check[] {
       freshMs: FRESH,
       meaning: 'each instance goes by what it knows itself',
       look: async () => {
-        const states = await Promise.all(SHARED_BREAKERS.map((name) => control.status(name)))
-        return Object.fromEntries(
-          states.map(({ name, state, mode, reason }) => [
-            name,
-            state === 'closed' && mode !== 'forced_open'
-              ? { status: 'pass', observedValue: state }
-              : { status: 'warn', observedValue: state, output: reason ?? mode, meaning: WITHOUT[name] ?? '' },
-          ]),
-        ) as Findings
+        const findings = await Promise.all(
+          breakers.map(async ({ name, meaning }): Promise<[string, Finding]> => {
+            const { state, mode, reason } = await control.status(name)
+            return state === 'closed' && mode !== 'forced_open'
+              ? [name, { status: 'pass', observedValue: state }]
+              : [name, { status: 'warn', observedValue: state, output: reason ?? mode, meaning }]
+          }),
+        )
+        return Object.fromEntries(findings)
       },
     },
     {
@@ -123,16 +125,7 @@ export function cloudChecks(needs: CloudNeeds): Check[] {
   ]
 }
 
-/** What people notice while a provider, or storage, cannot be used. */
-export const WITHOUT: Readonly<Record<string, string>> = {
-  assemblyai: 'new episodes wait for their transcript; one by hand is taken at once',
-  gemini: 'new episodes wait for show notes, then get notes taken from the transcript, to be replaced later',
-  elevenlabs: 'new episodes wait for their intro, then are finished without one, to be added later',
-  auphonic: 'new episodes wait for mastering, then are mastered here, to be replaced later',
-  gcs: 'recordings cannot be uploaded, and episodes not be finished',
-}
-
-async function queues({ queueStats: statsOf, queues: names, now }: CloudNeeds): Promise<Findings> {
+async function findLateQueues({ queueStats: statsOf, queues: names, now }: CloudDependencies): Promise<Findings> {
   const nowMs = now()
   const findings = await Promise.all(
     names.map(async (name): Promise<[string, Finding][]> => {

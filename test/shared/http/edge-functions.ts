@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import * as z from 'zod'
 
-import { loadConfig } from '../../../shared/config.ts'
+import { loadConfiguration } from '../../../shared/dependencies/config.ts'
 import { HttpError } from '../../../shared/http/http-error.ts'
 import { createEndpoint } from '../../../shared/http/endpoint.ts'
 import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
@@ -22,7 +22,7 @@ import { thrownThings } from './thrown-things.ts'
  * Functions that misbehave on purpose, behind the real edge, as the framework loads a package of functions. One process
  * serves all of them: the header `x-row` says which, so that a test need not start a process for each.
  */
-const config = loadConfig(process.env)
+const config = loadConfiguration(process.env)
 keepSecret([config.providers.gemini.apiKey])
 
 /** Stands for the token check, which has tests of its own: the token's middle part is the caller. */

@@ -1,24 +1,22 @@
+import { Readable } from 'node:stream'
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
 import type { FaultMode } from '../../../infra/local/faults.ts'
+import type { HttpService } from '../../../infra/local/http-service.ts'
 import { Journal } from '../../../infra/local/journal.ts'
-import { assemblyAiStandIn } from '../../../infra/local/providers/assemblyai.ts'
-import { auphonicStandIn } from '../../../infra/local/providers/auphonic.ts'
-import { elevenLabsStandIn } from '../../../infra/local/providers/elevenlabs.ts'
-import { geminiStandIn } from '../../../infra/local/providers/gemini.ts'
 import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
+import { STAND_INS } from '../../../infra/local/providers/stand-ins.ts'
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
-import { PROVIDERS } from '../../../shared/config.ts'
-import type { ProviderName } from '../../../shared/config.ts'
 import { outcomeOfFailure } from '../../../shared/episodes/workers/failures.ts'
 import type { Work } from '../../../shared/episodes/workers/work.ts'
-import { assemblyAi } from '../../../shared/providers/assemblyai.ts'
-import { auphonic } from '../../../shared/providers/auphonic.ts'
-import { elevenLabs } from '../../../shared/providers/elevenlabs.ts'
-import { gemini } from '../../../shared/providers/gemini.ts'
-import type { CallContext, Guard } from '../../../shared/providers/guarded-call.ts'
+import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports.ts'
+import type { Guard } from '../../../shared/providers/call-provider.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
+import { PROVIDER_NAMES, providerNamed } from '../../../shared/providers/providers.ts'
+import type { ProviderName } from '../../../shared/providers/providers.ts'
+import type { CallContext } from '../../../shared/resilience/call-context.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
@@ -29,13 +27,9 @@ const faults = new Faults()
 const journal = new Journal()
 const work = new WorkLog()
 const options = { faults, journal, apiKey: KEY, pace: { factor: 0 } }
-const audio = auphonicStandIn(options, work)
-const services = {
-  assemblyai: assemblyAiStandIn(options, work),
-  gemini: geminiStandIn(options, work),
-  elevenlabs: elevenLabsStandIn(options, work),
-  auphonic: audio.api,
-}
+const services = Object.fromEntries(
+  PROVIDER_NAMES.map((name) => [name, STAND_INS[name].makeServers(options, work).api]),
+) as Record<ProviderName, HttpService>
 
 beforeAll(async () => {
   await Promise.all(Object.values(services).map((service) => service.start()))
@@ -49,6 +43,21 @@ afterEach(async () => {
 })
 
 const SPOKEN = { title: 'T', language: 'en', durationSeconds: 5, passages: [{ startSeconds: 0, text: 'Hello there.' }] }
+const recording: AudioSource = {
+  contentType: 'audio/mpeg',
+  link: async () => 'http://127.0.0.1:1/a.mp3',
+  bytes: async () => Readable.from([]),
+}
+const webhook = { url: 'http://127.0.0.1:1/hook', token: 't' }
+const TRANSCRIPTION = {
+  jobKey: 'n',
+  language: 'en',
+  recording,
+  webhook,
+  uploadedTo: undefined,
+  rememberUpload: async () => undefined,
+}
+const MASTERING = { jobKey: 'n', title: 'T', loudnessTarget: -16, recording, intro: undefined, webhook }
 const context: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
 
 /** The call of each provider that is charged, or makes what is; and one that only asks, where there is one. */
@@ -57,25 +66,28 @@ const CALLS: Record<
   { charged: (guard: Guard) => Promise<unknown>; asks?: (guard: Guard) => Promise<unknown> }
 > = {
   assemblyai: {
-    charged: (guard) =>
-      assemblyAi(configOf('assemblyai'), guard).submit(
-        { audioUrl: 'http://127.0.0.1:1/a.mp3', language: 'en' },
-        context,
-      ),
-    asks: (guard) => assemblyAi(configOf('assemblyai'), guard).find(() => false, context),
+    charged: async (guard) => (await clientOf('transcribers', guard)).submit(TRANSCRIPTION, context),
+    asks: async (guard) => (await clientOf('transcribers', guard)).find({ key: 'n', uploadedTo: undefined }, context),
   },
-  gemini: { charged: (guard) => gemini(configOf('gemini'), guard).writeNotes(SPOKEN, context) },
-  elevenlabs: { charged: (guard) => elevenLabs(configOf('elevenlabs'), guard).speak({ text: 'Hello.' }, context) },
+  gemini: { charged: async (guard) => (await clientOf('writers', guard)).writeNotes(SPOKEN, context) },
+  elevenlabs: {
+    charged: async (guard) =>
+      (await clientOf('speakers', guard)).speak({ text: 'Hello.', voiceId: undefined }, context),
+  },
   auphonic: {
-    charged: (guard) =>
-      auphonic(configOf('auphonic'), guard).create({ name: 'n', title: 'T', loudnessTarget: -16 }, context),
-    asks: (guard) => auphonic(configOf('auphonic'), guard).find('n', context),
+    charged: async (guard) => (await clientOf('masterings', guard)).create(MASTERING, context),
+    asks: async (guard) => (await clientOf('masterings', guard)).find('n', context),
   },
 }
 
-function configOf(name: ProviderName) {
-  const baseUrl = `${services[name].origin}${name === 'auphonic' ? '/api' : ''}`
-  return { apiKey: KEY, baseUrl, canReachStorage: true, canReachHooks: true }
+function clientOf<Port extends PortName>(port: Port, guard: Guard): Promise<Ports[Port]> {
+  const name = guard.provider as ProviderName
+  const { explain, hook, make } = providerNamed(name)
+  const makePort = make[port]
+  if (makePort === undefined) throw new Error(`${name} does not implement ${port}`)
+  const baseUrl = `${services[name].origin}${STAND_INS[name].basePath}`
+  const config = { apiKey: KEY, baseUrl, canReachStorage: true, canReachHooks: true, settings: {} }
+  return makePort({ name, explain, hook, config, guard })
 }
 
 function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
@@ -89,7 +101,7 @@ function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
 function outcomeOf(error: unknown): { kind: string; message: string; ambiguous?: boolean | undefined } {
   const outcome = outcomeOfFailure(
     {
-      needs: { now: () => 0, random: () => 0 },
+      dependencies: { now: () => 0, random: () => 0 },
       step: { state: 'running', attempt: 1, dispatch: 1 },
       episode: draft(),
       name: 'write',
@@ -237,7 +249,7 @@ async function failureOf(call: Promise<unknown>): Promise<unknown> {
   )
 }
 
-describe.each(PROVIDERS)('%s', (provider) => {
+describe.each(PROVIDER_NAMES)('%s', (provider) => {
   // Transcription and mastering take no text that could be declined.
   const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || provider === 'gemini' || provider === 'elevenlabs')
   test.each(rows.map((row) => [`${row.mode} ${JSON.stringify(row.more ?? {})}`, row] as const))(

@@ -1,0 +1,56 @@
+import { idleSecrets, loadConfig } from '../config.ts'
+import type { BreakerConfig, Config, ProviderConfig } from '../config.ts'
+import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS } from '../environment.ts'
+import { ORDERS } from '../providers/orders.ts'
+import type { ProviderOrder } from '../providers/orders.ts'
+import { PROVIDER_NAMES, PROVIDERS } from '../providers/providers.ts'
+import type { ProviderName, ProviderSecretName } from '../providers/providers.ts'
+
+/** What has a circuit breaker that the fleet shares: every provider, and Cloud Storage. */
+export const SHARED_BREAKERS = [...PROVIDER_NAMES, 'gcs'] as const
+/** Firestore's own is each instance's own: it could not be kept in what it guards. */
+export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
+export type SharedBreakerName = (typeof SHARED_BREAKERS)[number]
+
+/** How it behaves, and how providers are used: yours to set. */
+export const SETTINGS = Object.assign(
+  { ...OWN_SETTINGS },
+  Object.fromEntries(Object.entries(ORDERS).map(([port, schema]) => [port.toUpperCase(), schema])),
+  ...PROVIDERS.map(({ settings }) => settings),
+) as typeof OWN_SETTINGS & (typeof PROVIDERS)[number]['settings']
+export const BREAKER_SETTINGS = breakerVariables(BREAKERS)
+/** What must never be seen. */
+export const SECRETS = Object.assign({}, ...PROVIDERS.map(({ secrets }) => secrets), OWN_SECRETS) as Record<
+  SecretName,
+  typeof OWN_SECRETS.WEBHOOK_SECRET
+>
+export type SecretName = keyof typeof OWN_SECRETS | ProviderSecretName
+
+/** The configuration, with every provider and breaker that there is. */
+export type Configuration = Config & {
+  readonly providers: Readonly<Record<ProviderName, ProviderConfig>>
+  readonly providerOrder: ProviderOrder
+  readonly breakers: Readonly<Record<(typeof BREAKERS)[number], BreakerConfig>>
+}
+
+const PARTS = { providers: PROVIDERS, orders: ORDERS, breakers: BREAKERS }
+/** What a process needs that may call every provider. */
+const PROVIDER_SECRETS = PROVIDERS.flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])
+
+/**
+ * Reads, trims and validates the environment once, variables of providers included.
+ * @param needed the secrets that this process cannot do without; those of providers that no port goes to are left out
+ * @throws ConfigError naming each bad variable
+ */
+export function loadConfiguration(
+  environment: Record<string, string | undefined>,
+  needed: readonly SecretName[] = PROVIDER_SECRETS,
+): Configuration {
+  // It has an entry for each of the parts.
+  return loadConfig(environment, PARTS, needed) as unknown as Configuration
+}
+
+/** Secrets that nobody needs: of providers that no port goes to. */
+export function unusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
+  return idleSecrets(PARTS, providerOrder)
+}

@@ -1,0 +1,55 @@
+import type { PortLists, PortName } from '../podcast/ports.ts'
+import type { Guard } from '../providers/call-provider.ts'
+import type { Account } from '../providers/definition.ts'
+import { providerNamed, PROVIDERS } from '../providers/providers.ts'
+import type { ProviderName } from '../providers/providers.ts'
+import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
+import { RetryBudget } from '../resilience/retry-budget.ts'
+import type { SharedBreakers } from './breakers.ts'
+import type { Configuration } from './config.ts'
+
+/** Providers that some port goes to, in pipeline order. */
+export function providersInUse({ providerOrder }: Configuration): ProviderName[] {
+  const used = new Set(Object.values(providerOrder).flat())
+  return PROVIDERS.map(({ name }) => name).filter((name) => used.has(name))
+}
+
+/** A provider's definition and what is configured about it. */
+export function accountOf(config: Configuration, name: ProviderName): Account {
+  const { explain, hook } = providerNamed(name)
+  return { name, explain, hook, config: config.providers[name] }
+}
+
+/**
+ * Loads the providers behind some ports, in the order that configuration says. Lists of the other ports stay empty:
+ * their clients are not loaded.
+ */
+export async function loadPorts(
+  config: Configuration,
+  breakers: SharedBreakers,
+  ports: readonly PortName[],
+): Promise<PortLists> {
+  const guards = new Map<ProviderName, Guard>()
+  const guardOf = (name: ProviderName): Guard => {
+    const fresh = { limit: new ConcurrencyLimit(() => performance.now()), budget: new RetryBudget() }
+    const guard = guards.get(name) ?? { provider: name, breaker: breakers[name], ...fresh }
+    guards.set(name, guard)
+    return guard
+  }
+  const load = <Port extends PortName>(port: Port): Promise<PortLists[Port]> => {
+    if (!ports.includes(port)) return Promise.resolve([])
+    const loading = config.providerOrder[port].map((name) => {
+      const make = providerNamed(name).make[port]
+      if (make === undefined) throw new Error(`${name} does not implement ${port}`)
+      return make({ ...accountOf(config, name), guard: guardOf(name) })
+    })
+    return Promise.all(loading) as Promise<PortLists[Port]>
+  }
+  const [transcribers, writers, speakers, masterings] = await Promise.all([
+    load('transcribers'),
+    load('writers'),
+    load('speakers'),
+    load('masterings'),
+  ])
+  return { transcribers, writers, speakers, masterings }
+}

@@ -1,0 +1,33 @@
+import { assemblyai } from './assemblyai/provider.ts'
+import { auphonic } from './auphonic/provider.ts'
+import type { PortName } from '../podcast/ports.ts'
+import type { AnyProvider, Hook } from './definition.ts'
+import { elevenlabs } from './elevenlabs/provider.ts'
+import { gemini } from './gemini/provider.ts'
+
+/** THE LIST, in pipeline order: whatever has to know every provider derives it from here. */
+const LIST = [assemblyai, gemini, elevenlabs, auphonic] as const
+
+type Listed = (typeof LIST)[number]
+export type ProviderName = Listed['name']
+/** Those that tell us by a webhook when a job has news. */
+export type CallingProviderName = Extract<Listed, { hook: Hook }>['name']
+/** Those that implement a port. */
+export type ImplementerName<Port extends PortName> = Extract<Listed, { make: { [P in Port]: unknown } }>['name']
+/** The variables that hold their keys. */
+export type ProviderSecretName = `${Uppercase<ProviderName>}_API_KEY`
+
+export const PROVIDERS: readonly (AnyProvider & { readonly name: ProviderName })[] = LIST
+export const PROVIDER_NAMES = LIST.map(({ name }) => name) as unknown as readonly [ProviderName, ...ProviderName[]]
+
+export function providerNamed(name: ProviderName): AnyProvider {
+  const found = PROVIDERS.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`there is no provider ${name}`)
+  return found
+}
+
+/** The secrets of every provider that implements one of the ports. */
+export function secretsFor(...ports: readonly PortName[]): ProviderSecretName[] {
+  const implementers = PROVIDERS.filter(({ make }) => ports.some((port) => Object.hasOwn(make, port)))
+  return implementers.flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])
+}

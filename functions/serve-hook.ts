@@ -1,12 +1,12 @@
 import * as z from 'zod'
 
-import { takeHint } from '../shared/episodes/hints.ts'
-import { EpisodeId } from '../shared/episodes/inputs.ts'
-import { PORT_OF, STEPS } from '../shared/episodes/steps.ts'
+import { acceptWebhook } from '../shared/podcast/webhook.ts'
+import { EpisodeId } from '../shared/podcast/inputs.ts'
+import { PIPELINE } from '../shared/podcast/pipeline.ts'
 import { JOB_PORTS } from '../shared/podcast/ports.ts'
 import { providerNamed } from '../shared/providers/providers.ts'
 import type { CallingProviderName } from '../shared/providers/providers.ts'
-import type { Serve } from '../shared/http/server.ts'
+import type { Serve } from '../shared/http/arrival.ts'
 import { serve } from './serve.ts'
 
 /** Hooks answer only 200, 401 or 500: whatever does not fit here is treated as absent, and so as unauthenticated. */
@@ -16,13 +16,13 @@ const Token = z.string().max(200)
 /** Takes the webhooks of a provider; its definition says how the token comes in. It is good for one job alone. */
 export function serveHook(name: CallingProviderName): Serve {
   const { hook, make } = providerNamed(name)
-  const step = STEPS.find((one) => JOB_PORTS.some((port) => PORT_OF[one] === port && port in make))
+  const step = PIPELINE.find(({ port }) => port !== undefined && JOB_PORTS.includes(port) && port in make)?.name
   if (hook === undefined || step === undefined) throw new Error(`${name} has no job to call back about`)
   return serve(`hooks-${name}`, ['episodes', 'queue'], {
     input: HookInput,
     async handle({ input, header }, dependencies) {
       const token = hook.tokenIn === 'header' ? header(hook.name) : Token.safeParse(input[hook.name]).data
-      await takeHint(dependencies, step, { episodeId: input.episodeId, token })
+      await acceptWebhook(dependencies, step, { episodeId: input.episodeId, token })
       return { status: 200, json: {} }
     },
   })

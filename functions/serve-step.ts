@@ -1,23 +1,27 @@
 import * as z from 'zod'
 
 import { dependencies } from '../shared/dependencies/dependencies.ts'
+import { stepRunner } from '../shared/dependencies/engine.ts'
 import { loadWorkDependencies } from '../shared/dependencies/work.ts'
 import type { WorkDependencies } from '../shared/dependencies/work.ts'
-import { EpisodeId } from '../shared/episodes/inputs.ts'
-import { runStep } from '../shared/episodes/workers/run-step.ts'
-import type { StepWork } from '../shared/episodes/workers/work.ts'
-import { PORT_OF } from '../shared/episodes/steps.ts'
-import type { StepName } from '../shared/episodes/steps.ts'
+import { RedeliverTask } from '../shared/engine/redeliver.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
 import type { Serve } from '../shared/http/arrival.ts'
+import { EpisodeId } from '../shared/podcast/inputs.ts'
+import { PIPELINE } from '../shared/podcast/pipeline.ts'
+import type { StepName } from '../shared/podcast/pipeline.ts'
+import { log } from '../shared/telemetry/log.ts'
 import { serveEdge } from './serve-edge.ts'
+
+/** How often Cloud Tasks has delivered a task before, as it says itself. */
+const RETRY_COUNT_HEADER = 'X-CloudTasks-TaskRetryCount'
 
 /**
  * A work function: one task in, one step attempt, 200 unless the task must be delivered again. Of the providers only
  * those behind the step's port are loaded.
  */
-export async function serveStep(step: StepName, work: StepWork): Promise<Serve> {
-  const order = z.looseObject({
+export async function serveStep(step: StepName): Promise<Serve> {
+  const task = z.looseObject({
     episodeId: EpisodeId,
     step: z.literal(step),
     generation: z.int().min(1),
@@ -25,15 +29,20 @@ export async function serveStep(step: StepName, work: StepWork): Promise<Serve> 
   })
   const { config, breakers, episodes, objects, queue } = dependencies()
   for (const client of [episodes, objects, queue]) client.preload()
-  const port = PORT_OF[step]
+  const port = PIPELINE.find(({ name }) => name === step)?.port
   if (port !== undefined) for (const name of config.providerOrder[port]) breakers[name].warmUp()
-  const built = await loadWorkDependencies(port === undefined ? [] : [port])
-  const spec: EndpointSpec<typeof order, WorkDependencies> = {
-    input: order,
-    async handle({ input: { episodeId, generation, dispatch }, signal }, workDependencies) {
-      const report = await runStep(workDependencies, episodeId, { step, generation, dispatch }, work, signal)
+  const work = await loadWorkDependencies(port === undefined ? [] : [port])
+  const runner = stepRunner(work)
+  const spec: EndpointSpec<typeof task, WorkDependencies> = {
+    input: task,
+    async handle({ input: { episodeId, generation, dispatch }, signal, header }) {
+      const retries = Number(header(RETRY_COUNT_HEADER) ?? 0)
+      if (retries > 0) log('NOTICE', 'step.redelivered', { episodeId, step, generation, dispatch, retries })
+      const report = await runner.run(episodeId, { step, generation, dispatch }, signal)
+      if (report.outcome === 'busy') throw new RedeliverTask('Another attempt holds this step; deliver the task again')
+      if (report.outcome === 'interrupted') throw new RedeliverTask('The worker ran out of time')
       return { status: 200, json: report }
     },
   }
-  return serveEdge(`work-${step}`, spec, () => built)
+  return serveEdge(`work-${step}`, spec, () => work)
 }

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 
-import { createEpisode } from '../../shared/episodes/actions.ts'
-import { Language, Options, Title, TITLE_DEFAULT } from '../../shared/episodes/schema.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { createEpisode } from '../../shared/podcast/owner/create.ts'
+import { Language, Options, Title, TITLE_DEFAULT } from '../../shared/podcast/content.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-create', ['episodes'], {

@@ -1,5 +1,5 @@
-import { deleteEpisode } from '../../shared/episodes/actions.ts'
-import { EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { deleteEpisode } from '../../shared/podcast/owner/delete.ts'
+import { EpisodeReference } from '../../shared/podcast/inputs.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-delete', ['episodes', 'objects'], {

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 
-import { outputLinks } from '../../shared/episodes/actions.ts'
-import { readOwned } from '../../shared/episodes/change.ts'
-import { EpisodeId } from '../../shared/episodes/inputs.ts'
-import { historyOf, viewOf } from '../../shared/episodes/view.ts'
+import { outputLinks } from '../../shared/podcast/owner/links.ts'
+import { readOwned } from '../../shared/podcast/owner/access.ts'
+import { EpisodeId } from '../../shared/podcast/inputs.ts'
+import { historyOf, viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-get', ['episodes'], {

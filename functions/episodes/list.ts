@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
-import { EpisodeStatus } from '../../shared/episodes/schema.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { EpisodeStatus } from '../../shared/podcast/episode.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 const PAGE_SIZE_DEFAULT = 20

@@ -1,6 +1,6 @@
-import { processEpisode } from '../../shared/episodes/actions.ts'
-import { EpisodeReference } from '../../shared/episodes/inputs.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { processEpisode } from '../../shared/podcast/owner/process.ts'
+import { EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-process', ['episodes', 'objects', 'queue'], {

@@ -1,16 +1,16 @@
 import * as z from 'zod'
 
-import { retryEpisode } from '../../shared/episodes/actions.ts'
-import { EpisodeId } from '../../shared/episodes/inputs.ts'
-import { STEPS } from '../../shared/episodes/steps.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { retryEpisode } from '../../shared/podcast/owner/retry.ts'
+import { EpisodeId } from '../../shared/podcast/inputs.ts'
+import { STEP_NAMES } from '../../shared/podcast/pipeline.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 /** Goes on where the episode stopped; `from` names a finished step to be done again, with all that build on it. */
 export default serve('episodes-retry', ['episodes', 'queue'], {
-  input: z.strictObject({ episodeId: EpisodeId, from: z.enum(STEPS).optional() }),
+  input: z.strictObject({ episodeId: EpisodeId, from: z.enum(STEP_NAMES).optional() }),
   async handle({ userId, limits, input, operation }, dependencies) {
-    const episode = await retryEpisode(dependencies, { userId, limits }, input.episodeId, operation, input.from)
+    const episode = await retryEpisode(dependencies, { userId, limits }, input, operation)
     return { status: 202, json: { episode: viewOf(episode) } }
   },
 })

@@ -1,9 +1,9 @@
 import { buffer } from 'node:stream/consumers'
 
-import { giveTranscript } from '../../shared/episodes/actions.ts'
-import { readHandTranscript } from '../../shared/episodes/hand-transcript.ts'
-import { EpisodeReference } from '../../shared/episodes/inputs.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { giveTranscript } from '../../shared/podcast/owner/transcript.ts'
+import { readHandTranscript } from '../../shared/podcast/words/hand-transcript.ts'
+import { EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-transcript', ['episodes', 'objects', 'queue'], {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
-import { prepareUpload } from '../../shared/episodes/uploads.ts'
-import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
+import { prepareUpload } from '../../shared/podcast/owner/upload.ts'
+import { AudioContentType, EpisodeReference } from '../../shared/podcast/inputs.ts'
 import { serve } from '../serve.ts'
 
 /** Largest recording the pipeline takes: what the default transcriber fetches by link (5 GB). */

@@ -1,6 +1,6 @@
-import { uploadAudio } from '../../shared/episodes/uploads.ts'
-import { AudioContentType, EpisodeReference } from '../../shared/episodes/inputs.ts'
-import { viewOf } from '../../shared/episodes/view.ts'
+import { uploadAudio } from '../../shared/podcast/owner/upload.ts'
+import { AudioContentType, EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 import { UPLOAD_BYTES_MAX } from '../functions.ts'
 
@@ -10,7 +10,7 @@ export default serve('episodes-upload', ['episodes', 'objects'], {
     const contentType = AudioContentType.catch('application/octet-stream').parse(header('content-type'))
     const declared = Number(header('content-length') ?? Infinity)
     const audio = { stream: body, contentType, bytesMax: Math.min(declared, UPLOAD_BYTES_MAX) }
-    const episode = await uploadAudio(dependencies, { userId, limits }, input.episodeId, audio, signal)
+    const episode = await uploadAudio(dependencies, { userId, limits }, { ...input, audio }, signal)
     return { status: 200, json: { episode: viewOf(episode) } }
   },
 })

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import { loadSweepDependencies } from '../../shared/dependencies/sweep.ts'
-import { sweep } from '../../shared/episodes/sweep/sweep.ts'
+import { sweep } from '../../shared/engine/sweep/sweep.ts'
 import { serveEdge } from '../serve-edge.ts'
 
 const built = await loadSweepDependencies()
@@ -12,8 +12,8 @@ export default serveEdge(
   'ops-sweep',
   {
     input: z.strictObject({ dryRun: z.boolean().default(false) }),
-    async handle({ input, signal }, dependencies) {
-      return { status: 200, json: await sweep(dependencies, input, signal) }
+    async handle({ input, signal }, { sweepOptions }) {
+      return { status: 200, json: await sweep(sweepOptions, input, signal) }
     },
   },
   () => built,

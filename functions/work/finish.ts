@@ -1,4 +1,3 @@
-import { finish } from '../../shared/episodes/workers/finish.ts'
 import { serveStep } from '../serve-step.ts'
 
-export default await serveStep('finish', finish)
+export default await serveStep('finish')

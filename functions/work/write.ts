@@ -1,4 +1,3 @@
-import { write } from '../../shared/episodes/workers/write.ts'
 import { serveStep } from '../serve-step.ts'
 
-export default await serveStep('write', write)
+export default await serveStep('write')

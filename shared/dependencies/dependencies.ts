@@ -1,23 +1,23 @@
 import { episodeStore } from '../store/episodes.ts'
-import type { EpisodeStore } from '../store/episodes.ts'
+import type { EpisodeStore } from '../podcast/stores.ts'
 import { notesCache } from '../store/notes-cache.ts'
-import type { NotesCache } from '../store/notes-cache.ts'
+import type { NotesCache, Objects } from '../podcast/storage.ts'
 import { usageStore } from '../store/usage.ts'
-import type { UsageStore } from '../store/usage.ts'
+import type { UsageStore } from '../quotas/usage-store.ts'
 import { objectStore } from '../store/objects.ts'
-import type { ObjectStore } from '../store/objects.ts'
 import { stepQueue } from '../tasks/step-queue.ts'
 import type { StepQueue } from '../tasks/step-queue.ts'
 import { sharedBreakers } from './breakers.ts'
 import type { SharedBreakers } from './breakers.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
+import { sweepRules } from './engine.ts'
 import { once } from '../resilience/once.ts'
 
 /** What handlers of episodes use of the world, in one argument. */
 export type Dependencies = EdgeDependencies & {
   episodes: EpisodeStore
-  objects: ObjectStore
+  objects: Objects
   queue: StepQueue
   usage: UsageStore
   notesCache: NotesCache
@@ -33,7 +33,7 @@ export const dependencies = once((): Dependencies => {
   return {
     ...edge,
     breakers,
-    episodes: episodeStore(firestore, config),
+    episodes: episodeStore(firestore, sweepRules(config), edge.now),
     objects,
     queue: stepQueue(config),
     usage: usageStore(firestore, edge.now),

@@ -2,7 +2,7 @@ import { cloudChecks } from '../operations/health/cloud-checks.ts'
 import { Lookout } from '../operations/health/check.ts'
 import { providerChecks } from '../operations/health/provider-checks.ts'
 import { WITHOUT } from '../operations/health/without.ts'
-import { STEPS } from '../episodes/steps.ts'
+import { STEP_NAMES } from '../podcast/pipeline.ts'
 import { PORT_NAMES } from '../podcast/ports.ts'
 import { providerNamed } from '../providers/providers.ts'
 import type { ProviderName } from '../providers/providers.ts'
@@ -31,7 +31,7 @@ export const healthDependencies = once((): HealthDependencies => {
       sweeps: sweepRecords(firestore),
       control: breakerOperations().control,
       queueStats: queueStats(config),
-      queues: STEPS.map(workFunction),
+      queues: STEP_NAMES.map(workFunction),
       breakers: [...providers, { name: 'gcs', meaning: WITHOUT.gcs }],
     }),
     ...providerChecks(

@@ -1,16 +1,39 @@
+import { randomUUID } from 'node:crypto'
+
+import type { SweepOptions } from '../engine/sweep/sweep.ts'
+import { findOutputs, removeEpisode, tidyEpisode } from '../podcast/clean-up.ts'
+import type { CleanUpTools } from '../podcast/clean-up.ts'
+import type { Episode } from '../podcast/episode.ts'
+import { PIPELINE } from '../podcast/pipeline.ts'
 import { JOB_PORTS } from '../podcast/ports.ts'
-import { dueEpisodes } from '../store/due-episodes.ts'
-import type { DueEpisodes } from '../store/due-episodes.ts'
 import { sweepRecords } from '../store/sweeps.ts'
-import type { SweepRecords } from '../store/sweeps.ts'
+import { sweepRules, tell } from './engine.ts'
 import { loadWorkDependencies } from './work.ts'
 import type { WorkDependencies } from './work.ts'
 
 /** What the sweep uses of the world: it also ends what providers still do or keep for an episode. */
-export type SweepDependencies = WorkDependencies & { due: DueEpisodes; sweeps: SweepRecords }
+export type SweepDependencies = WorkDependencies & { sweepOptions: SweepOptions<Episode> }
 
 /** Loads what this instance sweeps with, once. */
 export async function loadSweepDependencies(): Promise<SweepDependencies> {
   const work = await loadWorkDependencies(JOB_PORTS)
-  return { ...work, due: dueEpisodes(work.firestore), sweeps: sweepRecords(work.firestore) }
+  const { config, episodes, queue, now, firestore } = work
+  const cleanUp: CleanUpTools = { ...work, orphanAgeMs: config.orphanAgeMs }
+  const records = sweepRecords(firestore)
+  return {
+    ...work,
+    sweepOptions: {
+      pipeline: PIPELINE,
+      store: episodes,
+      queue,
+      rules: sweepRules(config),
+      now,
+      newId: randomUUID,
+      tell,
+      findLastResult: (episode) => findOutputs(cleanUp, episode),
+      remove: (id, signal) => removeEpisode(cleanUp, id, signal),
+      tidy: (id, signal) => tidyEpisode(cleanUp, id, signal),
+      save: (id, record, nowMs) => records.save(id, record, nowMs),
+    },
+  }
 }

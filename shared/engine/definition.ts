@@ -39,7 +39,9 @@ export type StepDefinition<
   Schema extends z.ZodType = z.ZodType,
   W extends Workflow = Workflow,
   Tools = unknown,
-> = StepPlan<Name> & {
+> = Omit<StepPlan<Name>, 'skips' | 'needsProvider'> & {
+  skips?(workflow: W): boolean
+  needsProvider?(view: GenerationView<W>): boolean
   /** Of the result that the workflow keeps. */
   readonly result: Schema
   run(attempt: Attempt<W>, tools: Tools): Promise<Ended<z.infer<Schema>>>

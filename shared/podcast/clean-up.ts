@@ -5,14 +5,14 @@ import { forgetJobs, stopJobs } from './jobs.ts'
 import { removeFiles } from './removal.ts'
 import type { NotesCache, Objects } from './storage.ts'
 import type { EpisodeStore } from './stores.ts'
-import type { Providers } from './tools.ts'
+import type { PortLists } from './ports.ts'
 import { viewCurrent } from '../engine/transitions/upgrade.ts'
 
 /* What a sweep does to episodes that have ended, or are deleted. */
 
 const OBJECTS_MAX = 1000
 
-export type CleanUpTools = Pick<Providers, 'transcribers' | 'masterings'> & {
+export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
   readonly episodes: EpisodeStore
   readonly objects: Objects
   readonly notesCache: NotesCache

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import type { Workflow } from '../engine/workflow.ts'
+import { FALLBACKS } from '../config.ts'
 import { cleanLine } from './words/text.ts'
 
 /* What an episode's owner gave it, as its document keeps it beside what the engine does. */
@@ -9,10 +10,6 @@ const TITLE_CHARS_MAX = 200
 /** What an episode is called whose owner gave it no title. */
 export const TITLE_DEFAULT = 'Untitled episode'
 const INTRO_CHARS_MAX = 1000
-
-/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
-export const FALLBACKS = ['notes', 'voice', 'master'] as const
-export type Fallback = (typeof FALLBACKS)[number]
 
 export const Title = z
   .string()

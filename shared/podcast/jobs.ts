@@ -4,13 +4,13 @@ import type { CallContext } from '../resilience/call-context.ts'
 import type { Episode } from './episode.ts'
 import { PIPELINE } from './pipeline.ts'
 import type { EpisodeStore } from './stores.ts'
-import type { Providers } from './tools.ts'
+import type { PortLists } from './ports.ts'
 
 /* What becomes of jobs at providers when an episode is cancelled or deleted. */
 
 /** Tells the provider to stop a paid job of a cancelled episode, if there is one. */
 export async function stopJobs(
-  { episodes, masterings }: Pick<Providers, 'masterings'> & { readonly episodes: EpisodeStore },
+  { episodes, masterings }: Pick<PortLists, 'masterings'> & { readonly episodes: EpisodeStore },
   episode: Episode,
   call: CallContext,
 ): Promise<void> {
@@ -19,8 +19,8 @@ export async function stopJobs(
     const provider = masterings.find(({ name }) => name === episode.steps[plan.name].provider)
     if (jobId === undefined || provider === undefined) continue
     await provider.stop(jobId, call)
-    await episodes.move(episode.id, (current, nowMs) => ({
-      next: recordStop(PIPELINE, current, { step: plan.name, jobId }, nowMs)?.next,
+    await episodes.move(episode.id, (current) => ({
+      next: recordStop(PIPELINE, current, { step: plan.name, jobId })?.next,
       cause: { by: byAttempt(jobId), why: 'cancelled' },
     }))
   }
@@ -28,7 +28,7 @@ export async function stopJobs(
 
 /** Removes everything that providers keep of an episode: jobs whose ids are known, and those only meant to be made. */
 export async function forgetJobs(
-  { transcribers, masterings }: Pick<Providers, 'transcribers' | 'masterings'>,
+  { transcribers, masterings }: Pick<PortLists, 'transcribers' | 'masterings'>,
   { jobs = [], steps, upgrade }: Episode,
   call: CallContext,
 ): Promise<void> {
@@ -36,7 +36,10 @@ export async function forgetJobs(
     if (some === undefined) return []
     return Object.values(some).filter(({ job }) => job !== undefined && job.providerJobId === undefined)
   })
-  const idsAt = async (name: string, find: (job: { key: string; uploadedTo: string | undefined }) => Promise<unknown>) => {
+  const idsAt = async (
+    name: string,
+    find: (job: { key: string; uploadedTo: string | undefined }) => Promise<unknown>,
+  ) => {
     const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
     for (const { job, provider } of unknown) {
       if (job === undefined || provider !== name) continue

@@ -1,19 +1,9 @@
 import type { Attempt } from '../engine/attempt.ts'
-import type { Mastering, Speaker, Transcriber, Writer } from './ports.ts'
+import type { PortLists } from './ports.ts'
 import type { NotesCache, Objects } from './storage.ts'
 
-/** Providers by port, in the order in which configuration prefers them. */
-export type Providers = {
-  readonly transcribers: readonly Transcriber[]
-  readonly writers: readonly Writer[]
-  readonly speakers: readonly Speaker[]
-  readonly masterings: readonly Mastering[]
-}
-
-export type PortName = keyof Providers
-
 /** What steps use of the world. */
-export type Tools = Providers & {
+export type Tools = PortLists & {
   readonly objects: Objects
   readonly notesCache: NotesCache
   /** Where a provider calls back about an episode's job. */

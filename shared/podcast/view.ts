@@ -60,7 +60,10 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
     status: episode.status,
     progress: progressOf(episode),
     generation: episode.generation,
-    steps: Object.fromEntries(STEP_NAMES.map((name) => [name, viewOfStep(episode.steps[name])])) as Record<StepName, StepView>,
+    steps: Object.fromEntries(STEP_NAMES.map((name) => [name, viewOfStep(episode.steps[name])])) as Record<
+      StepName,
+      StepView
+    >,
     ...(waiting && { waitingFor: { provider: waiting.service, until: rfc3339(waiting.untilMs) } }),
     degraded: STEP_NAMES.filter((name) => episode.steps[name].degraded !== undefined),
     ...(episode.status === 'ready' &&

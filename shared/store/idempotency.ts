@@ -59,8 +59,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return UNUSED
     const parsed = IdempotencyRecord.safeParse(snapshot.data())
-    if (!parsed.success)
-      throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
+    if (!parsed.success) throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
     return { record: parsed.data, updateTime: snapshot.updateTime, writes: [parsed.data.holder] }
   }
 

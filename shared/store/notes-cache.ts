@@ -1,7 +1,8 @@
 import * as z from 'zod'
 
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
-import { Notes } from '../episodes/notes.ts'
+import type { NotesCache } from '../podcast/storage.ts'
+import { Notes } from '../podcast/words/notes.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
@@ -10,17 +11,13 @@ const KEPT_MS = 30 * 24 * 3_600_000
 
 const Entry = z.looseObject({ episodeId: z.string(), untilMs: z.number(), notes: Notes.optional() })
 
-/** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
-export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
-export type NotesCache = ReturnType<typeof notesCache>
-
 /**
  * Show notes by what they were made of, so that the same words are not paid for twice. Who is to write them says so
  * first: others wait for the result. A cache that cannot be used is none, and stops nobody.
  */
-export function notesCache(firestore: FirestoreAccess, now: () => number) {
+export function notesCache(firestore: FirestoreAccess, now: () => number): NotesCache {
   return {
-    async claim(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes> {
+    async reserve(key, episodeId, leaseMs) {
       return orNone(key, { kind: 'ours' }, async () => {
         const entry = { episodeId, untilMs: now() + leaseMs, expireAt: new Date(now() + KEPT_MS) }
         try {
@@ -39,7 +36,7 @@ export function notesCache(firestore: FirestoreAccess, now: () => number) {
       })
     },
 
-    async keep(key: string, episodeId: string, notes: Notes): Promise<void> {
+    async keep(key, episodeId, notes) {
       const entry = { episodeId, untilMs: now(), notes, expireAt: new Date(now() + KEPT_MS) }
       await orNone(key, undefined, () =>
         firestore.call('keep notes', (db) => db.collection(COLLECTION).doc(key).set(entry)),
@@ -47,7 +44,7 @@ export function notesCache(firestore: FirestoreAccess, now: () => number) {
     },
 
     /** Lets others write what we could not, or removes what its owner has deleted. */
-    async forget(key: string): Promise<void> {
+    async forget(key) {
       await orNone(key, undefined, () =>
         firestore.call('forget notes', (db) => db.collection(COLLECTION).doc(key).delete()),
       )

@@ -7,6 +7,7 @@ import type { File, FileMetadata } from '@google-cloud/storage'
 import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
+import type { Objects, ObjectStat, SignedUpload, StoredObject } from '../podcast/storage.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
@@ -19,13 +20,8 @@ const TRANSFER_LEASE_MS = 540_000
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
 
-export type ObjectStat = { generation: string; sizeBytes: number; contentType: string }
-export type StoredObject = { key: string; generation: string; createdAtMs: number }
-export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
-export type ObjectStore = ReturnType<typeof objectStore>
-
 /** Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader. */
-export function objectStore(config: Config, breaker: CircuitBreaker) {
+export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
   const opened = once(async () => {
     const { Storage } = await import('@google-cloud/storage')
     const storage = new Storage({

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 
 import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import type { StepName, StepOrder } from '../episodes/steps.ts'
+import type { TaskQueue } from '../engine/ports.ts'
+import type { StepTask } from '../engine/task.ts'
 import { DeadlineError, withDeadline } from '../resilience/deadline.ts'
 import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { once } from '../resilience/once.ts'
@@ -15,23 +16,26 @@ const CREATE_TIMEOUT_MS = 5000
 export const WORK_TIMEOUT_SECONDS = 540
 const DISPATCH_DEADLINE_SECONDS = WORK_TIMEOUT_SECONDS + 30
 
-export type StepQueue = ReturnType<typeof stepQueue>
+export type StepQueue = TaskQueue & {
+  /** Begins to load the client; call it when the function is sure to need it. */
+  preload(): void
+}
 
 /** The function that works on a step, and the queue that calls it, share one name. */
-export function workFunction(step: StepName): string {
+export function workFunction(step: string): string {
   return `work-${step}`
 }
 
 /**
- * Every order has one name: enqueued twice, it is one task. The hash in front spreads names evenly, as Cloud Tasks
+ * Every task has one name: enqueued twice, it is one task. The hash in front spreads names evenly, as Cloud Tasks
  * wants them (https://docs.cloud.google.com/tasks/docs/common-pitfalls).
  */
-export function taskId(episodeId: string, { generation, step, dispatch }: StepOrder): string {
-  const name = `${episodeId}-g${generation}-${step}-${dispatch}`
+export function taskId(workflowId: string, { generation, step, dispatch }: StepTask): string {
+  const name = `${workflowId}-g${generation}-${step}-${dispatch}`
   return `${createHash('sha256').update(name).digest('hex').slice(0, 8)}-${name}`
 }
 
-export function stepQueue(config: Config) {
+export function stepQueue(config: Config): StepQueue {
   const opened = once(async () => {
     const { CloudTasksClient: Client } = await import('@google-cloud/tasks')
     const made = new Client(await clientOptions(config))
@@ -41,27 +45,25 @@ export function stepQueue(config: Config) {
   })
 
   return {
-    /** Begins to load the client; call it when the function is sure to need it. */
     preload: () => void opened().catch(() => undefined),
 
-    /** Enqueues one order. An order that is already there, or was, is left as it is. */
-    async enqueue(episodeId: string, order: StepOrder): Promise<void> {
+    async enqueue(workflowId, task) {
       const tasks = await opened()
-      const name = workFunction(order.step)
+      const name = workFunction(task.step)
       const url = `${config.functionsBaseUrl}/${name}`
       const parent = tasks.queuePath(config.projectId, config.region, name)
       const work = tasks.createTask(
         {
           parent,
           task: {
-            name: `${parent}/tasks/${taskId(episodeId, order)}`,
+            name: `${parent}/tasks/${taskId(workflowId, task)}`,
             dispatchDeadline: { seconds: DISPATCH_DEADLINE_SECONDS },
-            ...(order.notBeforeMs !== undefined && { scheduleTime: timestamp(order.notBeforeMs) }),
+            ...(task.notBeforeMs !== undefined && { scheduleTime: timestamp(task.notBeforeMs) }),
             httpRequest: {
               url,
               httpMethod: 'POST',
               headers: { 'Content-Type': 'application/json' },
-              body: Buffer.from(JSON.stringify({ episodeId, ...order })),
+              body: Buffer.from(JSON.stringify({ episodeId: workflowId, ...task })),
               oidcToken: { serviceAccountEmail: config.tasksServiceAccount, audience: url },
             },
           },

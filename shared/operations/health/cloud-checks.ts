@@ -1,6 +1,6 @@
 import type { BreakerControl } from '../../breaker/control.ts'
 import type { Config } from '../../config.ts'
-import type { ObjectStore } from '../../store/objects.ts'
+import type { Objects } from '../../podcast/storage.ts'
 import type { SweepRecords } from '../../store/sweeps.ts'
 import type { queueStats } from '../../tasks/queue-stats.ts'
 import { log } from '../../telemetry/log.ts'
@@ -11,7 +11,7 @@ import { WITHOUT } from './without.ts'
 export type CloudDependencies = {
   config: Config
   now: () => number
-  objects: Pick<ObjectStore, 'stat'>
+  objects: Pick<Objects, 'stat'>
   sweeps: Pick<SweepRecords, 'latest'>
   control: Pick<BreakerControl, 'status'>
   queueStats: ReturnType<typeof queueStats>

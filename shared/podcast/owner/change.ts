@@ -1,10 +1,12 @@
 import { enqueueAll } from '../../engine/enqueue.ts'
+import type { StepTask } from '../../engine/task.ts'
 import { outstandingTasks } from '../../engine/transitions/moved.ts'
 import type { Moved } from '../../engine/transitions/moved.ts'
 import type { Operation } from '../../http/operation.ts'
 import type { ReservationRequest } from '../../quotas/usage.ts'
 import type { Episode, EpisodeStatus } from '../episode.ts'
 import { EpisodeNotFound } from '../errors.ts'
+import type { EpisodeChange } from '../stores.ts'
 import { requireOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 
@@ -29,10 +31,12 @@ export type OwnerChange = {
   readonly reservations?: readonly (string | undefined)[]
 }
 
+type Decided = EpisodeChange & { readonly seen: Episode; readonly tasks: readonly StepTask[] }
+
 /** Changes an owned episode, and enqueues what follows. @throws EpisodeNotFound, WrongStatus */
 export async function changeEpisode(tools: OwnerTools, change: OwnerChange): Promise<Episode> {
   const { userId, episodeId, operation, allowed, transition, reservations } = change
-  const landed = await tools.episodes.move(episodeId, (stored, nowMs) => {
+  const landed = await tools.episodes.move(episodeId, (stored, nowMs): Decided => {
     const episode = requireOwned(stored, userId)
     if (hasTakenEffect(episode, operation)) {
       const tasks = outstandingTasks(episode, episode.generation)
@@ -41,7 +45,7 @@ export async function changeEpisode(tools: OwnerTools, change: OwnerChange): Pro
     const moved = transition(requireStatus(episode, allowed), nowMs)
     if (moved.next === episode) return { seen: episode, tasks: moved.tasks }
     const next = { ...rememberOperation(moved.next, operation), updatedAtMs: nowMs }
-    return { seen: episode, tasks: moved.tasks, next, cause: BY_OWNER, reservations }
+    return { seen: episode, tasks: moved.tasks, next, cause: BY_OWNER, ...(reservations && { reservations }) }
   })
   if (landed === undefined) throw new EpisodeNotFound()
   await enqueueAll(tools.queue, episodeId, landed.tasks)

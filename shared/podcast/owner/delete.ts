@@ -21,7 +21,8 @@ export async function deleteEpisode(
   const marked = await tools.episodes.move(episodeId, (episode, nowMs) => {
     if (episode.userId !== userId) return { gone: true, known: false, files: undefined }
     const known = isKnownToProviders(episode)
-    if (episode.deletedAtMs !== undefined) return { gone: episode.filesRemovedAtMs !== undefined, known, files: episode }
+    if (episode.deletedAtMs !== undefined)
+      return { gone: episode.filesRemovedAtMs !== undefined, known, files: episode }
     const { next } = remove(PIPELINE, episode, {}, nowMs)
     return { gone: false, known, files: episode, next, cause: BY_OWNER }
   })

@@ -27,8 +27,7 @@ export async function processEpisode(
   }
   const { reservation, ...audio } = await pinRecording(tools, episode)
   const begin = (current: Episode, nowMs: number): Moved<Episode> => {
-    if (current.status === 'processing')
-      return { next: current, tasks: outstandingTasks(current, current.generation) }
+    if (current.status === 'processing') return { next: current, tasks: outstandingTasks(current, current.generation) }
     if (current.audio?.key !== audio.key) throw new RecordingReplaced()
     return start(PIPELINE, { ...current, audio }, {}, nowMs)
   }

@@ -44,11 +44,7 @@ type HereTools = Pick<Tools, 'objects' | 'ffmpegPath'>
  * Recording and intro to one mp3 of even loudness (EBU R128, two passes), made in this function: no noise reduction and
  * no leveller, which are the provider's own. @throws NoFallback, FallbackBusy
  */
-export async function masterHere(
-  attempt: HereAttempt,
-  tools: HereTools,
-  sources: HereSources,
-): Promise<MasteredHere> {
+export async function masterHere(attempt: HereAttempt, tools: HereTools, sources: HereSources): Promise<MasteredHere> {
   const { recordingKey, recordingBytes, introKey, targetLufs } = sources
   if (recordingBytes > RECORDING_BYTES_MAX) throw new NoFallback('the recording is too large to be mastered here')
   const keys = [...(introKey === undefined ? [] : [introKey]), recordingKey]

@@ -5,10 +5,11 @@ import { JobEnded, StepRefused } from '../../engine/failure.ts'
 import type { StepDefinition } from '../../engine/definition.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
-import type { EpisodeContent, Fallback } from '../content.ts'
-import type { AudioSource, JobFailure, WebhookTarget } from '../ports.ts'
+import type { Fallback } from '../../config.ts'
+import type { EpisodeContent } from '../content.ts'
+import type { AudioSource, JobFailure, PortName, WebhookTarget } from '../ports.ts'
 import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
-import type { PortName, Tools } from '../tools.ts'
+import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
 export type StepWords = {

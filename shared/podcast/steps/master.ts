@@ -4,11 +4,18 @@ import { jobOf } from '../../engine/attempt.ts'
 import { resultOf } from '../../engine/definition.ts'
 import type { GenerationView } from '../../engine/workflow.ts'
 import { loudnessTargetOf } from '../content.ts'
-import type { EpisodeContent } from '../content.ts'
 import type { AudioSource, Mastering, MasteringState } from '../ports.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { audioSource, defineStep, errorOfJob, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
+import {
+  audioSource,
+  defineStep,
+  errorOfJob,
+  keyOf,
+  recordingOf,
+  recordingSource,
+  webhookTarget,
+} from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { transcribe } from './transcribe.ts'
 import { voice } from './voice.ts'
@@ -120,10 +127,7 @@ function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Pr
   )
 }
 
-function soundOf(
-  attempt: EpisodeAttempt,
-  tools: Tools,
-): { recording: AudioSource; intro: AudioSource | undefined } {
+function soundOf(attempt: EpisodeAttempt, tools: Tools): { recording: AudioSource; intro: AudioSource | undefined } {
   const spoken = resultOf(attempt.workflow, voice)
   const intro = spoken && audioSource(tools, { key: spoken.audioKey, contentType: 'audio/mpeg' })
   return { recording: recordingSource(attempt, tools), intro }
@@ -145,4 +149,3 @@ async function storeSound(
   const introSeconds = hasIntro ? Math.max(0, durationSeconds - recordingSeconds) : 0
   return { kind: 'done', result: { audioKey, durationSeconds, introSeconds }, cost }
 }
-

@@ -32,9 +32,7 @@ export const transcribe = defineStep({
   result: TranscribeResult,
   needsProvider: ({ handTranscript }) => handTranscript === undefined,
   run: (attempt, tools) =>
-    attempt.workflow.handTranscript === undefined
-      ? runTranscription(attempt, tools)
-      : transcriptByHand(attempt, tools),
+    attempt.workflow.handTranscript === undefined ? runTranscription(attempt, tools) : transcriptByHand(attempt, tools),
 })
 
 async function runTranscription(attempt: EpisodeAttempt, tools: Tools): StepEnded<typeof TranscribeResult> {

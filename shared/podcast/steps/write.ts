@@ -50,7 +50,10 @@ export const write = defineStep({
     const cacheKey = cacheKeyOf(attempt.workflow.userId, writer.version, material)
     const known = attempt.step.anew ? undefined : await lookUpNotes(attempt, tools, cacheKey)
     if (known !== undefined)
-      return { kind: 'adopted', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }) }
+      return {
+        kind: 'adopted',
+        result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }),
+      }
     const notes = await askForNotes(attempt, tools, { writer, material, cacheKey })
     const result = await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey })
     await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes)
@@ -78,7 +81,9 @@ async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Materi
 
 /** Whose notes, of what, by which model and instruction. */
 export function cacheKeyOf(userId: string, version: string, material: Material): string {
-  return createHash('sha256').update(JSON.stringify([userId, version, material])).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify([userId, version, material]))
+    .digest('hex')
 }
 
 /** Notes of the same words: those that are there, or that another episode's worker is getting just now. */

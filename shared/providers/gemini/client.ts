@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-import { Notes } from '../../episodes/notes.ts'
+import { Notes } from '../../podcast/words/notes.ts'
 import type { Cost, Writer } from '../../podcast/ports.ts'
 import { callProvider } from '../call-provider.ts'
 import type { Account, GuardedAccount } from '../definition.ts'

@@ -29,7 +29,7 @@ export async function buildDist(region: string): Promise<void> {
     entryPoints: [
       { in: `${root}functions/index.ts`, out: 'index' },
       // A process of its own.
-      { in: `${root}shared/audio/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
+      { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
     ],
     outdir: DIST,
     bundle: true,

@@ -1,5 +1,5 @@
 import type { ErrorEnvelope } from '../../shared/http/envelope.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
+import type { EpisodeView } from '../../shared/podcast/view.ts'
 
 const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 /** How often a client that was asked to wait does so. */

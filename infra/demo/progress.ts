@@ -1,7 +1,7 @@
-import { STEPS } from '../../shared/episodes/steps.ts'
-import type { StepName } from '../../shared/episodes/steps.ts'
+import { STEPS } from '../../shared/podcast/pipeline.ts'
+import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { titlesOf } from '../../shared/providers/orders.ts'
-import type { EpisodeView, StepView } from '../../shared/episodes/view.ts'
+import type { EpisodeView, StepView } from '../../shared/podcast/view.ts'
 
 const WHAT: Record<StepName, string> = {
   transcribe: `transcribe  ${titlesOf('transcribers')}: words with times`,

@@ -2,8 +2,8 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 
 import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
-import type { EpisodeView, HistoryView } from '../../shared/episodes/view.ts'
+import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
 import { figure, quantile, title } from './report.ts'
 

@@ -1,4 +1,4 @@
-import { liveOnce } from '../shared/episodes/life.ts'
+import { liveOnce } from '../shared/engine/life.ts'
 import { figure, title } from './report.ts'
 
 const LIVES = Number(process.env['EPISODE_LIVES'] ?? (process.argv.includes('--soak') ? 1_000_000 : 20_000))

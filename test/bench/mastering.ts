@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { ffmpegProgram, runFfmpeg } from '../../shared/audio/ffmpeg.ts'
-import { masterLoudness, measureLoudness } from '../../shared/audio/loudness.ts'
+import { ffmpegProgram, runFfmpeg } from '../../shared/podcast/sound/ffmpeg.ts'
+import { masterLoudness, measureLoudness } from '../../shared/podcast/sound/loudness.ts'
 import { figure, title } from './report.ts'
 
 /** An hour of stereo speech, mastered without its provider: how fast, in how much memory, and how loud. */

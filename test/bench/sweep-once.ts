@@ -1,6 +1,6 @@
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
 import type { SweepDependencies } from '../../shared/dependencies/sweep.ts'
-import { sweep } from '../../shared/episodes/sweep/sweep.ts'
+import { sweep } from '../../shared/engine/sweep/sweep.ts'
 import { dueEpisodes } from '../../shared/store/due-episodes.ts'
 import { episodeStore } from '../../shared/store/episodes.ts'
 import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'

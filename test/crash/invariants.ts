@@ -4,7 +4,7 @@ import { Storage } from '@google-cloud/storage'
 import { Usage } from '../../shared/quotas/usage.ts'
 import { SPEECH } from '../e2e/cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { EpisodeView, HistoryView } from '../../shared/episodes/view.ts'
+import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import type { paidRequests } from '../e2e/cloud.ts'
 
 /** What a step may become, by what it is. */

@@ -9,8 +9,8 @@ import { ApiClient } from '../../infra/demo/api-client.ts'
 import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
+import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { EpisodeView } from '../../shared/podcast/view.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export const SPEECH = readFileSync(`${ROOT}test/fixtures/speech.flac`)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import type { Fault } from '../../infra/local/faults.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
+import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, settled, SPEECH, startTestCloud } from './cloud.ts'
 import { Robot } from './robot.ts'
 import type { Outcome } from './robot.ts'

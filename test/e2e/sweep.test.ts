@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/episodes/sweep/sweep.ts'
-import type { HistoryView } from '../../shared/episodes/view.ts'
+import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { HistoryView } from '../../shared/podcast/view.ts'
 import { callSweep, clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
 
 const MINUTE_MS = 60_000

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { StepName } from '../../shared/episodes/steps.ts'
+import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
 
 let cloud: LocalCloud

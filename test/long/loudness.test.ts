@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { ffmpegProgram } from '../../shared/audio/ffmpeg.ts'
-import { masterLoudness, measureLoudness, prependIntro } from '../../shared/audio/loudness.ts'
-import { NotAudioError } from '../../shared/audio/not-audio.ts'
+import { ffmpegProgram } from '../../shared/podcast/sound/ffmpeg.ts'
+import { masterLoudness, measureLoudness, prependIntro } from '../../shared/podcast/sound/loudness.ts'
+import { NotAudioError } from '../../shared/podcast/sound/not-audio.ts'
 
 /** Mastering without its provider: what comes out, by the measure that platforms take (EBU R128). */
 const SPEECH = fileURLToPath(new URL('../fixtures/speech.flac', import.meta.url))

@@ -3,9 +3,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
 import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
-import { PORT_OF, STEPS } from '../../shared/episodes/steps.ts'
-import type { StepName } from '../../shared/episodes/steps.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
+import { PORT_OF, STEPS } from '../../shared/podcast/pipeline.ts'
+import type { StepName } from '../../shared/podcast/pipeline.ts'
+import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { SPOKEN, callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
 
 /** Every subset of the providers, away for the whole of an episode's life, and then back. */

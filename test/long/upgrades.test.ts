@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { EpisodeView } from '../../shared/episodes/view.ts'
+import type { EpisodeView } from '../../shared/podcast/view.ts'
 import {
   audioOf,
   callSweep,

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 
 import { parseBuffer } from 'music-metadata'
 
-import { ffmpegProgram } from '../../../shared/audio/ffmpeg.ts'
-import type { FfmpegOptions } from '../../../shared/audio/ffmpeg.ts'
-import * as loudness from '../../../shared/audio/loudness.ts'
-import { NotAudioError } from '../../../shared/audio/not-audio.ts'
-import type { Loudness } from '../../../shared/audio/loudness.ts'
+import { ffmpegProgram } from '../../../shared/podcast/sound/ffmpeg.ts'
+import type { FfmpegOptions } from '../../../shared/podcast/sound/ffmpeg.ts'
+import * as loudness from '../../../shared/podcast/sound/loudness.ts'
+import { NotAudioError } from '../../../shared/podcast/sound/not-audio.ts'
+import type { Loudness } from '../../../shared/podcast/sound/loudness.ts'
 import { remembered } from './remembered.ts'
 
 const RUN_TIMEOUT_MS = 600_000

@@ -12,7 +12,7 @@ import {
   UnsupportedTranscriptType,
   UnusableRecording,
   WrongStatus,
-} from '../../../shared/episodes/errors.ts'
+} from '../../../shared/podcast/errors.ts'
 import { errorEnvelope, errorHeaders } from '../../../shared/http/envelope.ts'
 import { asHttpError, HttpError } from '../../../shared/http/http-error.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'

@@ -19,7 +19,7 @@ import type { ProviderName } from '../../../shared/providers/providers.ts'
 import type { CallContext } from '../../../shared/resilience/call-context.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
-import { draft } from '../episodes/episode-fixtures.ts'
+import { draft } from '../podcast/episode-fixtures.ts'
 
 /** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
 const KEY = 'stand-in-key'

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { cancel, start } from '../../../shared/episodes/lifecycle.ts'
-import { claim, settle } from '../../../shared/episodes/machine.ts'
-import type { Episode } from '../../../shared/episodes/schema.ts'
-import { STEPS } from '../../../shared/episodes/steps.ts'
+import { cancel, start } from '../../../shared/engine/transitions/owner.ts'
+import { claim, settle } from '../../../shared/engine/transitions/claim.ts'
+import type { Episode } from '../../../shared/podcast/episode.ts'
+import { STEPS } from '../../../shared/podcast/pipeline.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
 import { limitsOf, PLANS } from '../../../shared/quotas/plans.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
@@ -19,7 +19,7 @@ import {
   usageChange,
 } from '../../../shared/quotas/usage.ts'
 import { usageView } from '../../../shared/quotas/view.ts'
-import { draft, FAULT } from '../episodes/episode-fixtures.ts'
+import { draft, FAULT } from '../podcast/episode-fixtures.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 25, 12)
 const LIMITS = {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { WrongStatus } from '../../../shared/episodes/errors.ts'
-import type { Episode } from '../../../shared/episodes/schema.ts'
+import { WrongStatus } from '../../../shared/podcast/errors.ts'
+import type { Episode } from '../../../shared/podcast/episode.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
-import { draft } from '../episodes/episode-fixtures.ts'
+import { draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { start } from '../../../shared/episodes/lifecycle.ts'
+import { start } from '../../../shared/engine/transitions/owner.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { perMinute } from '../../../shared/quotas/gcra.ts'
@@ -10,7 +10,7 @@ import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
-import { draft } from '../episodes/episode-fixtures.ts'
+import { draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 

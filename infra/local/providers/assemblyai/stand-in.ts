@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 
 import * as z from 'zod'
 
-import { cues, toSrt, toVtt } from '../../../../shared/episodes/transcript.ts'
-import type { Word } from '../../../../shared/episodes/transcript.ts'
+import { cues, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
+import type { Word } from '../../../../shared/podcast/words/transcript.ts'
 import { durationSeconds } from '../../audio/mastering.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { WebVTTParser } from 'webvtt-parser'
 
-import { cues, shiftTranscript, toSrt, toVtt } from '../../../shared/episodes/transcript.ts'
-import type { Word } from '../../../shared/episodes/transcript.ts'
+import { cues, shiftTranscript, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
+import type { Word } from '../../../../shared/podcast/words/transcript.ts'
 
 const anyWords: fc.Arbitrary<Word[]> = fc
   .array(

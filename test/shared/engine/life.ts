@@ -1,21 +1,21 @@
-import { cancel, start, takeTranscript } from '../../../shared/episodes/lifecycle.ts'
-import { claim, hurry, note, outstandingOrders, settle } from '../../../shared/episodes/machine.ts'
-import type { Fence, Outcome } from '../../../shared/episodes/machine.ts'
-import type { Moved } from '../../../shared/episodes/moves.ts'
-import type { Episode, Results } from '../../../shared/episodes/schema.ts'
+import { cancel, start, takeTranscript } from '../../../shared/engine/transitions/owner.ts'
+import { claim, hurry, note, outstandingOrders, settle } from '../../../shared/engine/transitions/claim.ts'
+import type { Fence, Outcome } from '../../../shared/engine/transitions/claim.ts'
+import type { Moved } from '../../../shared/engine/transitions/moved.ts'
+import type { Episode, Results } from '../../../shared/podcast/episode.ts'
 import {
   AMBIGUOUS_REPEATS_MAX,
   ENTITLED_SHARE,
   JOB_STEPS,
   PAID_CALL_STEPS,
   STEPS,
-} from '../../../shared/episodes/steps.ts'
-import type { StepName, StepOrder } from '../../../shared/episodes/steps.ts'
-import { decideSweep } from '../../../shared/episodes/sweep/decide.ts'
-import { currentRun, folded, inRun, runOf, upgradeAtMs } from '../../../shared/episodes/upgrade.ts'
-import type { Run } from '../../../shared/episodes/upgrade.ts'
+} from '../../../shared/podcast/pipeline.ts'
+import type { StepName, StepOrder } from '../../../shared/podcast/pipeline.ts'
+import { decideSweep } from '../../../shared/engine/sweep/decide.ts'
+import { currentRun, folded, inRun, runOf, upgradeAtMs } from '../../../shared/engine/transitions/upgrade.ts'
+import type { Run } from '../../../shared/engine/transitions/upgrade.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { draft, FAULT } from './episode-fixtures.ts'
+import { draft, FAULT } from '../podcast/episode-fixtures.ts'
 
 /** What one seeded life of an episode went through, and what was wrong with it. */
 export type Life = {

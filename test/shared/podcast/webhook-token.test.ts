@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { mayBeOurs, newHookToken } from '../../../shared/episodes/hook-token.ts'
+import { mayBeOurs, newHookToken } from '../../../shared/podcast/webhook-token.ts'
 
 const EPISODE = '0123456789abcdef01234567'
 

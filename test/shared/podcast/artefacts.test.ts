@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { artefactKey, episodePrefix, outputKeys } from '../../../shared/episodes/artefacts.ts'
-import type { Artefact } from '../../../shared/episodes/artefacts.ts'
+import { artefactKey, episodePrefix, outputKeys } from '../../../shared/podcast/artefacts.ts'
+import type { Artefact } from '../../../shared/podcast/artefacts.ts'
 
 const ARTEFACTS: Artefact[] = [
   'transcript.json',

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { HandTranscript, readHandTranscript, transcriptFrom } from '../../../shared/episodes/hand-transcript.ts'
-import { toSrt, toVtt, Transcript } from '../../../shared/episodes/transcript.ts'
+import { HandTranscript, readHandTranscript, transcriptFrom } from '../../../../shared/podcast/words/hand-transcript.ts'
+import { toSrt, toVtt, Transcript } from '../../../../shared/podcast/words/transcript.ts'
 
 const read = (contentType: string, text: string) => readHandTranscript(contentType, Buffer.from(text))
 

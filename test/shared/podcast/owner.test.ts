@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/episodes/actions.ts'
+import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/podcast/owner/process.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'

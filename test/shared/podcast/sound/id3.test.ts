@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { parseBuffer } from 'music-metadata'
 import { expect, test } from 'vitest'
 
-import { id3Tag, stripId3 } from '../../../shared/audio/id3.ts'
+import { id3Tag, stripId3 } from '../../../../shared/podcast/sound/id3.ts'
 
 const tags = {
   title: 'Title with ünïcode & "quotes"',

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 
-import { extractiveNotes } from '../../../shared/episodes/extractive-notes.ts'
-import { Notes } from '../../../shared/episodes/notes.ts'
-import { topicStarts } from '../../../shared/episodes/topics.ts'
-import type { Transcript } from '../../../shared/episodes/transcript.ts'
+import { extractiveNotes } from '../../../../shared/podcast/words/extractive-notes.ts'
+import { Notes } from '../../../../shared/podcast/words/notes.ts'
+import { topicStarts } from '../../../../shared/podcast/words/topics.ts'
+import type { Transcript } from '../../../../shared/podcast/words/transcript.ts'
 
 /** Two subjects of equal length, a sentence every five seconds, a pause between them when asked. */
 const GARDEN = [

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { shiftChapters, tidyChapters } from '../../../shared/episodes/notes.ts'
-import { Title } from '../../../shared/episodes/schema.ts'
-import { cleanLine, fileNameOf } from '../../../shared/episodes/text.ts'
+import { shiftChapters, tidyChapters } from '../../../../shared/podcast/words/notes.ts'
+import { Title } from '../../../../shared/podcast/episode.ts'
+import { cleanLine, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 
 describe('text from users', () => {
   test('keeps no control, bidi or line-breaking character', () => {

@@ -1,0 +1,277 @@
+import { describe, expect, test } from 'vitest'
+
+import { cancel, start } from '../../../shared/engine/transitions/owner.ts'
+import { heldStep } from '../../../shared/engine/transitions/moved.ts'
+import { renew } from '../../../shared/engine/transitions/renew.ts'
+import type { RenewEvent } from '../../../shared/engine/transitions/renew.ts'
+import { settle } from '../../../shared/engine/transitions/settle.ts'
+import { hasten } from '../../../shared/engine/transitions/webhook.ts'
+import type { Outcome } from '../../../shared/engine/outcome.ts'
+import type { Episode } from '../../../shared/podcast/episode.ts'
+import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
+import {
+  againAfter,
+  askFor,
+  carryOut,
+  claimStep,
+  doneAs,
+  draft,
+  FAILED,
+  LEASE_MS,
+  pollingAfter,
+  PROBLEM,
+  RESULTS,
+  settleStep,
+  started,
+  taskFor,
+  waitingFor,
+} from '../podcast/episode-fixtures.ts'
+import type { Held } from '../podcast/episode-fixtures.ts'
+
+/** As often as an attempt may end in a crash or an unexpected failure, whatever the product says. */
+const ATTEMPTS = 5
+
+const renewal = ({ fence }: Held, job: RenewEvent['job'] = {}): RenewEvent => ({
+  fence,
+  leaseMs: LEASE_MS,
+  job,
+  activity: undefined,
+})
+const startAgain = (episode: Episode, nowMs: number) => start(PIPELINE, episode, {}, nowMs)
+const cancelNow = (episode: Episode, nowMs: number) => cancel(PIPELINE, episode, {}, nowMs)
+
+describe('the pipeline', () => {
+  test('goes transcribe, then write and voice in parallel, then master, then finish', () => {
+    let moved = started()
+    expect(moved.tasks.map(({ step }) => step)).toEqual(['transcribe'])
+    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
+    expect(moved.tasks.map(({ step }) => step)).toEqual(['write', 'voice'])
+    const written = carryOut(moved.next, taskFor(moved, 'write'), 3)
+    expect(written.tasks).toEqual([])
+    moved = carryOut(written.next, taskFor(moved, 'voice'), 4)
+    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
+    moved = carryOut(moved.next, taskFor(moved, 'master'), 5)
+    moved = carryOut(moved.next, taskFor(moved, 'finish'), 6)
+    expect(moved.next.status).toBe('ready')
+    expect(moved.tasks).toEqual([])
+  })
+
+  test('passes over the voice when no intro was asked for', () => {
+    let moved = started({})
+    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
+    expect(moved.next.steps.voice.state).toBe('skipped')
+    moved = carryOut(moved.next, taskFor(moved, 'write'), 3)
+    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
+  })
+})
+
+describe('a claim', () => {
+  const moved = started()
+  const task = taskFor(moved, 'transcribe')
+
+  test('is refused while another attempt holds the step, and granted when its lease has run out', () => {
+    const first = claimStep(moved.next, task, 10)
+    expect(askFor(first.episode, task, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
+    expect(askFor(first.episode, task, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
+  })
+
+  test('by a task that gave way to a newer one changes nothing', () => {
+    const polling = settleStep(claimStep(moved.next, task, 10), pollingAfter(99), 11)
+    expect(askFor(polling.next, task, 12)).toMatchObject({ kind: 'stale' })
+  })
+
+  test('by a task of an older generation, or of another status, changes nothing', () => {
+    const cancelled = cancelNow(moved.next, 5).next
+    expect(askFor(cancelled, task, 6)).toMatchObject({ kind: 'stale', tasks: [] })
+    expect(askFor(startAgain(cancelled, 7).next, task, 8)).toMatchObject({ kind: 'stale' })
+  })
+
+  test('by a redelivered task whose work is done names what must still be enqueued', () => {
+    const done = carryOut(moved.next, task, 10)
+    const asked = askFor(done.next, task, 11)
+    expect(asked).toMatchObject({ kind: 'stale' })
+    expect(asked.kind === 'stale' && asked.tasks.map(({ step }) => step)).toEqual(['write', 'voice'])
+  })
+
+  test('after five crashes ends the step with a visible, retryable error', () => {
+    let episode = moved.next
+    let nowMs = 10
+    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS) ({ episode } = claimStep(episode, task, nowMs))
+    expect(askFor(episode, task, nowMs)).toMatchObject({
+      kind: 'gaveUp',
+      moved: { next: { status: 'error', error: { code: 'attempts_exhausted', retryable: true } } },
+    })
+  })
+
+  test('repeats a paid call whose end nobody saw once, and no more', () => {
+    const transcribed = carryOut(moved.next, task, 10)
+    const write = taskFor(transcribed, 'write')
+    let episode = transcribed.next
+    for (let call = 0; call < 2; call++) ({ episode } = claimStep(episode, write, 20 + call * LEASE_MS))
+    expect(episode.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: true })
+    expect(askFor(episode, write, 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
+  })
+
+  test('counts no repeat when the call before was never made, or its end was seen', () => {
+    let moves = carryOut(moved.next, task, 10)
+    for (let failure = 0; failure < ATTEMPTS - 1; failure++)
+      moves = settleStep(claimStep(moves.next, taskFor(moves, 'write'), 20 + failure), againAfter(1), 20 + failure)
+    expect(moves.next.steps.write.paid).toMatchObject({ repeats: 0, open: false })
+  })
+
+  test.each(['keep', 'drop'] as const)('looks for a new job exactly when the old one has ended (%s)', (job) => {
+    const holding = claimStep(moved.next, task, 10)
+    const again = settleStep(holding, againAfter(5, { job }), 15)
+    const before = holding.episode.steps.transcribe.job?.key
+    expect(again.next.steps.transcribe.job?.key).toBe(job === 'drop' ? undefined : before)
+    expect(claimStep(again.next, taskFor(again, 'transcribe'), 30).resumesIntent).toBe(job === 'keep')
+  })
+
+  test('counts no repeat when the result of the call before was found', () => {
+    const transcribed = carryOut(moved.next, task, 10)
+    const write = taskFor(transcribed, 'write')
+    const crashed = claimStep(transcribed.next, write, 20).episode
+    const second = claimStep(crashed, write, 20 + LEASE_MS)
+    const done = settleStep(second, { kind: 'adopted', result: RESULTS.write }, 30 + LEASE_MS)
+    expect(done.next.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false })
+  })
+})
+
+describe('a worker that has lost its step', () => {
+  const moved = started()
+  const task = taskFor(moved, 'transcribe')
+  const first = claimStep(moved.next, task, 10)
+  const second = claimStep(first.episode, task, 10 + LEASE_MS)
+
+  test.each<[string, Outcome]>([
+    ['done', doneAs('transcribe')],
+    ['adopted', { kind: 'adopted', result: RESULTS.transcribe }],
+    ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgradeAfterMs: 1 }],
+    ['failed', FAILED],
+    ['polling', pollingAfter(1)],
+    ['waiting', waitingFor('x', 1)],
+    ['tryAgain', againAfter(1)],
+    ['nextProvider', { kind: 'nextProvider', provider: 'x', call: 'ended' }],
+  ])('changes nothing by settling as %s', (_name, outcome) => {
+    const event = { fence: first.fence, outcome, cost: { calls: 1 } }
+    expect(settle(PIPELINE, second.episode, event, 40_000)).toBeUndefined()
+  })
+
+  test('changes nothing by a heartbeat', () => {
+    expect(renew(PIPELINE, second.episode, renewal(first), 40_000)).toBeUndefined()
+  })
+
+  test('changes nothing after a cancel, nor after a delete', () => {
+    expect(heldStep(cancelNow(second.episode, 5).next, second.fence)).toBeUndefined()
+    expect(heldStep({ ...second.episode, deletedAtMs: 5 }, second.fence)).toBeUndefined()
+  })
+})
+
+describe('waiting for a service', () => {
+  const moved = started()
+
+  test('costs no attempt, however often', () => {
+    let moves = moved
+    for (let wait = 0; wait < 50; wait++) {
+      const holding = claimStep(moves.next, taskFor(moves, 'transcribe'), wait * 1000 + 10)
+      moves = settleStep(holding, waitingFor('assemblyai', 880), wait * 1000 + 20)
+    }
+    expect(moves.next.steps.transcribe).toMatchObject({ state: 'waiting', attempt: 1, unavailable: { waits: 50 } })
+  })
+
+  test('names the service, since when it is away, and until when it is waited for', () => {
+    const holding = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
+    const { next, tasks } = settleStep(holding, waitingFor('firestore', 500, { sinceMs: 7 }), 100)
+    expect(next.steps.transcribe.unavailable).toEqual({ service: 'firestore', sinceMs: 7, waits: 1, untilMs: 600 })
+    expect(tasks).toEqual([{ step: 'transcribe', generation: 1, dispatch: 2, notBeforeMs: 600 }])
+  })
+})
+
+describe('another provider', () => {
+  const providers = [
+    { name: 'first', kind: 'call' },
+    { name: 'second', kind: 'call' },
+  ] as const
+  const transcribed = carryOut(started().next, taskFor(started(), 'transcribe'), 2)
+  const held = claimStep(transcribed.next, taskFor(transcribed, 'write'), 10, { providers })
+
+  test('is asked next, with attempts of its own, and nothing is left of the job at the first', () => {
+    expect(held.episode.steps.write.provider).toBe('first')
+    const moved = settleStep(held, { kind: 'nextProvider', provider: 'first', call: 'ambiguous' }, 20)
+    expect(moved.next.steps.write).toMatchObject({ state: 'pending', attempt: 0, passedOver: ['first'] })
+    const again = claimStep(moved.next, taskFor(moved, 'write'), 30, { providers })
+    expect(again.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
+    // What became of the call at the first is not the second's to find.
+    expect(again.resumesIntent).toBe(false)
+  })
+
+  test('is stayed with until the step is done', () => {
+    let moves = settleStep(held, { kind: 'nextProvider', provider: 'first', call: 'ended' }, 20)
+    moves = settleStep(claimStep(moves.next, taskFor(moves, 'write'), 30, { providers }), waitingFor('second', 5), 31)
+    const again = claimStep(moves.next, taskFor(moves, 'write'), 40, { providers })
+    expect(again.episode.steps.write.provider).toBe('second')
+    expect(settleStep(again, doneAs('write'), 50).next.steps.write.provider).toBe('second')
+  })
+})
+
+describe('a webhook', () => {
+  const moved = started()
+  const holding = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
+  const known = renew(PIPELINE, holding.episode, renewal(holding, { providerJobId: 'j1' }), 11)?.next ?? draft()
+  const withJob = { ...holding, episode: known }
+  const hastenNow = (episode: Episode, nowMs: number) => hasten(PIPELINE, episode, { step: 'transcribe' }, nowMs)
+
+  test('makes a waiting step be looked at now, under a name of its own', () => {
+    const polling = settleStep(withJob, pollingAfter(60_000), 12)
+    const hastened = hastenNow(polling.next, 13)
+    expect(hastened?.tasks).toMatchObject([{ step: 'transcribe', notBeforeMs: 13 }])
+    expect(hastened?.tasks[0]?.dispatch).toBeGreaterThan(polling.tasks[0]?.dispatch ?? 99)
+  })
+
+  test('that comes while the step is held makes the next look come at once', () => {
+    const told = hastenNow(known, 12)?.next ?? draft()
+    const polling = settleStep({ ...holding, episode: told }, pollingAfter(60_000), 13)
+    expect(polling.tasks).toMatchObject([{ notBeforeMs: 13 }])
+    expect(polling.next.steps.transcribe.job).not.toHaveProperty('webhookCame')
+  })
+
+  test('after the step is done, or the episode deleted, changes nothing', () => {
+    expect(hastenNow(settleStep(withJob, doneAs('transcribe'), 14).next, 15)).toBeUndefined()
+    expect(hastenNow({ ...known, deletedAtMs: 14 }, 15)).toBeUndefined()
+  })
+})
+
+describe('a retry', () => {
+  test('keeps finished steps, asks again for a living job, and starts over what failed', () => {
+    let moved = started()
+    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
+    const failed = settleStep(claimStep(moved.next, taskFor(moved, 'write'), 3), FAILED, 4)
+    const again = startAgain(failed.next, 5)
+    expect(again.next.steps.transcribe.state).toBe('done')
+    expect(again.next).not.toHaveProperty('error')
+    expect(again.tasks.map(({ step, generation }) => `${step} ${generation}`)).toEqual(['write 2', 'voice 2'])
+  })
+
+  test('looks for a job only when whoever may still be making it cannot any more', () => {
+    const first = started(undefined, 0)
+    const { episode } = claimStep(first.next, taskFor(first, 'transcribe'), 100)
+    const again = startAgain(cancelNow(episode, 200).next, 300)
+    const task = taskFor(again, 'transcribe')
+    expect(task.notBeforeMs).toBe(100 + LEASE_MS)
+    expect(askFor(again.next, task, 400)).toEqual({ kind: 'busy', untilMs: 100 + LEASE_MS })
+    expect(claimStep(again.next, task, 100 + LEASE_MS).resumesIntent).toBe(true)
+  })
+
+  test('keeps the result of a parallel step that finished after the episode had failed', () => {
+    let moved = started()
+    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
+    const writing = claimStep(moved.next, taskFor(moved, 'write'), 3)
+    const voicing = claimStep(writing.episode, taskFor(moved, 'voice'), 4)
+    const failed = settleStep({ ...writing, episode: voicing.episode }, FAILED, 5)
+    const late = settleStep({ ...voicing, episode: failed.next }, doneAs('voice'), 6)
+    expect(late.next.status).toBe('error')
+    expect(late.next.error).toEqual(PROBLEM)
+    expect(late.tasks).toEqual([])
+    expect(startAgain(late.next, 7).tasks.map(({ step }) => step)).toEqual(['write'])
+  })
+})

@@ -8,7 +8,7 @@ import { FUNCTIONS } from '../../functions/functions.ts'
 import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
 import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
-import { STEPS } from '../../shared/podcast/pipeline.ts'
+import { STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
@@ -237,7 +237,7 @@ async function summarise(
     (notes?.chapters ?? []).map(({ startSeconds, title }) => `${startSeconds.toFixed(1)} s ${title}`).join(' · '),
   )
   line('tags', (notes?.tags ?? []).join(', '))
-  for (const name of STEPS) {
+  for (const name of STEP_NAMES) {
     const { degraded } = episode.steps[name]
     if (degraded !== undefined) line(`(${name})`, degraded)
   }

@@ -1,15 +1,15 @@
-import { STEPS } from '../../shared/podcast/pipeline.ts'
+import { PIPELINE, STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { titlesOf } from '../../shared/providers/orders.ts'
 import type { EpisodeView, StepView } from '../../shared/podcast/view.ts'
 
-const WHAT: Record<StepName, string> = {
-  transcribe: `transcribe  ${titlesOf('transcribers')}: words with times`,
-  write: `write       ${titlesOf('writers')}: title, notes, chapters`,
-  voice: `voice       ${titlesOf('speakers')}: spoken intro`,
-  master: `master      ${titlesOf('masterings')}: loudness, intro, mp3`,
-  finish: 'finish      tags, captions, links',
-}
+/** What each step makes, and who does it where nothing else is configured. */
+const WHAT = Object.fromEntries(
+  PIPELINE.map(({ name, port, words }) => {
+    const who = port === undefined ? '' : `${titlesOf(port)}: `
+    return [name, `${name.padEnd(12)}${who}${words.makes}`]
+  }),
+) as Record<StepName, string>
 const BAR_CELLS = 20
 const FULL = '█'
 const EMPTY = '░'
@@ -23,14 +23,14 @@ export class Progress {
 
   show(episode: EpisodeView): void {
     if (this.#terminal) return this.#redraw(episode)
-    const states = STEPS.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
+    const states = STEP_NAMES.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
     if (states === this.#states) return
     this.#states = states
     process.stdout.write(`  ${this.#elapsed()}  ${bar(episode.progress)} ${states}\n`)
   }
 
   #redraw(episode: EpisodeView): void {
-    const lines = STEPS.map(
+    const lines = STEP_NAMES.map(
       (name) => `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${note(episode.steps[name])}`,
     )
     lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#elapsed()}`)

@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto'
+
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
-import type { SweepDependencies } from '../../shared/dependencies/sweep.ts'
+import { sweepRules, tell } from '../../shared/dependencies/engine.ts'
 import { sweep } from '../../shared/engine/sweep/sweep.ts'
-import { dueEpisodes } from '../../shared/store/due-episodes.ts'
+import type { SweepOptions } from '../../shared/engine/sweep/sweep.ts'
+import type { Episode } from '../../shared/podcast/episode.ts'
+import { PIPELINE } from '../../shared/podcast/pipeline.ts'
 import { episodeStore } from '../../shared/store/episodes.ts'
 import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../shared/store/firestore.ts'
@@ -35,15 +39,20 @@ const counting: FirestoreAccess = {
   },
 }
 let enqueued = 0
-const needs = {
-  config,
-  now: Date.now,
-  random: Math.random,
-  episodes: episodeStore(counting, config),
-  due: dueEpisodes(counting),
-  sweeps: sweepRecords(counting),
+const nothing = async () => undefined
+const options: SweepOptions<Episode> = {
+  pipeline: PIPELINE,
+  store: episodeStore(counting, sweepRules(config), Date.now),
   queue: { enqueue: async () => void enqueued++ },
-} as unknown as SweepDependencies
+  rules: sweepRules(config),
+  now: Date.now,
+  newId: randomUUID,
+  tell,
+  findLastResult: nothing,
+  remove: nothing,
+  tidy: nothing,
+  save: sweepRecords(counting).save,
+}
 
 // The client loads and connects before anything is measured.
 await access.call('warm up', (db) => db.doc('episodes/none').get())
@@ -51,7 +60,7 @@ globalThis.gc?.()
 let peakHeapBytes = 0
 const sampler = setInterval(() => (peakHeapBytes = Math.max(peakHeapBytes, process.memoryUsage().heapUsed)), 20)
 const startedAtMs = performance.now()
-const { checked, requeued, failed } = await sweep(needs, { dryRun: false }, new AbortController().signal)
+const { checked, requeued, failed } = await sweep(options, { dryRun: false }, new AbortController().signal)
 const tookMs = performance.now() - startedAtMs
 clearInterval(sampler)
 process.send?.({ checked, requeued, failed, enqueued, ...cost, tookMs, peakHeapBytes } satisfies SweepCost, () =>

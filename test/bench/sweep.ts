@@ -7,8 +7,10 @@ import { findOfficialFirestore, startOfficialFirestore } from '../../infra/local
 import { firestoreService } from '../../infra/local/firestore/service.ts'
 import { start } from '../../shared/engine/transitions/owner.ts'
 import type { Episode } from '../../shared/podcast/episode.ts'
+import { sweepRules } from '../../shared/dependencies/engine.ts'
+import { PIPELINE } from '../../shared/podcast/pipeline.ts'
 import { sweepAtMs } from '../../shared/engine/sweep/due.ts'
-import { draft } from '../shared/episodes/episode-fixtures.ts'
+import { draft } from '../shared/podcast/episode-fixtures.ts'
 import { testConfig } from '../shared/test-config.ts'
 import { figure, title } from './report.ts'
 import type { SweepCost } from './sweep-once.ts'
@@ -86,8 +88,8 @@ function ready(id: string): Episode {
 
 /** Started ten minutes ago, and its task was lost. */
 function stalled(id: string): Episode {
-  const { episode } = start({ ...draft({}), id }, Date.now() - 600_000)
-  return { ...episode, sweepAtMs: sweepAtMs(episode, testConfig()) }
+  const { next } = start(PIPELINE, { ...draft({}), id }, {}, Date.now() - 600_000)
+  return { ...next, sweepAtMs: sweepAtMs(PIPELINE, next, sweepRules(testConfig())) }
 }
 
 function sweepOnce(address: string): Promise<SweepCost> {

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
 import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
-import { PORT_OF, STEPS } from '../../shared/podcast/pipeline.ts'
+import { PIPELINE, STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { SPOKEN, callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
@@ -14,7 +14,7 @@ const SUBSETS = Array.from({ length: 2 ** PROVIDER_NAMES.length }, (_, bits) =>
 )
 /** Whom a step goes to. */
 function providersOf(step: StepName): readonly ProviderName[] {
-  const port = PORT_OF[step]
+  const port = PIPELINE.find(({ name }) => name === step)?.port
   return port === undefined ? [] : DEFAULT_ORDER[port]
 }
 /** Clouds side by side: most of an outage is waiting. */
@@ -88,9 +88,9 @@ describe('an episode of its whole life without', () => {
     '%s is ready, degraded where it must be, and upgraded when they are back',
     async (_name, away) => {
       const { ready, readyMs, upgraded, paid } = await (lives.get(away.join()) ?? Promise.reject(new Error('no life')))
-      const expected = STEPS.filter((step) => providersOf(step).some((provider) => away.includes(provider)))
+      const expected = STEP_NAMES.filter((step) => providersOf(step).some((provider) => away.includes(provider)))
       expect(ready).toMatchObject({ status: 'ready', degraded: expected })
-      for (const step of STEPS) expect(ready.steps[step].degraded !== undefined).toBe(expected.includes(step))
+      for (const step of STEP_NAMES) expect(ready.steps[step].degraded !== undefined).toBe(expected.includes(step))
       expect(readyMs).toBeLessThan(READY_MS_MAX)
       expect(ready.outputs?.notes.description.length).toBeGreaterThan(20)
       expect(upgraded).toMatchObject({ status: 'ready', degraded: expected.filter((step) => step === 'transcribe') })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { UNAVAILABLE_BACKOFF } from '../../shared/episodes/workers/failures.ts'
+import { UNAVAILABLE_BACKOFF } from '../../shared/engine/after-failure.ts'
 import { waitsAtMost } from '../../shared/resilience/backoff.ts'
 import { clientOf, requestsTo, settled, startTestCloud, uploaded } from '../e2e/cloud.ts'
 

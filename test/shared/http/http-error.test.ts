@@ -5,14 +5,14 @@ import type { DomainError } from '../../../shared/errors/domain-error.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import {
   EpisodeNotFound,
-  ForeignHookToken,
+  ForeignWebhookToken,
   NeverProcessed,
-  RedeliverTask,
   UnreadableTranscript,
   UnsupportedTranscriptType,
   UnusableRecording,
   WrongStatus,
 } from '../../../shared/podcast/errors.ts'
+import { RedeliverTask } from '../../../shared/engine/redeliver.ts'
 import { errorEnvelope, errorHeaders } from '../../../shared/http/envelope.ts'
 import { asHttpError, HttpError } from '../../../shared/http/http-error.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
@@ -77,7 +77,7 @@ describe('to a client', () => {
       ],
     ],
     [
-      new ForeignHookToken(),
+      new ForeignWebhookToken(),
       [401, 'unauthenticated', 'Please sign in again.', 'The token is not of this job', undefined, undefined],
     ],
     [new ForeignPageToken(), [400, 'validation_error', INVALID, 'pageToken is not one of ours', undefined, undefined]],

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
-import { asAppError, errorEnvelope, errorHeaders } from '../../../shared/errors/envelope.ts'
+import { errorEnvelope, errorHeaders } from '../../../shared/http/envelope.ts'
+import { asHttpError } from '../../../shared/http/http-error.ts'
 
 test('an open breaker is answered 503, says which it is and when to come back', () => {
   const thrown = BreakerOpenError.of({ breaker: 'gcs', state: 'open', reason: 'failures', retryAfterMs: 29_100 })
-  const error = asAppError(thrown)
+  const error = asHttpError(thrown)
   expect(error.status).toBe(503)
   expect(errorHeaders(error)).toEqual({ 'Retry-After': '30' })
   expect(errorEnvelope(error, { errorId: 'e', requestId: 'r' })).toEqual({
@@ -26,5 +27,5 @@ test.for([
   ['closed', 'ramp', "Circuit breaker 'gcs' is OPEN (it has recovered and lets calls in step by step)"],
 ] as const)('a breaker that is %s says so', ([state, reason, words]) => {
   const thrown = BreakerOpenError.of({ breaker: 'gcs', state, reason, retryAfterMs: 1 })
-  expect(asAppError(thrown).technical).toBe(words)
+  expect(asHttpError(thrown).technical).toBe(words)
 })

@@ -1,30 +1,34 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { cancelEpisode, createEpisode, deleteEpisode, retryEpisode } from '../../../shared/podcast/owner/process.ts'
+import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { cancelEpisode } from '../../../shared/podcast/owner/cancel.ts'
+import { createEpisode } from '../../../shared/podcast/owner/create.ts'
+import { deleteEpisode } from '../../../shared/podcast/owner/delete.ts'
+import { retryEpisode } from '../../../shared/podcast/owner/retry.ts'
+import type { OwnerTools } from '../../../shared/podcast/owner/access.ts'
+import type { EpisodeStore } from '../../../shared/podcast/stores.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
-import type { EpisodeStore } from '../../../shared/store/episodes.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 
 let store: Awaited<ReturnType<typeof startStore>>
 let episodes: EpisodeStore
-const orders: string[] = []
-let needs: Parameters<typeof createEpisode>[0]
+const enqueued: string[] = []
+let tools: OwnerTools
 
 beforeAll(async () => {
   store = await startStore()
-  episodes = episodeStore(store.access, testConfig())
-  needs = {
+  episodes = episodeStore(store.access, sweepRules(testConfig()), Date.now)
+  tools = {
     episodes,
-    objects: { removeAll: async () => undefined } as unknown as typeof needs.objects,
+    objects: { removeAll: async () => undefined } as unknown as OwnerTools['objects'],
     queue: {
-      preload: () => undefined,
-      enqueue: async (id, { step, generation }) => void orders.push(`${id}-${generation}-${step}`),
+      enqueue: async (id, { step, generation }) => void enqueued.push(`${id}-${generation}-${step}`),
     },
     usage: usageStore(store.access, Date.now),
     notesCache: notesCache(store.access, Date.now),
@@ -35,14 +39,14 @@ beforeAll(async () => {
 afterAll(() => store.stop())
 
 const ALICE = { userId: 'alice', limits: PLANS.standard }
-const wish = { title: 'x', language: 'en', options: {} }
+const request = { title: 'x', language: 'en', options: {} }
 const first = () => ({ id: newOperationId(), keyed: true, resumed: false })
 
 /** An episode that was processed once, and ended. */
 async function ended(status: 'error' | 'processing'): Promise<string> {
-  const { id } = await createEpisode(needs, 'alice', first(), wish)
+  const { id } = await createEpisode(tools, 'alice', first(), request)
   await episodes.move(id, (episode) => ({
-    episode: {
+    next: {
       ...episode,
       status,
       generation: 1,
@@ -55,56 +59,56 @@ async function ended(status: 'error' | 'processing'): Promise<string> {
 describe('the tries of one operation', () => {
   test('create one episode, and see what has become of it since', async () => {
     const operation = first()
-    const created = await createEpisode(needs, 'alice', operation, wish)
-    await episodes.move(created.id, (episode) => ({ episode: { ...episode, title: 'renamed' } }))
-    const again = await createEpisode(needs, 'alice', { ...operation, resumed: true }, wish)
+    const created = await createEpisode(tools, 'alice', operation, request)
+    await episodes.move(created.id, (episode) => ({ next: { ...episode, title: 'renamed' } }))
+    const again = await createEpisode(tools, 'alice', { ...operation, resumed: true }, request)
     expect(again).toMatchObject({ id: created.id, title: 'renamed' })
   })
 
   test('never see an episode of somebody else, whatever its id', async () => {
     const operation = first()
-    await createEpisode(needs, 'alice', operation, wish)
-    await expect(createEpisode(needs, 'bob', operation, wish)).rejects.toMatchObject({ kind: 'not_found' })
+    await createEpisode(tools, 'alice', operation, request)
+    await expect(createEpisode(tools, 'bob', operation, request)).rejects.toMatchObject({ kind: 'not_found' })
   })
 
   test('begin one generation, however far it has come meanwhile', async () => {
     const id = await ended('error')
     const operation = first()
-    expect((await retryEpisode(needs, ALICE, id, operation)).generation).toBe(2)
+    expect((await retryEpisode(tools, ALICE, { episodeId: id }, operation)).generation).toBe(2)
     for (const status of ['processing', 'ready', 'error'] as const) {
-      await episodes.move(id, (episode) => ({ episode: { ...episode, status } }))
-      const again = await retryEpisode(needs, ALICE, id, { ...operation, resumed: true })
+      await episodes.move(id, (episode) => ({ next: { ...episode, status } }))
+      const again = await retryEpisode(tools, ALICE, { episodeId: id }, { ...operation, resumed: true })
       expect(again).toMatchObject({ generation: 2, status })
     }
-    expect((await retryEpisode(needs, ALICE, id, first())).generation).toBe(3)
+    expect((await retryEpisode(tools, ALICE, { episodeId: id }, first())).generation).toBe(3)
   })
 
   test('cancel what they were meant to cancel, and not what was begun since', async () => {
     const id = await ended('processing')
     const operation = first()
-    await cancelEpisode(needs, 'alice', id, operation)
-    await retryEpisode(needs, ALICE, id, first())
-    expect((await cancelEpisode(needs, 'alice', id, { ...operation, resumed: true })).status).toBe('processing')
+    await cancelEpisode(tools, 'alice', id, operation)
+    await retryEpisode(tools, ALICE, { episodeId: id }, first())
+    expect((await cancelEpisode(tools, 'alice', id, { ...operation, resumed: true })).status).toBe('processing')
   })
 
   test('delete once; a resumed one finds nothing to do, a fresh one nothing to delete', async () => {
-    const { id } = await createEpisode(needs, 'alice', first(), wish)
+    const { id } = await createEpisode(tools, 'alice', first(), request)
     const operation = first()
-    await deleteEpisode(needs, 'alice', id, operation)
-    await expect(deleteEpisode(needs, 'alice', id, { ...operation, resumed: true })).resolves.toBeUndefined()
-    await expect(deleteEpisode(needs, 'alice', id, first())).rejects.toMatchObject({ kind: 'not_found' })
+    await deleteEpisode(tools, 'alice', id, operation)
+    await expect(deleteEpisode(tools, 'alice', id, { ...operation, resumed: true })).resolves.toBeUndefined()
+    await expect(deleteEpisode(tools, 'alice', id, first())).rejects.toMatchObject({ kind: 'not_found' })
   })
 })
 
 test("somebody else's episode and one that never was are refused in the same words", async () => {
-  const { id } = await createEpisode(needs, 'alice', first(), wish)
+  const { id } = await createEpisode(tools, 'alice', first(), request)
   const BOB = { ...ALICE, userId: 'bob' }
   const refusals = (episodeId: string) =>
     Promise.all(
       [
-        cancelEpisode(needs, BOB.userId, episodeId, first()),
-        retryEpisode(needs, BOB, episodeId, first()),
-        deleteEpisode(needs, BOB.userId, episodeId, first()),
+        cancelEpisode(tools, BOB.userId, episodeId, first()),
+        retryEpisode(tools, BOB, { episodeId }, first()),
+        deleteEpisode(tools, BOB.userId, episodeId, first()),
       ].map((one) => one.then(String, asHttpError).then((told) => JSON.stringify(told))),
     )
   const [foreign, missing] = [await refusals(id), await refusals('f'.repeat(24))]

@@ -8,9 +8,11 @@ import type { HttpService } from '../../../infra/local/http-service.ts'
 import { Journal } from '../../../infra/local/journal.ts'
 import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
 import { STAND_INS } from '../../../infra/local/providers/stand-ins.ts'
+import { explain } from '../../../shared/dependencies/engine.ts'
+import { afterFailure } from '../../../shared/engine/after-failure.ts'
+import type { FailedAttempt } from '../../../shared/engine/after-failure.ts'
+import type { Outcome } from '../../../shared/engine/outcome.ts'
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
-import { outcomeOfFailure } from '../../../shared/episodes/workers/failures.ts'
-import type { Work } from '../../../shared/episodes/workers/work.ts'
 import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports.ts'
 import type { Guard } from '../../../shared/providers/call-provider.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
@@ -19,7 +21,6 @@ import type { ProviderName } from '../../../shared/providers/providers.ts'
 import type { CallContext } from '../../../shared/resilience/call-context.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
-import { draft } from '../podcast/episode-fixtures.ts'
 
 /** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
 const KEY = 'stand-in-key'
@@ -97,21 +98,31 @@ function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
   return { provider, breaker, limit: new ConcurrencyLimit(() => 0), budget: new RetryBudget(0), patience }
 }
 
-/** What the step's attempt comes to. */
-function outcomeOf(error: unknown): { kind: string; message: string; ambiguous?: boolean | undefined } {
-  const outcome = outcomeOfFailure(
-    {
-      dependencies: { now: () => 0, random: () => 0 },
-      step: { state: 'running', attempt: 1, dispatch: 1 },
-      episode: draft(),
-      name: 'write',
-      wasCharged: () => false,
-    } as unknown as Work,
-    error,
-  )
-  const ambiguous = 'ambiguous' in outcome ? outcome.ambiguous : undefined
-  const message = 'fault' in outcome ? outcome.fault.message : outcome.kind === 'tryAgain' ? outcome.giveUp.message : ''
-  return { kind: outcome.kind, message, ambiguous }
+/** What the step's attempt comes to, and what is told of it in the end. */
+function outcomeOf(error: unknown): { kind: string; message: string; ambiguous: boolean | undefined } {
+  const outcome = outcomeAt(1, error)
+  const last = outcome.kind === 'tryAgain' ? outcomeAt(5, error) : outcome
+  const ambiguous = 'call' in outcome && outcome.call !== 'unsent' ? outcome.call === 'ambiguous' : undefined
+  return { kind: outcome.kind, message: 'problem' in last ? last.problem.message : '', ambiguous }
+}
+
+function outcomeAt(attempt: number, error: unknown): Outcome {
+  const failed: FailedAttempt = {
+    failure: explain(error),
+    kind: 'call',
+    provider: error instanceof ProviderError ? error.provider : undefined,
+    hasNextProvider: false,
+    step: { state: 'running', attempt, dispatch: 1, paid: { calls: 1, repeats: 0, open: true } },
+    wasCharged: false,
+    mayFallBack: false,
+    isUpgrade: false,
+    startedAtMs: 0,
+    random: () => 0,
+    errorId: 'e1',
+  }
+  const decision = afterFailure(failed, { fallbackAfterMs: 120_000, deadlineMs: 86_400_000 }, 0)
+  if (decision.next !== 'settle') throw new Error('a fallback where there is none')
+  return decision.outcome
 }
 
 const AWAY = 'A service we depend on is temporarily unavailable. Please try again shortly.'
@@ -126,7 +137,7 @@ type Row = {
   breaker: 'failure' | 'ignored' | 'auth' | 'billing' | 'throttled'
   /** Requests that reached the provider for one charged call, and for one that only asks. */
   requests: [charged: number, asks: number]
-  outcome: 'unavailable' | 'tryAgain' | 'failed'
+  outcome: 'waiting' | 'tryAgain' | 'failed'
   message: string
   /** Whether the charged call may have been carried out unseen. */
   ambiguous: boolean
@@ -138,7 +149,7 @@ const TABLE: readonly Row[] = [
     class: 'network',
     breaker: 'failure',
     requests: [0, 0],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: false,
   },
@@ -147,7 +158,7 @@ const TABLE: readonly Row[] = [
     class: 'network',
     breaker: 'failure',
     requests: [1, 3],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: true,
   },
@@ -156,7 +167,7 @@ const TABLE: readonly Row[] = [
     class: 'timeout',
     breaker: 'failure',
     requests: [1, 3],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: true,
   },
@@ -166,7 +177,7 @@ const TABLE: readonly Row[] = [
     class: 'overloaded',
     breaker: 'failure',
     requests: [1, 3],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: true,
   },
@@ -176,7 +187,7 @@ const TABLE: readonly Row[] = [
     class: 'overloaded',
     breaker: 'failure',
     requests: [1, 3],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: false,
   },
@@ -186,7 +197,7 @@ const TABLE: readonly Row[] = [
     class: 'rate_limited',
     breaker: 'throttled',
     requests: [1, 1],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: false,
   },
@@ -204,7 +215,7 @@ const TABLE: readonly Row[] = [
     class: 'network',
     breaker: 'failure',
     requests: [1, 3],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: true,
   },
@@ -213,7 +224,7 @@ const TABLE: readonly Row[] = [
     class: 'auth',
     breaker: 'auth',
     requests: [1, 1],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: false,
   },
@@ -222,7 +233,7 @@ const TABLE: readonly Row[] = [
     class: 'billing',
     breaker: 'billing',
     requests: [1, 1],
-    outcome: 'unavailable',
+    outcome: 'waiting',
     message: AWAY,
     ambiguous: false,
   },

@@ -2,24 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { cancel, start } from '../../../shared/engine/transitions/owner.ts'
-import { claim, settle } from '../../../shared/engine/transitions/claim.ts'
+import { settle } from '../../../shared/engine/transitions/settle.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
-import { STEPS } from '../../../shared/podcast/pipeline.ts'
+import { PIPELINE, STEP_NAMES } from '../../../shared/podcast/pipeline.ts'
+import { recordedSeconds, usageChange } from '../../../shared/podcast/usage.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
 import { limitsOf, PLANS } from '../../../shared/quotas/plans.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
-import {
-  isRefusal,
-  monthOf,
-  nextMonthMs,
-  recordedSeconds,
-  reserve,
-  totals,
-  Usage,
-  usageChange,
-} from '../../../shared/quotas/usage.ts'
+import { isRefusal, monthOf, nextMonthMs, reserve, totals, Usage } from '../../../shared/quotas/usage.ts'
 import { usageView } from '../../../shared/quotas/view.ts'
-import { draft, FAULT } from '../podcast/episode-fixtures.ts'
+import { askFor, doneAs, draft, FAILED, started } from '../podcast/episode-fixtures.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 25, 12)
 const LIMITS = {
@@ -146,25 +138,24 @@ describe('what an episode counts as', () => {
           if (episode.deletedAtMs !== undefined) break
           if (act === 'upload' && episode.status === 'draft' && episode.audio)
             become({ ...episode, audio: { ...episode.audio, sizeBytes: nowMs % 977 } })
-          else if (act === 'cancel' && episode.status === 'processing') become(cancel(episode, nowMs).episode)
+          else if (act === 'cancel' && episode.status === 'processing')
+            become(cancel(PIPELINE, episode, {}, nowMs).next)
           else if (act === 'retry' && episode.status !== 'ready' && episode.status !== 'processing')
-            become(start(episode, nowMs).episode)
+            become(start(PIPELINE, episode, {}, nowMs).next)
           else if (act === 'delete' && nowMs % 3 === 0) become({ ...episode, deletedAtMs: nowMs })
           else if ((act === 'work' || act === 'fail') && episode.status === 'processing') {
-            const step = STEPS.find(
+            const step = STEP_NAMES.find(
               (name) => episode.steps[name].state === 'pending' && episode.steps[name].dispatch > 0,
             )
             if (step === undefined) continue
-            const order = { step, generation: episode.generation, dispatch: episode.steps[step].dispatch }
-            const terms = { token: 't', newJob: { key: 'j', hookToken: 'h' }, leaseUntilMs: nowMs + 1, giveUp: FAULT }
-            const result = claim(episode, order, terms, nowMs)
-            if (result.kind !== 'claimed') continue
-            become(result.moved.episode)
-            const results = step === 'transcribe' ? RESULTS : {}
-            const outcome =
-              act === 'work' ? ({ kind: 'done', results } as const) : ({ kind: 'failed', fault: FAULT } as const)
-            const moved = settle(episode, result.fence, outcome, nowMs, 1e9)
-            if (moved) become(moved.episode)
+            const task = { step, generation: episode.generation, dispatch: episode.steps[step].dispatch }
+            const asked = askFor(episode, task, nowMs)
+            if (asked.kind !== 'claimed') continue
+            become(asked.moved.next)
+            const result = step === 'transcribe' ? RESULTS.transcribe : undefined
+            const outcome = act === 'work' ? { ...doneAs(step), result } : FAILED
+            const moved = settle(PIPELINE, episode, { fence: asked.fence, outcome, cost: undefined }, nowMs)
+            if (moved) become(moved.next)
           }
         }
         const there = episode.deletedAtMs === undefined
@@ -178,12 +169,12 @@ describe('what an episode counts as', () => {
   })
 
   test('is nothing new for most changes: no write beside the episode’s own', () => {
-    const episode = start(draft({}), NOW_MS).episode
+    const episode = started({}, NOW_MS).next
     expect(usageChange(episode, { ...episode, title: 'x', updatedAtMs: NOW_MS + 1 })).toBeUndefined()
   })
 
   test('costs what providers say, for the month in which they said it', () => {
-    const before = start(draft({}), NOW_MS).episode
+    const before = started({}, NOW_MS).next
     const first = { ...before, costs: { gemini: { calls: 1, inputTokens: 100 } }, updatedAtMs: NOW_MS }
     expect(usageChange(before, first)).toEqual({
       month: { name: '2026-11', costs: { gemini: { calls: 1, inputTokens: 100 } } },

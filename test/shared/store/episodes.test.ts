@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { sweepRules } from '../../../shared/dependencies/engine.ts'
 import { WrongStatus } from '../../../shared/podcast/errors.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
@@ -7,6 +8,8 @@ import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
+
+const RULES = sweepRules(testConfig())
 
 let fixture: Awaited<ReturnType<typeof startStore>>
 let access: FirestoreAccess
@@ -21,12 +24,12 @@ afterAll(() => fixture.stop())
 /** A stored draft, and the stores of so many instances that look at it. */
 async function stored(instances: number) {
   const episode = { ...draft(), id: `e${ids++}` }
-  const stores = Array.from({ length: instances }, () => episodeStore(access, testConfig()))
+  const stores = Array.from({ length: instances }, () => episodeStore(access, RULES, Date.now))
   await stores[0]?.create(episode)
   return { id: episode.id, stores }
 }
 
-const renamed = (episode: Episode) => ({ episode: { ...episode, generation: episode.generation + 1 } })
+const renamed = (episode: Episode) => ({ next: { ...episode, generation: episode.generation + 1 } })
 
 describe('an episode in the store', () => {
   test('loses no move when several instances move it at once, each remembering what it wrote', async () => {
@@ -39,7 +42,7 @@ describe('an episode in the store', () => {
     const { id, stores } = await stored(2)
     const [one, other] = stores
     await one?.move(id, renamed)
-    await other?.move(id, (episode) => ({ episode: { ...episode, status: 'cancelled' as const } }))
+    await other?.move(id, (episode) => ({ next: { ...episode, status: 'cancelled' as const } }))
     const seen: string[] = []
     const refused = one?.move(id, (episode) => {
       seen.push(episode.status)
@@ -49,8 +52,8 @@ describe('an episode in the store', () => {
     await expect(refused).rejects.toMatchObject({ kind: 'conflict' })
     expect(seen.at(-1)).toBe('cancelled')
     // A refusal that the newest version does not deserve is not given either.
-    await other?.move(id, (episode) => ({ episode: { ...episode, status: 'draft' as const } }))
-    expect((await one?.move(id, renamed))?.episode.status).toBe('draft')
+    await other?.move(id, (episode) => ({ next: { ...episode, status: 'draft' as const } }))
+    expect((await one?.move(id, renamed))?.next.status).toBe('draft')
   })
 
   test('is moved once although the client repeats a commit whose answer was lost', async () => {
@@ -65,8 +68,8 @@ describe('an episode in the store', () => {
         return result
       },
     }
-    const store = episodeStore(repeating, testConfig())
-    expect((await store.move(id, renamed))?.episode.generation).toBe(1)
+    const store = episodeStore(repeating, RULES, Date.now)
+    expect((await store.move(id, renamed))?.next.generation).toBe(1)
     expect((await store.read(id))?.generation).toBe(1)
     expect(updates).toBe(1)
   })
@@ -76,7 +79,7 @@ describe('an episode in the store', () => {
     await access.call('seed', (db) =>
       db.doc(`episodes/${id}`).update({ 'steps.write.madeByNewer': 'kept', newerField: 1 }),
     )
-    await stores[0]?.move(id, (episode) => ({ episode: { ...episode, title: 'New' } }))
+    await stores[0]?.move(id, (episode) => ({ next: { ...episode, title: 'New' } }))
     const document = await access.call('look', (db) => db.doc(`episodes/${id}`).get())
     expect(document.data()).toMatchObject({ title: 'New', newerField: 1, steps: { write: { madeByNewer: 'kept' } } })
   })

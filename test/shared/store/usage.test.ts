@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { start } from '../../../shared/engine/transitions/owner.ts'
+import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { perMinute } from '../../../shared/quotas/gcra.ts'
@@ -46,7 +48,10 @@ describe('at the boundary', () => {
 
 describe('counters', () => {
   test('change in the very write that changes the episode, and its reservation ends with it', async () => {
-    const [usage, episodes] = [usageStore(store.access, Date.now), episodeStore(store.access, testConfig())]
+    const [usage, episodes] = [
+      usageStore(store.access, Date.now),
+      episodeStore(store.access, sweepRules(testConfig()), Date.now),
+    ]
     const episode = {
       ...draft({}),
       id: 'c'.repeat(24),
@@ -56,23 +61,28 @@ describe('counters', () => {
     await episodes.create(episode)
     await usage.reserve('counted', { id: 'up', bytes: 500, untilMs: Date.now() + 60_000 }, LIMITS)
     await episodes.move(episode.id, (current) => ({
-      episode: { ...current, audio: { ...episode.audio, sizeBytes: 400 } },
+      next: { ...current, audio: { ...episode.audio, sizeBytes: 400 } },
       reservations: ['up'],
     }))
     expect(await usage.read('counted')).toMatchObject({ storageBytes: 400, pending: {} })
-    await episodes.move(episode.id, (current) => ({ episode: start(current, Date.now()).episode }))
+    await episodes.move(episode.id, (current) => ({
+      next: start(PIPELINE, current, {}, Date.now()).next,
+    }))
     expect(await usage.read('counted')).toMatchObject({ activeEpisodes: 1, storageBytes: 400 })
-    await episodes.move(episode.id, (current) => ({ episode: { ...current, deletedAtMs: 1 } }))
+    await episodes.move(episode.id, (current) => ({ next: { ...current, deletedAtMs: 1 } }))
     expect(await usage.read('counted')).toMatchObject({ activeEpisodes: 0, storageBytes: 0, activeSeconds: 0 })
   })
 
   test('of a month grow with every episode that is ready, however short it is', async () => {
-    const [usage, episodes] = [usageStore(store.access, Date.now), episodeStore(store.access, testConfig())]
+    const [usage, episodes] = [
+      usageStore(store.access, Date.now),
+      episodeStore(store.access, sweepRules(testConfig()), Date.now),
+    ]
     const becomeReady = async (id: string, durationSeconds: number) => {
       await episodes.create({ ...draft({}), id, userId: 'brief' })
       const transcribe = { transcriptKey: 't', durationSeconds, wordCount: 1 }
       await episodes.move(id, (current) => ({
-        episode: { ...current, status: 'ready', results: { transcribe }, updatedAtMs: Date.UTC(2026, 10, 2) },
+        next: { ...current, status: 'ready', results: { transcribe }, updatedAtMs: Date.UTC(2026, 10, 2) },
       }))
     }
     await becomeReady('d'.repeat(24), 90)
@@ -97,7 +107,7 @@ describe('without the store', () => {
 
   test('notes are written as if there were no cache', async () => {
     const cache = notesCache(broken, Date.now)
-    expect(await cache.claim('k', 'e', 1000)).toEqual({ kind: 'ours' })
+    expect(await cache.reserve('k', 'e', 1000)).toEqual({ kind: 'ours' })
     await cache.keep('k', 'e', { title: 'T', description: 'D', chapters: [], tags: [] })
   })
 })
@@ -135,22 +145,22 @@ describe('notes of the same words', () => {
 
   test('are written by one, while others wait, and found by all after', async () => {
     const cache = notesCache(store.access, Date.now)
-    const claims = await Promise.all(['a', 'b', 'c'].map((episode) => cache.claim('same', episode, 60_000)))
+    const claims = await Promise.all(['a', 'b', 'c'].map((episode) => cache.reserve('same', episode, 60_000)))
     expect(claims.map(({ kind }) => kind).toSorted()).toEqual(['ours', 'theirs', 'theirs'])
     const writer = ['a', 'b', 'c'][claims.findIndex(({ kind }) => kind === 'ours')] ?? ''
-    expect(await cache.claim('same', writer, 60_000)).toEqual({ kind: 'ours' })
+    expect(await cache.reserve('same', writer, 60_000)).toEqual({ kind: 'ours' })
     await cache.keep('same', writer, NOTES)
-    expect(await cache.claim('same', 'd', 60_000)).toEqual({ kind: 'found', notes: NOTES })
+    expect(await cache.reserve('same', 'd', 60_000)).toEqual({ kind: 'found', notes: NOTES })
   })
 
   test('are taken over from a writer that was not heard of again, or that gave up', async () => {
     let nowMs = 1000
     const cache = notesCache(store.access, () => nowMs)
-    await cache.claim('lost', 'a', 500)
-    expect(await cache.claim('lost', 'b', 500)).toEqual({ kind: 'theirs', untilMs: 1500 })
+    await cache.reserve('lost', 'a', 500)
+    expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'theirs', untilMs: 1500 })
     nowMs = 1500
-    expect(await cache.claim('lost', 'b', 500)).toEqual({ kind: 'ours' })
+    expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'ours' })
     await cache.forget('lost')
-    expect(await cache.claim('lost', 'c', 500)).toEqual({ kind: 'ours' })
+    expect(await cache.reserve('lost', 'c', 500)).toEqual({ kind: 'ours' })
   })
 })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { shiftChapters, tidyChapters } from '../../../../shared/podcast/words/notes.ts'
-import { Title } from '../../../../shared/podcast/episode.ts'
+import { Title } from '../../../../shared/podcast/content.ts'
 import { cleanLine, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 
 describe('text from users', () => {

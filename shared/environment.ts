@@ -149,7 +149,7 @@ export const BREAKER_VARIABLES = {
   MIN_FAILURE_RATE: {
     setting: 'minFailureRate',
     schema: number(0).pipe(z.number().max(1)),
-    meaning: 'and at least this share of what was reported',
+    meaning: 'and at least this share of the published results',
   },
   RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001), meaning: 'how long it stays open at first,' },
   RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001), meaning: 'and at most' },

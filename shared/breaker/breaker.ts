@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
+import { callHarmlessly } from './call-harmlessly.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { FleetRecord } from './fleet-record.ts'
@@ -10,7 +11,7 @@ import { Results } from './results.ts'
 import { breakerSettings } from './settings.ts'
 import type { BreakerSettings } from './settings.ts'
 import type { BreakerStore } from './store.ts'
-import { claim, settleProbe, suspend, verdict } from './transitions.ts'
+import { acquireProbe, decideAdmission, settleProbe, suspend } from './transitions.ts'
 import type { BreakerEvent, ProbeResult, Suspension } from './transitions.ts'
 
 /** What a failed call says about the provider. `ignored`: nothing, such as a refused input. */
@@ -32,7 +33,7 @@ export type BreakerOptions = {
   readonly random?: () => number
 }
 
-/** Leave to make one call. Its end must be told to `settle`, or, for a probe, its lease runs out. */
+/** Leave to make one call. Its end must be passed to `settle`; a probe that is not settled ends with its lease. */
 export type Admission = {
   readonly generation: number
   /** Set for the one call that tests whether the provider is well again. */
@@ -45,7 +46,7 @@ type CallOptions = {
 }
 
 /** Only the prober waits for its lease: for so long that a slow store does not mean several probes. */
-const CLAIMING = { alone: 'always', insist: true, waitMs: 3000 } as const
+const ACQUIRING = { alone: 'always', insist: true, waitMs: 3000 } as const
 const PROBING = { alone: 'always', insist: true } as const
 const SUSPENDING = { alone: 'always', insist: false } as const
 const NEVER = new AbortController().signal
@@ -69,7 +70,7 @@ export class CircuitBreaker {
   /** Until when, on the monotonic clock, every call is rejected without a further look, and why. */
   #shutUntilMs = Number.NEGATIVE_INFINITY
   #shut: { reason: OpenReason; endsAtMs: number | undefined } = { reason: 'failures', endsAtMs: undefined }
-  #claiming = false
+  #acquiring = false
 
   constructor(options: BreakerOptions) {
     const { name, store, onEvent, onTrouble } = options
@@ -84,12 +85,12 @@ export class CircuitBreaker {
       settings: this.settings,
       clock: this.#clock,
       random: this.#random,
-      onSeen: () => this.#seen(),
-      onEvent: (event, local) => harmless(() => onEvent?.({ ...event, breaker: name, local })),
-      onTrouble: (trouble, cause) => harmless(() => onTrouble?.(trouble, name, cause)),
+      onRecord: () => this.#followRecord(),
+      onEvent: (event, local) => callHarmlessly(() => onEvent?.({ ...event, breaker: name, local })),
+      onTrouble: (trouble, cause) => callHarmlessly(() => onTrouble?.(trouble, name, cause)),
     })
     this.#results = new Results(this.#fleet, this.settings, this.#clock)
-    this.#seen()
+    this.#followRecord()
   }
 
   /** Begins the first look at the fleet's state; call it when the process starts. */
@@ -99,9 +100,9 @@ export class CircuitBreaker {
 
   /** As far as this instance knows, without a look at the store. */
   get state(): BreakerState {
-    const decided = verdict(this.#fleet.record, this.#fleet.nowMs, this.settings)
-    if (decided.kind === 'admit') return this.#results.shielded ? 'open' : 'closed'
-    return decided.kind === 'reject' && decided.reason === 'forced' ? 'open' : this.#fleet.record.state
+    const decision = decideAdmission(this.#fleet.record, this.#fleet.nowMs, this.settings)
+    if (decision.kind === 'admit') return this.#results.isShielded ? 'open' : 'closed'
+    return decision.kind === 'reject' && decision.reason === 'forced' ? 'open' : this.#fleet.record.state
   }
 
   /**
@@ -116,85 +117,85 @@ export class CircuitBreaker {
   ): Promise<T> {
     if (signal?.aborted) throw signal.reason
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs < this.#shutUntilMs) throw this.#stillShut(nowMs)
+    if (nowMs < this.#shutUntilMs) throw this.#makeShutError(nowMs)
     const admission = nowMs < this.#doorOpenUntilMs ? this.#admission : await this.#admitAfterLook(options)
     if (admission.probe !== undefined) return this.#probe(call, signal ?? NEVER, admission, admission.probe.leaseMs)
-    const { slowCallMs } = this.settings
-    const startedAtMs = slowCallMs === undefined ? 0 : this.#clock.monotonicMs()
+    const startedAtMs = this.settings.slowCallMs === undefined ? 0 : this.#clock.monotonicMs()
     let result: T
     try {
       result = await call(signal ?? NEVER)
     } catch (error) {
-      await this.settle(admission, this.#meaning(error, signal))
+      await this.settle(admission, this.#classifyError(error, signal))
       throw error
     }
-    const slow = slowCallMs !== undefined && this.#clock.monotonicMs() - startedAtMs > slowCallMs
     const { generation } = admission
-    const reported = slow ? this.#failed(generation) : this.#results.succeeded(generation)
-    if (reported !== undefined) await reported
+    const slow = this.#isSlow(startedAtMs)
+    const publishing = slow ? this.#countFailure(generation) : this.#results.countSuccess(generation)
+    if (publishing !== undefined) await publishing
     return result
   }
 
   /** Asks for leave to make one call. @throws BreakerOpenError */
   async admit(options?: CallOptions): Promise<Admission> {
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs < this.#shutUntilMs) throw this.#stillShut(nowMs)
+    if (nowMs < this.#shutUntilMs) throw this.#makeShutError(nowMs)
     return nowMs < this.#doorOpenUntilMs ? this.#admission : this.#admitAfterLook(options)
   }
 
   /** Tells how an admitted call ended. Never throws: what the store makes of it is not the caller's business. */
   async settle(admission: Admission, result: ProbeResult): Promise<void> {
     if (admission.probe !== undefined) await this.#settleProbe(admission.probe.holder, result)
-    else if (result === 'success') await this.#results.succeeded(admission.generation)
-    else if (result === 'failure') await this.#failed(admission.generation)
-    else if (result !== 'ignored') await this.#suspended(admission, result)
+    else if (result === 'success') await this.#results.countSuccess(admission.generation)
+    else if (result === 'failure') await this.#countFailure(admission.generation)
+    else if (result !== 'ignored') await this.#suspend(admission, result)
   }
 
   async #admitAfterLook(options: CallOptions | undefined): Promise<Admission> {
     const looking = this.#fleet.refresh()
     if (looking !== undefined) await looking
-    const arguing = this.#results.argue()
-    if (arguing !== undefined) await arguing
+    const publishing = this.#results.publishAgain()
+    if (publishing !== undefined) await publishing
     const admission = this.#admitNow()
     if (admission !== 'probe') return admission
     const leaseMs = options?.leaseMs ?? this.settings.probeLeaseMs
     const holder = randomUUID()
-    this.#claiming = true
+    this.#acquiring = true
     try {
-      const terms = { id: holder, leaseMs }
+      const probe = { id: holder, leaseMs }
       const change = await this.#fleet.change(
         holder,
-        (record, nowMs) => claim(record, terms, nowMs, this.settings),
-        CLAIMING,
+        (record, nowMs) => acquireProbe(record, probe, nowMs, this.settings),
+        ACQUIRING,
       )
       if (change === 'landed' || change === 'local')
         return { generation: this.#fleet.record.generation, probe: { holder, leaseMs } }
     } finally {
-      this.#claiming = false
+      this.#acquiring = false
     }
     const again = this.#admitNow()
-    if (again === 'probe') throw this.#rejection('half_open', this.#fleet.record.reason ?? 'failures', undefined)
+    if (again === 'probe') throw this.#makeOpenError('half_open', this.#fleet.record.reason ?? 'failures', undefined)
     return again
   }
 
   /** @throws BreakerOpenError */
   #admitNow(): Admission | 'probe' {
     const { record, nowMs } = this.#fleet
-    const decided = verdict(record, nowMs, this.settings)
-    switch (decided.kind) {
+    const decision = decideAdmission(record, nowMs, this.settings)
+    switch (decision.kind) {
       case 'admit':
-        if (this.#results.shielded) throw this.#rejection('open', 'failures', this.#results.shieldEndsInMs)
-        if (decided.share < 1 && this.#random() >= decided.share) throw this.#rejection('closed', 'ramp', undefined)
-        this.#openDoor(decided.share === 1)
+        if (this.#results.isShielded) throw this.#makeOpenError('open', 'failures', this.#results.shieldEndsInMs)
+        if (decision.share < 1 && this.#random() >= decision.share)
+          throw this.#makeOpenError('closed', 'ramp', undefined)
+        this.#openDoor(decision.share === 1)
         return this.#admission
       case 'probe':
         // Nobody waits in line behind a probe.
-        if (this.#claiming) throw this.#rejection('half_open', record.reason ?? 'failures', undefined)
+        if (this.#acquiring) throw this.#makeOpenError('half_open', record.reason ?? 'failures', undefined)
         return 'probe'
       case 'reject': {
-        const knownEnd = record.state === 'half_open' && decided.reason !== 'forced' ? null : decided.untilMs
-        if (record.state === 'open') this.#shutTheDoor(decided.reason, decided.untilMs)
-        throw this.#rejection(record.state, decided.reason, knownEnd === null ? undefined : knownEnd - nowMs)
+        const knownEnd = record.state === 'half_open' && decision.reason !== 'forced' ? null : decision.untilMs
+        if (record.state === 'open') this.#shutTheDoor(decision.reason, decision.untilMs)
+        throw this.#makeOpenError(record.state, decision.reason, knownEnd === null ? undefined : knownEnd - nowMs)
       }
     }
   }
@@ -205,13 +206,17 @@ export class CircuitBreaker {
     this.#shutUntilMs = Math.min(this.#fleet.freshUntilMs, endsAtMs ?? Number.POSITIVE_INFINITY)
   }
 
-  #stillShut(nowMs: number): BreakerOpenError {
+  #makeShutError(nowMs: number): BreakerOpenError {
     const { reason, endsAtMs } = this.#shut
-    return this.#rejection('open', reason, endsAtMs === undefined ? undefined : endsAtMs - nowMs)
+    return this.#makeOpenError('open', reason, endsAtMs === undefined ? undefined : endsAtMs - nowMs)
   }
 
   /** @param endsInMs undefined: nobody knows, and it is worth asking again when the state is read anew */
-  #rejection(state: BreakerState, reason: BreakerOpenError['reason'], endsInMs: number | undefined): BreakerOpenError {
+  #makeOpenError(
+    state: BreakerState,
+    reason: BreakerOpenError['reason'],
+    endsInMs: number | undefined,
+  ): BreakerOpenError {
     const unknownMs = reason === 'forced' ? this.settings.recoveryMs : this.settings.cacheTtlMs
     return BreakerOpenError.of({ breaker: this.name, state, reason, retryAfterMs: Math.max(1, endsInMs ?? unknownMs) })
   }
@@ -229,18 +234,21 @@ export class CircuitBreaker {
     try {
       result = await call(AbortSignal.any([signal, lease.signal]))
     } catch (error) {
-      await this.settle(admission, lease.signal.aborted ? 'failure' : this.#meaning(error, signal))
+      await this.settle(admission, lease.signal.aborted ? 'failure' : this.#classifyError(error, signal))
       throw error
     } finally {
       callOff()
     }
-    const { slowCallMs } = this.settings
-    const slow = slowCallMs !== undefined && this.#clock.monotonicMs() - startedAtMs > slowCallMs
-    await this.settle(admission, slow ? 'failure' : 'success')
+    await this.settle(admission, this.#isSlow(startedAtMs) ? 'failure' : 'success')
     return result
   }
 
-  #meaning(error: unknown, signal: AbortSignal | undefined): FailureMeaning {
+  #isSlow(startedAtMs: number): boolean {
+    const { slowCallMs } = this.settings
+    return slowCallMs !== undefined && this.#clock.monotonicMs() - startedAtMs > slowCallMs
+  }
+
+  #classifyError(error: unknown, signal: AbortSignal | undefined): FailureMeaning {
     if (signal?.aborted) return 'ignored'
     try {
       return this.#classify(error)
@@ -249,40 +257,40 @@ export class CircuitBreaker {
     }
   }
 
-  #failed(generation: number): Promise<void> | undefined {
-    const reported = this.#results.failed(generation)
-    if (this.#results.shielded) this.#openDoor(false)
-    return reported
+  #countFailure(generation: number): Promise<void> | undefined {
+    const publishing = this.#results.countFailure(generation)
+    if (this.#results.isShielded) this.#openDoor(false)
+    return publishing
   }
 
-  async #suspended(admission: Admission, suspension: Suspension): Promise<void> {
-    const terms = { generation: admission.generation, id: randomUUID(), suspension }
-    await this.#fleet.change(terms.id, (record, nowMs) => suspend(record, terms, nowMs, this.settings), SUSPENDING)
+  async #suspend(admission: Admission, suspension: Suspension): Promise<void> {
+    const change = { generation: admission.generation, id: randomUUID(), suspension }
+    await this.#fleet.change(change.id, (record, nowMs) => suspend(record, change, nowMs, this.settings), SUSPENDING)
   }
 
   async #settleProbe(holder: string, result: ProbeResult): Promise<void> {
-    const terms = { id: randomUUID(), holder, result }
+    const change = { id: randomUUID(), holder, result }
     await this.#fleet.change(
-      terms.id,
-      (record, nowMs) => settleProbe(record, terms, nowMs, this.settings, this.#random),
+      change.id,
+      (record, nowMs) => settleProbe(record, change, nowMs, { settings: this.settings, random: this.#random }),
       PROBING,
     )
   }
 
   /** Goes by what the fleet's record says now. */
-  #seen(): void {
+  #followRecord(): void {
     const { record, nowMs } = this.#fleet
     if (record.generation !== this.#admission.generation)
       this.#admission = { generation: record.generation, probe: undefined }
-    this.#results.seen()
+    this.#results.followRecord()
     this.#shutUntilMs = Number.NEGATIVE_INFINITY
-    const decided = verdict(record, nowMs, this.settings)
-    this.#openDoor(decided.kind === 'admit' && decided.share === 1)
+    const decision = decideAdmission(record, nowMs, this.settings)
+    this.#openDoor(decision.kind === 'admit' && decision.share === 1)
   }
 
   /** While it is open every call is admitted without a further look. */
   #openDoor(open: boolean): void {
-    this.#doorOpenUntilMs = open && !this.#results.shielded ? this.#fleet.freshUntilMs : Number.NEGATIVE_INFINITY
+    this.#doorOpenUntilMs = open && !this.#results.isShielded ? this.#fleet.freshUntilMs : Number.NEGATIVE_INFINITY
   }
 }
 
@@ -292,15 +300,5 @@ class ProbeOverdue extends Error {
 
   constructor(breaker: string, leaseMs: number) {
     super(`the probe of '${breaker}' took longer than its lease of ${leaseMs} ms`)
-  }
-}
-
-/** Whoever listens can do no harm, now or later. */
-function harmless(listen: () => unknown): void {
-  try {
-    const heard = listen()
-    if (heard instanceof Promise) heard.catch(() => undefined)
-  } catch {
-    // The listener's own fault, and nobody else's.
   }
 }

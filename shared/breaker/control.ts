@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { systemClock, resultWithin } from './clock.ts'
 import { compareAndSet } from './compare-and-set.ts'
 import { totalsOf } from './counts.ts'
-import { forcedAt, parseRecord, UNWRITTEN } from './record.ts'
+import { overrideAt, parseRecord, UNWRITTEN } from './record.ts'
 import type { BreakerRecord, BreakerState } from './record.ts'
 import type { BreakerStore } from './store.ts'
-import { force } from './transitions.ts'
-import type { BreakerEvent, Order, Ruling } from './transitions.ts'
+import { applyOverride } from './transitions.ts'
+import type { BreakerEvent, Override, Decision } from './transitions.ts'
 
 /** One breaker as people see it. */
 export type BreakerStatus = {
@@ -24,7 +24,7 @@ export type BreakerStatus = {
   changedBy?: string
   forcedUntilMs?: number
   generation: number
-  /** The latest orders of operators, newest first. */
+  /** The latest overrides by operators, newest first. */
   audit: BreakerRecord['audit']
   /** The document cannot be read: instances go by what they know, and the next change replaces it. */
   unreadable?: true
@@ -52,15 +52,15 @@ export class BreakerControl {
   }
 
   /**
-   * Overrules a breaker for the whole fleet, within the TTL of its instances and until the order's end.
+   * Overrules a breaker for the whole fleet, within the TTL of its instances and until the override's end.
    * @throws what the store throws when it cannot be used
    */
-  async order(name: string, order: Order): Promise<BreakerStatus> {
+  async override(name: string, override: Override): Promise<BreakerStatus> {
     const writeId = randomUUID()
-    const end = await compareAndSet<ReadVersion, Ruling>({
+    const end = await compareAndSet<ReadVersion, Decision>({
       writeId,
       read: () => this.#readOurs(name),
-      decide: ({ record, serverMs }) => force(record, writeId, order, serverMs),
+      decide: ({ record, serverMs }) => applyOverride(record, writeId, override, serverMs),
       write: async ({ version, serverMs }, { record }) => {
         const write = this.#store.write(name, record, version)
         const written = await resultWithin(systemClock, STORE_WAIT_MS, write)
@@ -91,22 +91,22 @@ export class BreakerControl {
 }
 
 function statusOf(name: string, record: BreakerRecord, nowMs: number): BreakerStatus {
-  const forced = forcedAt(record, nowMs)
+  const forced = overrideAt(record, nowMs)
   const { state, reason, openedAtMs, retryAtMs, changedAtMs, generation, audit } = record
-  const counted = state === 'closed' ? totalsOf(record.ledger) : record
-  const lastOrder = audit.at(-1)
-  const orderedChange = lastOrder !== undefined && lastOrder.atMs === changedAtMs
+  const totals = state === 'closed' ? totalsOf(record.ledger) : record
+  const lastOverride = audit.at(-1)
+  const isLastChange = lastOverride !== undefined && lastOverride.atMs === changedAtMs
   return {
     name,
     state,
     mode: forced?.mode ?? 'auto',
     ...((forced ?? reason) !== null && { reason: forced?.reason ?? reason ?? '' }),
-    failures: counted.failures,
-    successes: counted.successes,
+    failures: totals.failures,
+    successes: totals.successes,
     ...(openedAtMs !== null && { openedAtMs }),
     ...(retryAtMs !== null && { retryAtMs }),
     changedAtMs,
-    ...(orderedChange && { changedBy: lastOrder.by }),
+    ...(isLastChange && { changedBy: lastOverride.by }),
     ...(forced !== null && forced.untilMs !== null && { forcedUntilMs: forced.untilMs }),
     generation,
     audit: audit.toReversed(),

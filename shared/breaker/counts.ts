@@ -7,28 +7,29 @@ export type Totals = { failures: number; successes: number }
 /** A window is counted in this many slices; one counts for as long as any of it is inside the window. */
 const SLICES_PER_WINDOW = 60
 
-/** Counts one result, in place and in slices of `sliceMs`: this is on the path of every call. */
-export function count(
-  buckets: Bucket[],
-  result: keyof Totals,
-  nowMs: number,
-  windowMs: number,
-  sliceMs = windowMs / SLICES_PER_WINDOW,
-): void {
+/** How far back results are counted, and in slices of what length. */
+export type Span = { readonly windowMs: number; readonly sliceMs: number }
+
+export function spanOf(windowMs: number): Span {
+  return { windowMs, sliceMs: windowMs / SLICES_PER_WINDOW }
+}
+
+/** Counts one result, in place: this is on the path of every call. */
+export function count(buckets: Bucket[], result: keyof Totals, nowMs: number, { windowMs, sliceMs }: Span): void {
   const last = buckets[buckets.length - 1]
   if (last !== undefined && nowMs < last.atMs + sliceMs && nowMs >= last.atMs) last[result]++
   else {
-    while (buckets[0] !== undefined && !counts(buckets[0], nowMs, windowMs)) buckets.shift()
+    while (buckets[0] !== undefined && !isWithinWindow(buckets[0], nowMs, windowMs)) buckets.shift()
     buckets.push({ atMs: nowMs, failures: 0, successes: 0, [result]: 1 })
   }
 }
 
 /** Several countings as one, in order of time, without what has left the window; slices that lie close become one. */
-export function merged(countings: readonly (readonly Bucket[])[], nowMs: number, windowMs: number): Bucket[] {
+export function mergeCounts(countings: readonly (readonly Bucket[])[], nowMs: number, windowMs: number): Bucket[] {
   const slices: Bucket[] = []
   const ordered = countings
     .flat()
-    .filter((bucket) => counts(bucket, nowMs, windowMs))
+    .filter((bucket) => isWithinWindow(bucket, nowMs, windowMs))
     .toSorted((a, b) => a.atMs - b.atMs)
   for (const bucket of ordered) {
     const last = slices[slices.length - 1]
@@ -50,7 +51,7 @@ export function totalsOf(buckets: readonly Bucket[]): Totals {
 }
 
 /** The same counts on another clock. */
-export function shifted(buckets: readonly Bucket[], byMs: number): Bucket[] {
+export function shiftCounts(buckets: readonly Bucket[], byMs: number): Bucket[] {
   return buckets.map((bucket) => ({ ...bucket, atMs: bucket.atMs + byMs }))
 }
 
@@ -66,10 +67,10 @@ export function suspectUntilMs(buckets: readonly Bucket[], windowMs: number): nu
 }
 
 /** Whether these results are reason to open. */
-export function tooMany({ failures, successes }: Totals, settings: BreakerSettings): boolean {
+export function isReasonToOpen({ failures, successes }: Totals, settings: BreakerSettings): boolean {
   return failures >= settings.failureThreshold && failures >= settings.minFailureRate * (failures + successes)
 }
 
-function counts({ atMs }: Bucket, nowMs: number, windowMs: number): boolean {
+function isWithinWindow({ atMs }: Bucket, nowMs: number, windowMs: number): boolean {
   return atMs + windowMs + windowMs / SLICES_PER_WINDOW > nowMs
 }

@@ -5,12 +5,14 @@ import type { Clock } from './clock.ts'
 import { compareAndSet } from './compare-and-set.ts'
 import { parseRecord, UNWRITTEN } from './record.ts'
 import type { BreakerRecord } from './record.ts'
+import { ServerTime } from './server-time.ts'
 import type { BreakerSettings } from './settings.ts'
 import type { BreakerStore, StoredRecord } from './store.ts'
 import { carryOver } from './transitions.ts'
-import type { BreakerEvent, Ruling } from './transitions.ts'
+import type { BreakerEvent, Decision } from './transitions.ts'
+import { UnconfirmedWrites } from './unconfirmed-writes.ts'
 
-export type Decide = (record: BreakerRecord, nowMs: number) => Ruling | undefined
+export type Decide = (record: BreakerRecord, nowMs: number) => Decision | undefined
 
 /**
  * What became of a change. `landed`: the whole fleet has it. `local`: the store cannot be used, and only this instance
@@ -19,7 +21,7 @@ export type Decide = (record: BreakerRecord, nowMs: number) => Ruling | undefine
  */
 export type Change = 'landed' | 'local' | 'unchanged' | 'contended' | 'unreachable'
 
-type Terms = {
+type ChangeOptions = {
   readonly alone: 'always' | 'transitions'
   readonly insist: boolean
   readonly waitMs?: number
@@ -36,7 +38,7 @@ export type FleetRecordOptions = {
   readonly clock: Clock
   readonly random: () => number
   /** Hears of every look at the store and of every change. */
-  readonly onSeen: () => void
+  readonly onRecord: () => void
   readonly onEvent: (event: BreakerEvent, local: boolean) => void
   readonly onTrouble: (trouble: Trouble, cause?: unknown) => void
 }
@@ -51,8 +53,6 @@ const STORE_DEADLINE_MS = 5000
 const OPTIMISTIC_AGE_MS = 250
 /** Few, because results that could not be written go along with the next ones, and a large fleet would trip over itself. */
 const TRIES_MAX = 5
-/** Writes without an acknowledgement that are remembered. */
-const UNCONFIRMED_MAX = 5
 
 /** The document as it was at one version of the store's. */
 type SeenVersion = { readonly record: BreakerRecord; readonly version: unknown; readonly writes: readonly string[] }
@@ -63,6 +63,7 @@ type SeenVersion = { readonly record: BreakerRecord; readonly version: unknown; 
  */
 export class FleetRecord {
   readonly #options: FleetRecordOptions
+  readonly #time: ServerTime
   /** What calls go by. */
   #record: BreakerRecord = UNWRITTEN
   /** What the store held when it was seen last. */
@@ -72,16 +73,14 @@ export class FleetRecord {
   #usable = true
   #attaching = false
   #newer = false
-  #offsetMs: number
   #readAtMs = Number.NEGATIVE_INFINITY
   #triedAtMs = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | undefined
-  /** Writes whose acknowledgement is missing, with the event that they would be. */
-  readonly #unconfirmed = new Map<string, BreakerEvent | undefined>()
+  readonly #unconfirmed = new UnconfirmedWrites()
 
   constructor(options: FleetRecordOptions) {
     this.#options = options
-    this.#offsetMs = options.clock.wallMs() - options.clock.monotonicMs()
+    this.#time = new ServerTime(options.clock)
   }
 
   get record(): BreakerRecord {
@@ -90,12 +89,12 @@ export class FleetRecord {
 
   /** The time by the store's clock. */
   get nowMs(): number {
-    return this.#options.clock.monotonicMs() + this.#offsetMs
+    return this.#time.nowMs
   }
 
   /** What turns this instance's monotonic time into the store's. */
   get offsetMs(): number {
-    return this.#offsetMs
+    return this.#time.offsetMs
   }
 
   /** Until when, on the monotonic clock, calls may go by the record without a look at the store. */
@@ -133,9 +132,9 @@ export class FleetRecord {
    * a read was slow.
    * @param id recognises the write when its acknowledgement is lost; `decide` must put it among the record's writes
    */
-  async change(id: string, decide: Decide, { alone, insist, waitMs = CHANGE_WAIT_MS }: Terms): Promise<Change> {
+  async change(id: string, decide: Decide, { alone, insist, waitMs = CHANGE_WAIT_MS }: ChangeOptions): Promise<Change> {
     const { store, clock } = this.#options
-    if (store === undefined) return this.#apart(decide, 'always')
+    if (store === undefined) return this.#changeAlone(decide, 'always')
     if (this.reachable || (insist && !this.#newer)) {
       const progress = { contended: false }
       const change = this.#compareAndSet(store, id, decide, progress)
@@ -152,7 +151,7 @@ export class FleetRecord {
         this.#lose(new Error(`a write took longer than ${waitMs} ms`))
       }
     }
-    return this.#apart(decide, alone)
+    return this.#changeAlone(decide, alone)
   }
 
   async #waitFor(reading: Promise<void>, waitMs: number): Promise<void> {
@@ -165,42 +164,38 @@ export class FleetRecord {
       const seen = await this.#look(store)
       if (seen === undefined) return
       await this.#attach(store)
-      this.#options.onSeen()
+      this.#options.onRecord()
     } catch (error) {
       this.#lose(error)
     }
   }
 
-  /** Reads the document. @returns undefined when what was read cannot be used: it is newer than we, or older than our own last write */
-  async #look(store: BreakerStore): Promise<BreakerRecord | undefined> {
+  /** Reads the document. @returns our own last write when that is newer; undefined when a newer program wrote it */
+  async #look(store: BreakerStore): Promise<SeenVersion | undefined> {
     const { clock, name } = this.#options
     const fromMs = clock.monotonicMs()
     const { stored, serverMs } = await resultWithin(clock, STORE_DEADLINE_MS, store.read(name))
-    this.#learnTime(serverMs, fromMs)
-    if (this.#readAtMs > fromMs && this.#stored !== undefined) return this.#stored.record
-    const record = this.#parsed(stored)
+    this.#time.learn(serverMs, fromMs)
+    if (this.#readAtMs > fromMs && this.#stored !== undefined) return this.#stored
+    const record = this.#parse(stored)
     // From when it was asked for: an instance may be paused while it waits for an answer.
     this.#readAtMs = fromMs
     if (record === undefined) return undefined
     this.#stored = { record, version: stored?.version, writes: record.writes }
-    for (const [id, event] of this.#unconfirmed)
-      if (record.writes.includes(id)) {
-        this.#unconfirmed.delete(id)
-        if (event !== undefined) this.#options.onEvent(event, false)
-      }
-    return record
+    for (const event of this.#unconfirmed.confirm(record.writes)) this.#options.onEvent(event, false)
+    return this.#stored
   }
 
-  #parsed(stored: StoredRecord | undefined): BreakerRecord | undefined {
-    if (stored === undefined) return this.#understood(UNWRITTEN)
+  #parse(stored: StoredRecord | undefined): BreakerRecord | undefined {
+    if (stored === undefined) return this.#accept(UNWRITTEN)
     const parsed = parseRecord(stored.data)
     switch (parsed.kind) {
       case 'record':
-        return this.#understood(parsed.record)
+        return this.#accept(parsed.record)
       case 'corrupt':
         // What this instance knows stands, and replaces what cannot be read with the next change.
         this.#options.onTrouble('corrupt_record')
-        return this.#understood(this.#detachedFrom === undefined ? this.#record : UNWRITTEN)
+        return this.#accept(this.#detachedFrom === undefined ? this.#record : UNWRITTEN)
       case 'foreign':
         // Its program knows how to read it; this instance protects itself and never writes over it.
         if (!this.#newer) this.#options.onTrouble('newer_record')
@@ -209,7 +204,7 @@ export class FleetRecord {
     }
   }
 
-  #understood(record: BreakerRecord): BreakerRecord {
+  #accept(record: BreakerRecord): BreakerRecord {
     this.#newer = false
     return record
   }
@@ -242,39 +237,39 @@ export class FleetRecord {
   ): Promise<Change> {
     const { clock, random } = this.#options
     const aged = clock.monotonicMs() - this.#readAtMs > OPTIMISTIC_AGE_MS
-    const end = await compareAndSet<SeenVersion, Ruling | undefined>(
+    const end = await compareAndSet<SeenVersion, Decision | undefined>(
       {
         writeId: id,
         known: aged || this.#stored === undefined ? undefined : { kind: 'recent', version: this.#stored },
-        read: async () => ((await this.#look(store)) === undefined ? undefined : this.#stored),
+        read: () => this.#look(store),
         decide: ({ record }) => decide(record, this.nowMs),
-        write: ({ version }, ruling) => ruling && this.#write(store, { id, ruling, version }, progress),
+        write: ({ version }, decision) => decision && this.#write(store, { id, decision, version }, progress),
         triesMax: TRIES_MAX,
       },
       { clock, random },
     )
     // Nothing that may be changed: what is stored cannot be used.
     if (end.kind === 'absent') return 'contended'
-    if (end.kind === 'contended') this.#unconfirmed.delete(id)
-    return this.#settled(store, end.kind)
+    if (end.kind === 'contended') this.#unconfirmed.remove(id)
+    return this.#finish(store, end.kind)
   }
 
   async #write(
     store: BreakerStore,
-    { id, ruling, version }: { id: string; ruling: Ruling; version: unknown },
+    { id, decision, version }: { id: string; decision: Decision; version: unknown },
     progress: { contended: boolean },
   ): Promise<SeenVersion | 'lost'> {
     const { clock, name } = this.#options
-    const { record, event } = ruling
-    this.#await(id, event)
+    const { record, event } = decision
+    this.#unconfirmed.add(id, event)
     const fromMs = clock.monotonicMs()
     const written = await resultWithin(clock, STORE_DEADLINE_MS, store.write(name, record, version))
     if (written === 'lost') {
       progress.contended = true
       return 'lost'
     }
-    this.#learnTime(written.serverMs, fromMs)
-    this.#unconfirmed.delete(id)
+    this.#time.learn(written.serverMs, fromMs)
+    this.#unconfirmed.remove(id)
     this.#stored = { record, version: written.version, writes: record.writes }
     this.#readAtMs = fromMs
     if (event !== undefined) this.#options.onEvent(event, false)
@@ -282,37 +277,25 @@ export class FleetRecord {
   }
 
   /** The store has answered: its record counts. */
-  async #settled(store: BreakerStore, change: Change): Promise<Change> {
+  async #finish(store: BreakerStore, change: Change): Promise<Change> {
     await this.#attach(store)
-    this.#options.onSeen()
+    this.#options.onRecord()
     return change
   }
 
-  #apart(decide: Decide, alone: Terms['alone']): Change {
-    const ruling = decide(this.#record, this.nowMs)
-    if (ruling === undefined) return 'unchanged'
-    if (alone === 'transitions' && ruling.event === undefined) return 'unreachable'
+  #changeAlone(decide: Decide, alone: ChangeOptions['alone']): Change {
+    const decision = decide(this.#record, this.nowMs)
+    if (decision === undefined) return 'unchanged'
+    if (alone === 'transitions' && decision.event === undefined) return 'unreachable'
     if (this.#options.store !== undefined) this.#detachedFrom ??= { seen: this.#stored?.record }
-    this.#record = ruling.record
-    if (ruling.event !== undefined) this.#options.onEvent(ruling.event, true)
-    this.#options.onSeen()
+    this.#record = decision.record
+    if (decision.event !== undefined) this.#options.onEvent(decision.event, true)
+    this.#options.onRecord()
     return 'local'
   }
 
   #lose(cause: unknown): void {
     if (this.#usable) this.#options.onTrouble('store_unreachable', cause)
     this.#usable = false
-  }
-
-  #await(id: string, event: BreakerEvent | undefined): void {
-    this.#unconfirmed.set(id, event)
-    const [oldest] = this.#unconfirmed.keys()
-    if (this.#unconfirmed.size > UNCONFIRMED_MAX && oldest !== undefined) this.#unconfirmed.delete(oldest)
-  }
-
-  /** The store's clock said `serverMs` at some moment since `fromMs`: kept as it is unless that cannot be. */
-  #learnTime(serverMs: number, fromMs: number): void {
-    const [least, most] = [serverMs - this.#options.clock.monotonicMs(), serverMs - fromMs]
-    if (this.#offsetMs < least || this.#offsetMs > most) this.#offsetMs = (least + most) / 2
   }
 }

@@ -44,10 +44,10 @@ const BreakerRecord = z.looseObject({
   lease: z.looseObject({ holder: z.string(), untilMs: time }).nullable(),
   /** When it closed by itself; admissions grow from then on. */
   rampSinceMs: time.nullable(),
-  /** What the fleet reported in the window, while the breaker is closed and a failure is within the window. */
+  /** The results that the fleet published in the window, while the breaker is closed and a failure is within the window. */
   ledger: z.array(z.looseObject({ atMs: time, failures: amount, successes: amount })).max(1000),
   forced: Forced.nullable(),
-  /** The latest orders of operators, oldest first. */
+  /** The latest overrides by operators, oldest first. */
   audit: z.array(
     z.looseObject({
       action: z.enum(['open', 'close', 'auto']),
@@ -100,7 +100,7 @@ export function parseRecord(data: unknown): ParsedRecord {
   return { kind: version.success && version.data.schemaVersion > SCHEMA_VERSION ? 'foreign' : 'corrupt' }
 }
 
-/** The mode at a time: an order with an end is over when its time has come, whether anybody wrote that down or not. */
-export function forcedAt({ forced }: BreakerRecord, nowMs: number): Forced | null {
+/** The override that holds at a time: one with an end is over when its time has come, whether anybody wrote that or not. */
+export function overrideAt({ forced }: BreakerRecord, nowMs: number): Forced | null {
   return forced !== null && (forced.untilMs === null || nowMs < forced.untilMs) ? forced : null
 }

@@ -3,7 +3,7 @@ export type BreakerSettings = {
   /** It opens at this many failures within the window … */
   readonly failureThreshold: number
   readonly windowMs: number
-  /** … when at least this share of what was reported in the window failed; 0 to 1. */
+  /** … when at least this share of the results published in the window are failures; 0 to 1. */
   readonly minFailureRate: number
   /**
    * Failures that only several instances together have had, with successes among them, open it no sooner than this after

@@ -1,6 +1,6 @@
-import { merged, suspectSinceMs, totalsOf, tooMany } from './counts.ts'
+import { isReasonToOpen, mergeCounts, suspectSinceMs, totalsOf } from './counts.ts'
 import type { Bucket, Totals } from './counts.ts'
-import { forcedAt } from './record.ts'
+import { overrideAt } from './record.ts'
 import type { AuditEntry, BreakerRecord, BreakerState, OpenReason } from './record.ts'
 import type { BreakerSettings } from './settings.ts'
 
@@ -9,7 +9,7 @@ import type { BreakerSettings } from './settings.ts'
  * because it belongs to an earlier generation, to somebody else's lease, or to a breaker that an operator holds. `now`
  * is the store's clock. Nothing here reads a clock, makes an id or touches the network.
  */
-export type Ruling = { record: BreakerRecord; event?: BreakerEvent }
+export type Decision = { record: BreakerRecord; event?: BreakerEvent }
 
 /** One transition, with the figures that led to it. The same breaker and generation again: the same transition. */
 export type BreakerEvent = {
@@ -36,7 +36,7 @@ export type ProbeResult = 'success' | 'failure' | 'ignored' | Suspension
 /** What keeps a provider from being called without being a failure of it. */
 export type Suspension =
   { readonly reason: 'throttled'; readonly forMs: number } | { readonly reason: 'auth' | 'billing' }
-export type Order = {
+export type Override = {
   readonly action: AuditEntry['action']
   readonly by: string
   readonly reason: string
@@ -44,7 +44,7 @@ export type Order = {
 }
 
 /** What a call may do now. `share`: of those that ask, so many may go on. */
-export type Verdict =
+export type AdmissionDecision =
   { kind: 'admit'; share: number } | { kind: 'probe' } | { kind: 'reject'; untilMs: number | null; reason: OpenReason }
 
 /** With so few successes beside them the failures of several instances need no confirmation. */
@@ -54,8 +54,8 @@ const REOPENING_JITTER = 0.15
 export const WRITES_REMEMBERED = 64
 const AUDIT_KEPT = 20
 
-export function verdict(record: BreakerRecord, nowMs: number, settings: BreakerSettings): Verdict {
-  const forced = forcedAt(record, nowMs)
+export function decideAdmission(record: BreakerRecord, nowMs: number, settings: BreakerSettings): AdmissionDecision {
+  const forced = overrideAt(record, nowMs)
   if (forced?.mode === 'forced_closed') return { kind: 'admit', share: 1 }
   if (forced !== null) return { kind: 'reject', untilMs: forced.untilMs, reason: 'forced' }
   const reason = record.reason ?? 'failures'
@@ -79,24 +79,24 @@ function rampShare({ rampSinceMs }: BreakerRecord, nowMs: number, { rampMs }: Br
   return Math.max(RAMP_SHARE_MIN, (nowMs - rampSinceMs) / rampMs)
 }
 
-/** What the fleet has reported, and these results as well. */
-export function report(
+/** Adds these results to those that the fleet has published, and opens the breaker when there is reason to. */
+export function publish(
   record: BreakerRecord,
   { generation, batches }: { generation: number; batches: readonly Batch[] },
   nowMs: number,
   settings: BreakerSettings,
-): Ruling | undefined {
+): Decision | undefined {
   const fresh = batches.filter(({ id }) => !record.writes.includes(id))
-  if (!counting(record, generation, nowMs) || fresh.length === 0) return undefined
-  const ledger = merged([record.ledger, ...fresh.map(({ buckets }) => buckets)], nowMs, settings.windowMs)
+  if (!isCounting(record, generation, nowMs) || fresh.length === 0) return undefined
+  const ledger = mergeCounts([record.ledger, ...fresh.map(({ buckets }) => buckets)], nowMs, settings.windowMs)
   const totals = totalsOf(ledger)
   const ids = fresh.map(({ id }) => id)
   const own = totalsOf(fresh.flatMap(({ buckets }) => [...buckets]))
   const oneSided = totals.successes <= totals.failures * SUCCESSES_PER_FAILURE_AT_ONCE
-  const confirmed = oneSided || tooMany(own, settings) || nowMs - suspectSinceMs(ledger) >= settings.confirmMs
-  if (tooMany(totals, settings) && confirmed)
-    return opened(written(record, ids), { reason: 'failures', ...totals }, settings.recoveryMs, nowMs)
-  return { record: { ...written(record, ids), ledger } }
+  const confirmed = oneSided || isReasonToOpen(own, settings) || nowMs - suspectSinceMs(ledger) >= settings.confirmMs
+  if (isReasonToOpen(totals, settings) && confirmed)
+    return open(addWrites(record, ids), { reason: 'failures', ...totals }, settings.recoveryMs, nowMs)
+  return { record: { ...addWrites(record, ids), ledger } }
 }
 
 /** The provider asked for a pause, or refuses our key or account. */
@@ -105,28 +105,28 @@ export function suspend(
   { generation, id, suspension }: { generation: number; id: string; suspension: Suspension },
   nowMs: number,
   settings: BreakerSettings,
-): Ruling | undefined {
-  if (!counting(record, generation, nowMs) || record.writes.includes(id)) return undefined
+): Decision | undefined {
+  if (!isCounting(record, generation, nowMs) || record.writes.includes(id)) return undefined
   const cause = { reason: suspension.reason, ...totalsOf(record.ledger) }
-  return opened(written(record, [id]), cause, suspensionMs(suspension, settings), nowMs)
+  return open(addWrites(record, [id]), cause, suspensionMs(suspension, settings), nowMs)
 }
 
-/** Somebody wants to find out whether the provider is well again. Undefined: it is not the time, or not their turn. */
-export function claim(
+/** Takes the lease of the one call that tests whether the provider is well again. Undefined: it is not due, or taken. */
+export function acquireProbe(
   record: BreakerRecord,
   { id, leaseMs }: { id: string; leaseMs: number },
   nowMs: number,
   settings: BreakerSettings,
-): Ruling | undefined {
-  if (verdict(record, nowMs, settings).kind !== 'probe') return undefined
-  const open = record.state === 'open'
-  return moved(
-    written(record, [id]),
+): Decision | undefined {
+  if (decideAdmission(record, nowMs, settings).kind !== 'probe') return undefined
+  const wasOpen = record.state === 'open'
+  return move(
+    addWrites(record, [id]),
     {
       state: 'half_open',
       forced: null,
       lease: { holder: id, untilMs: nowMs + leaseMs },
-      probeSuccesses: open ? 0 : record.probeSuccesses,
+      probeSuccesses: wasOpen ? 0 : record.probeSuccesses,
     },
     nowMs,
     'half_open',
@@ -138,42 +138,41 @@ export function settleProbe(
   record: BreakerRecord,
   { id, holder, result }: { id: string; holder: string; result: ProbeResult },
   nowMs: number,
-  settings: BreakerSettings,
-  random: () => number,
-): Ruling | undefined {
-  if (record.state !== 'half_open' || record.lease?.holder !== holder || forcedAt(record, nowMs) !== null)
+  { settings, random }: { settings: BreakerSettings; random: () => number },
+): Decision | undefined {
+  if (record.state !== 'half_open' || record.lease?.holder !== holder || overrideAt(record, nowMs) !== null)
     return undefined
-  const settled = written(record, [id])
-  if (result === 'ignored') return moved(settled, { lease: null }, nowMs)
+  const settled = addWrites(record, [id])
+  if (result === 'ignored') return move(settled, { lease: null }, nowMs)
   if (result === 'success') {
     const probeSuccesses = record.probeSuccesses + 1
-    if (probeSuccesses < settings.successesToClose) return moved(settled, { lease: null, probeSuccesses }, nowMs)
-    return moved(settled, { ...CLOSED, rampSinceMs: nowMs, failures: 0, successes: probeSuccesses }, nowMs, 'closed')
+    if (probeSuccesses < settings.successesToClose) return move(settled, { lease: null, probeSuccesses }, nowMs)
+    return move(settled, { ...CLOSED, rampSinceMs: nowMs, failures: 0, successes: probeSuccesses }, nowMs, 'closed')
   }
   const figures = { failures: record.failures + 1, successes: record.successes + record.probeSuccesses }
   const reason = result === 'failure' ? 'failures' : result.reason
   if (result !== 'failure' && result.reason === 'throttled')
-    return opened(settled, { reason, ...figures }, suspensionMs(result, settings), nowMs)
+    return open(settled, { reason, ...figures }, suspensionMs(result, settings), nowMs)
   const reopenings = record.reopenings + 1
-  return opened({ ...settled, reopenings }, { reason, ...figures }, reopenedMs(settings, reopenings, random), nowMs)
+  return open({ ...settled, reopenings }, { reason, ...figures }, reopenMs(settings, reopenings, random), nowMs)
 }
 
-/** An operator's word; it holds until its end, or until the next one. */
-export function force(record: BreakerRecord, id: string, order: Order, nowMs: number): Ruling {
-  const { action, by, reason, forMs } = order
+/** An operator's override; it holds until its end, or until the next one. */
+export function applyOverride(record: BreakerRecord, id: string, override: Override, nowMs: number): Decision {
+  const { action, by, reason, forMs } = override
   const untilMs = forMs === undefined ? null : nowMs + forMs
   const audit = [...record.audit, { action, by, reason, atMs: nowMs, untilMs }].slice(-AUDIT_KEPT)
-  const ordered = { ...written(record, [id]), audit }
-  const forced = (mode: 'forced_open' | 'forced_closed') => ({ mode, by, reason, atMs: nowMs, untilMs })
-  const { record: next, event } = moved(ordered, afterOrder(), nowMs, 'forced')
+  const audited = { ...addWrites(record, [id]), audit }
+  const forceTo = (mode: 'forced_open' | 'forced_closed') => ({ mode, by, reason, atMs: nowMs, untilMs })
+  const { record: next, event } = move(audited, afterOverride(), nowMs, 'forced')
   return { record: next, ...(event && { event: { ...event, by, why: reason } }) }
 
-  function afterOrder(): Partial<BreakerRecord> {
+  function afterOverride(): Partial<BreakerRecord> {
     switch (action) {
       case 'open':
-        return { ...OPENED, reason: 'forced', openedAtMs: nowMs, retryAtMs: untilMs, forced: forced('forced_open') }
+        return { ...OPENED, reason: 'forced', openedAtMs: nowMs, retryAtMs: untilMs, forced: forceTo('forced_open') }
       case 'close':
-        return { ...CLOSED, failures: 0, successes: 0, forced: forced('forced_closed') }
+        return { ...CLOSED, failures: 0, successes: 0, forced: forceTo('forced_closed') }
       case 'auto':
         // Whoever was kept out may find out at once whether the provider is well.
         return { forced: null, ...(record.reason === 'forced' && { retryAtMs: nowMs }) }
@@ -189,11 +188,11 @@ export function carryOver(
   record: BreakerRecord,
   { id, seen, local }: { id: string; seen: BreakerRecord; local: BreakerRecord },
   nowMs: number,
-): Ruling | undefined {
+): Decision | undefined {
   const { reason, retryAtMs, failures, successes } = local
   const stillOpen = local.state === 'open' && reason !== null && retryAtMs !== null && retryAtMs > nowMs
-  if (!stillOpen || !counting(record, seen.generation, nowMs)) return undefined
-  return opened(written(record, [id]), { reason, failures, successes }, retryAtMs - nowMs, nowMs)
+  if (!stillOpen || !isCounting(record, seen.generation, nowMs)) return undefined
+  return open(addWrites(record, [id]), { reason, failures, successes }, retryAtMs - nowMs, nowMs)
 }
 
 const CLOSED = {
@@ -220,27 +219,27 @@ const OPENED = {
 } satisfies Partial<BreakerRecord>
 
 /** Whether results of calls admitted in that generation count now. */
-function counting(record: BreakerRecord, generation: number, nowMs: number): boolean {
-  return record.state === 'closed' && record.generation === generation && forcedAt(record, nowMs) === null
+function isCounting(record: BreakerRecord, generation: number, nowMs: number): boolean {
+  return record.state === 'closed' && record.generation === generation && overrideAt(record, nowMs) === null
 }
 
-function opened(record: BreakerRecord, cause: { reason: OpenReason } & Totals, openMs: number, nowMs: number): Ruling {
+function open(record: BreakerRecord, cause: { reason: OpenReason } & Totals, openMs: number, nowMs: number): Decision {
   const { reopenings } = record
   const openedAtMs = record.state === 'closed' ? nowMs : (record.openedAtMs ?? nowMs)
   const times = { openedAtMs, retryAtMs: nowMs + openMs }
-  return moved(record, { ...OPENED, ...cause, ...times, reopenings, forced: null }, nowMs, 'opened')
+  return move(record, { ...OPENED, ...cause, ...times, reopenings, forced: null }, nowMs, 'opened')
 }
 
 /**
  * A new generation. It also outgrows the clock, so that the generations of a document that was deleted and made again
  * are never used twice.
  */
-function moved(
+function move(
   record: BreakerRecord,
   changes: Partial<BreakerRecord>,
   nowMs: number,
   type?: BreakerEvent['type'],
-): Ruling {
+): Decision {
   const generation = Math.max(record.generation + 1, Math.floor(nowMs))
   const next = { ...record, ...changes, generation, changedAtMs: nowMs }
   if (type === undefined) return { record: next }
@@ -252,7 +251,7 @@ function moved(
 }
 
 /** Every write leaves its ids, so that it can be recognised when its acknowledgement was lost. */
-function written(record: BreakerRecord, ids: readonly string[]): BreakerRecord {
+function addWrites(record: BreakerRecord, ids: readonly string[]): BreakerRecord {
   return { ...record, writeCount: record.writeCount + 1, writes: [...record.writes, ...ids].slice(-WRITES_REMEMBERED) }
 }
 
@@ -261,7 +260,7 @@ function suspensionMs(suspension: Suspension, settings: BreakerSettings): number
 }
 
 /** Doubled with every failed probe and capped; the jitter keeps the fleets of several projects apart. */
-function reopenedMs({ recoveryMs, recoveryMaxMs }: BreakerSettings, reopenings: number, random: () => number): number {
+function reopenMs({ recoveryMs, recoveryMaxMs }: BreakerSettings, reopenings: number, random: () => number): number {
   const ms = Math.min(recoveryMaxMs, recoveryMs * 2 ** Math.min(reopenings, 30))
   return ms * (1 - REOPENING_JITTER + 2 * REOPENING_JITTER * random())
 }

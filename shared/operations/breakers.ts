@@ -40,7 +40,7 @@ export async function orderBreaker(
   by: string,
 ): Promise<void> {
   const forMs = forSeconds === undefined ? undefined : forSeconds * 1000
-  await withStore(() => control.order(name, { action, by, reason, forMs }))
+  await withStore(() => control.override(name, { action, by, reason, forMs }))
 }
 
 async function withStore<T>(work: () => Promise<T>): Promise<T> {

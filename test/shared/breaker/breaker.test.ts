@@ -139,7 +139,7 @@ describe('cheap', () => {
     expect(store.reads - reads).toBeLessThanOrEqual(21)
   })
 
-  test('while a failure is within the window successes are reported, at most once a second', async () => {
+  test('while a failure is within the window successes are published, at most once a second', async () => {
     const { instances, time, store, provider, call } = fleet(1)
     provider.fails = (nth) => nth === 10
     for (let at = 0; at < 100_000; at += 50) time.at(at, () => void call(instances[0]))

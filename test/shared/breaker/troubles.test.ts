@@ -117,9 +117,9 @@ describe('without its store', () => {
     store.weather = () => ({ latencyMs: 10, fate: 'fails' })
     await trip(a)
     store.weather = () => ({ latencyMs: 0, fate: 'well' })
-    const order = control.order('gemini', { action: 'close', by: 'root', reason: 'x' })
+    const override = control.override('gemini', { action: 'close', by: 'root', reason: 'x' })
     await call(b)
-    await order
+    await override
     await call(a)
     expect((await call(a)).end).toBe('success')
   })
@@ -248,7 +248,7 @@ describe('what counts', () => {
 })
 
 describe('operators', () => {
-  const order = { by: 'root', reason: 'why not' }
+  const words = { by: 'root', reason: 'why not' }
 
   test('open, close and auto hold for the whole fleet within the TTL, survive cold starts, and end by themselves', async () => {
     const { make, call, store, trip, events } = world()
@@ -259,13 +259,13 @@ describe('operators', () => {
     }
     const [a, cold] = [make(), make()]
     await call(a)
-    await during(control.order('gemini', { ...order, action: 'open', forMs: 30_000 }))
+    await during(control.override('gemini', { ...words, action: 'open', forMs: 30_000 }))
     expect((await call(a)).end).toBe('rejected')
     expect((await call(cold)).end).toBe('rejected')
     for (let i = 0; i < 7; i++) await call(a)
     // Its end has come: somebody finds out whether the provider is well.
     expect((await call(a)).end).toBe('success')
-    await during(control.order('gemini', { ...order, action: 'close' }))
+    await during(control.override('gemini', { ...words, action: 'close' }))
     await call(a)
     for (let i = 0; i < 4; i++) await trip(a)
     expect((await call(a)).end).toBe('success')
@@ -274,7 +274,7 @@ describe('operators', () => {
       mode: 'forced_closed',
       reason: 'why not',
     })
-    await during(control.order('gemini', { ...order, action: 'auto' }))
+    await during(control.override('gemini', { ...words, action: 'auto' }))
     await call(a)
     await trip(a)
     expect((await call(a)).end).toBe('rejected')

@@ -98,16 +98,19 @@ export class RequestBody {
     return request.pipe(counter)
   }
 
-  /** The whole body, once it is checked, inflated. @throws HttpError request_too_large, unsupported_media_type or validation_error */
-  async read(signal: AbortSignal): Promise<Buffer> {
-    if (this.declaredBytes === 0) return Buffer.alloc(0)
+  /**
+   * Reads the whole body, once it is checked, and inflates it. A large body keeps its slot until `use` has returned, which
+   * should keep little of it.
+   * @throws HttpError request_too_large, unsupported_media_type, validation_error or timeout
+   */
+  async read<T>(signal: AbortSignal, use: (bytes: Buffer) => T): Promise<T> {
+    if (this.declaredBytes === 0) return use(Buffer.alloc(0))
     this.#begin()
     let release: (() => void) | undefined
     const hold = async () => (release ??= await largeBodies.take(signal))
     try {
       if ((this.declaredBytes ?? 0) > FREE_BYTES) await hold()
-      const sent = await this.#collect(hold)
-      return this.#inflate(sent)
+      return use(this.#inflate(await this.#collect(hold)))
     } finally {
       this.#parts.end('body')
       release?.()

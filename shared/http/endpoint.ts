@@ -18,7 +18,7 @@ import { inputParsing } from './input.ts'
 import { rateLimit } from './rate-limit.ts'
 import type { Operation } from './operation.ts'
 import { plainAnswer } from './plain-answer.ts'
-import { enter } from './process-end.ts'
+import { processEnd } from './process-end.ts'
 import { routeCheck } from './route.ts'
 import type { Serve } from './arrival.ts'
 import { shutdownCheck, timeLimit } from './time-limit.ts'
@@ -78,7 +78,7 @@ export function createEndpoint<Schema extends z.ZodType, Dependencies extends Ch
     try {
       const dependencies = build()
       const exchange = openExchange({ row, inputSchema: spec.input, dependencies, request, response, arrival })
-      leave = enter(exchange.abort)
+      leave = processEnd.enter(exchange.abort)
       await runInScope(exchange.scope, async () => {
         const handle = async () => spec.handle(describeCall<z.output<Schema>>(exchange), dependencies)
         await send(exchange, await compose(CHAIN, exchange, handle))

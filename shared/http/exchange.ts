@@ -73,9 +73,10 @@ export type Exchange = ExchangeStart & {
   readonly scope: Scope
   operation: Operation
   identity: Identity
-  /** The input as it came, and as the function's schema let it through. */
-  rawInput: unknown
+  /** What the function's schema let through; the rest of what came is forgotten. */
   input: unknown
+  /** Hash of the input as it came, where an Idempotency-Key came with it. */
+  fingerprint: string | undefined
   /** Headers of whatever the answer will be. */
   readonly answerHeaders: Record<string, string>
   /** Why the answer is what it is, for the log. */
@@ -118,8 +119,8 @@ export function openExchange(start: ExchangeStart): Exchange {
     scope,
     operation: { id: newOperationId(), keyed: false, resumed: false },
     identity: { kind: 'anonymous' },
-    rawInput: undefined,
     input: undefined,
+    fingerprint: undefined,
     answerHeaders: {},
   }
 }

@@ -31,11 +31,12 @@ export type IdempotencyRecords = {
 export const idempotency: Wrapper = async (exchange, next) => {
   const key = readKey(exchange)
   if (key === undefined) return next()
-  const { row, dependencies, identity, rawInput } = exchange
+  const { row, dependencies, identity, fingerprint: ofInput } = exchange
+  if (ofInput === undefined) throw new Error('an Idempotency-Key before its input was read')
   const user = identity.kind === 'user' ? identity.userId : ''
   const id = hash([user, row.name, key])
   const claimed = await dependencies.idempotency.claim(id, {
-    fingerprint: hash(sortFields(rawInput)),
+    fingerprint: ofInput,
     holder: randomUUID(),
     newOperationId: newOperationId(),
     nowMs: dependencies.now(),
@@ -95,7 +96,7 @@ function describeRunningTry(technical: string): HttpError {
 
 /** The key of a request that takes one. @throws HttpError validation_error */
 function readKey({ row, request }: Exchange): string | undefined {
-  if (row.caller !== 'user' || row.method !== 'POST' || row.input !== 'json') return undefined
+  if (row.caller !== 'user' || request.method !== 'POST' || row.input !== 'json') return undefined
   const keys = request.headersDistinct['idempotency-key']
   if (keys === undefined) return undefined
   const [key = ''] = keys
@@ -105,11 +106,15 @@ function readKey({ row, request }: Exchange): string | undefined {
   })
 }
 
+/** What is the same for the same input, in whatever order its fields come. */
+export function fingerprint(input: unknown): string {
+  return hash(sortFields(input))
+}
+
 function hash(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
-/** The same value with the fields of every object in order: the same body may be written in more ways than one. */
 function sortFields(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortFields)
   if (typeof value !== 'object' || value === null) return value

@@ -1,9 +1,11 @@
 import type * as z from 'zod'
 
 import { HttpError } from './http-error.ts'
+import { fingerprint } from './idempotency.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
 
 const ISSUES_MAX = 20
+const ISSUE_CHARS_MAX = 300
 
 /** Reads and parses the input where the function table says it is; the handler sees only what its schema let through. */
 export const inputParsing: Wrapper = async (exchange, next) => {
@@ -11,29 +13,39 @@ export const inputParsing: Wrapper = async (exchange, next) => {
     exchange.body.check()
     return next()
   }
-  exchange.rawInput = await rawInput(exchange)
-  exchange.input = parse(exchange.inputSchema, exchange.rawInput)
+  await readInput(exchange)
   return next()
 }
 
-async function rawInput({ row, request, query, body, signal }: Exchange): Promise<unknown> {
+async function readInput(exchange: Exchange): Promise<void> {
+  const { row, request, body, signal } = exchange
   body.check()
   switch (row.input) {
     case 'query':
     case 'stream':
-      return Object.fromEntries(new URLSearchParams(query))
+      return takeInput(exchange, parseQuery(exchange))
     case 'ignored':
-      await body.read(signal)
-      return Object.fromEntries(new URLSearchParams(query))
+      await body.read(signal, () => undefined)
+      return takeInput(exchange, parseQuery(exchange))
     case 'json':
-      return json(request.headers['content-type'], await body.read(signal))
+      return body.read(signal, (bytes) => takeInput(exchange, parseJson(request.headers['content-type'], bytes)))
   }
+}
+
+/** A parsed body can be many times as large as its bytes: what the schema does not let through is not kept. */
+function takeInput(exchange: Exchange, value: unknown): void {
+  exchange.input = validate(exchange.inputSchema, value)
+  if (exchange.request.headers['idempotency-key'] !== undefined) exchange.fingerprint = fingerprint(value)
+}
+
+function parseQuery({ query }: Exchange): unknown {
+  return Object.fromEntries(new URLSearchParams(query))
 }
 
 const JSON_TYPE = /^application\/([\w.-]+\+)?json$/i
 const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
 
-function json(contentType: string | undefined, body: Buffer): unknown {
+function parseJson(contentType: string | undefined, body: Buffer): unknown {
   if (body.length === 0) return {}
   const [type = '', ...parameters] = (contentType ?? '').split(';').map((part) => part.trim())
   if (!JSON_TYPE.test(type))
@@ -48,12 +60,16 @@ function json(contentType: string | undefined, body: Buffer): unknown {
   }
 }
 
-function parse(schema: z.ZodType, value: unknown): unknown {
+function validate(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues
     .slice(0, ISSUES_MAX)
-    .map(({ path, message }) => ({ path: path.join('.'), message }))
+    // A message repeats names that the sender has chosen, however many and long they are.
+    .map(({ path, message }) => ({
+      path: path.join('.').slice(0, ISSUE_CHARS_MAX),
+      message: message.slice(0, ISSUE_CHARS_MAX),
+    }))
   const first = issues[0]
   throw new HttpError('validation_error', {
     technical: first === undefined ? 'The input is not valid' : `${first.path || 'input'}: ${first.message}`,

@@ -19,7 +19,7 @@ export function logRequest(
   const gone = exchange.response.destroyed
   const status = gone ? CLIENT_GONE : answer.status
   const { failure, row, request, dependencies } = exchange
-  const { event, severity } = judge(exchange, status, totalMs)
+  const { event, severity } = judgeRequest(exchange, status, totalMs)
   if (severity === 'INFO' && !dependencies.config.logEveryRequest) return
   log(severity, event, {
     message: `${request.method} ${row.name} ${status} in ${totalMs.toFixed(1)} ms`,
@@ -32,7 +32,8 @@ export function logRequest(
   })
 }
 
-function judge(
+/** What its line is called, and how much it matters. */
+export function judgeRequest(
   { row, dependencies, failure }: Exchange,
   status: number,
   totalMs: number,

@@ -1,7 +1,7 @@
 import { HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import type { Wrapper } from './exchange.ts'
-import { isDraining } from './process-end.ts'
+import { processEnd } from './process-end.ts'
 
 /** The answer must be on its way before the platform ends the request. */
 const MARGIN_SECONDS = 2
@@ -10,7 +10,7 @@ const RETRY_AFTER_SECONDS = 1
 
 /** An instance that is about to end takes nothing new. */
 export const shutdownCheck: Wrapper = async (_exchange, next) => {
-  if (isDraining())
+  if (processEnd.draining)
     throw new HttpError('service_unavailable', {
       technical: 'The instance is shutting down',
       retryAfterSeconds: RETRY_AFTER_SECONDS,

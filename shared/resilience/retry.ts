@@ -13,6 +13,15 @@ export type RetryPolicy = {
   readonly backoff: BackoffPolicy
 }
 
+/** Time as retries see it. */
+export type RetryClock = {
+  readonly monotonicMs: () => number
+  /** Waits; rejects with the signal's reason as soon as it aborts. */
+  readonly pause: (delayMs: number, signal: AbortSignal) => Promise<void>
+}
+
+const SYSTEM_CLOCK: RetryClock = { monotonicMs: () => performance.now(), pause }
+
 export type RetryContext = {
   readonly budget: RetryBudget
   /** Ends attempts and backoffs alike. */
@@ -23,6 +32,8 @@ export type RetryContext = {
    * breaker is shut for as long, and the queue comes back after it.
    */
   readonly mayRepeat: (error: unknown) => boolean
+  /** This machine's, unless a test brings its own. */
+  readonly clock?: RetryClock
 }
 
 /**
@@ -33,22 +44,22 @@ export type RetryContext = {
 export async function withRetries<T>(
   attempt: (timeoutMs: number) => Promise<T>,
   policy: RetryPolicy,
-  { budget, signal, random, mayRepeat }: RetryContext,
+  { budget, signal, random, mayRepeat, clock = SYSTEM_CLOCK }: RetryContext,
 ): Promise<T> {
-  const endsAtMs = performance.now() + policy.totalTimeoutMs
+  const endsAtMs = clock.monotonicMs() + policy.totalTimeoutMs
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted()
     if (failures === 0) budget.requested()
     // Whole milliseconds, as timers want them.
-    const leftMs = Math.max(1, Math.ceil(endsAtMs - performance.now()))
+    const leftMs = Math.max(1, Math.ceil(endsAtMs - clock.monotonicMs()))
     try {
       return await attempt(Math.min(policy.attemptTimeoutMs, leftMs))
     } catch (error) {
       signal.throwIfAborted()
       const waitMs = fullJitterMs(policy.backoff, failures, random)
-      const inTime = performance.now() + waitMs < endsAtMs
+      const inTime = clock.monotonicMs() + waitMs < endsAtMs
       if (failures + 1 >= policy.attemptsMax || !inTime || !mayRepeat(error) || !budget.spend()) throw error
-      await pause(waitMs, signal)
+      await clock.pause(waitMs, signal)
     }
   }
 }

@@ -25,7 +25,10 @@ export class LineWriter {
   #dropped = 0
 
   /** @param block lets that much time pass before anything else happens */
-  constructor(write: WriteSome = (bytes, offset) => writeSync(1, bytes, offset), block = blockThread) {
+  constructor(
+    write: WriteSome = (bytes, offset) => writeSync(1, bytes, offset),
+    block: (waitMs: number) => void = blockThread,
+  ) {
     this.#write = write
     this.#block = block
   }

@@ -1,6 +1,6 @@
 import { errorFields, log } from '../../telemetry/log.ts'
 import { currentScope } from '../../telemetry/scope.ts'
-import { drain, failOwnRequest } from '../process-end.ts'
+import { failOwnRequest, processEnd } from '../process-end.ts'
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 const EVENTS = [...SIGNALS, 'uncaughtException', 'unhandledRejection'] as const
@@ -11,7 +11,7 @@ const EVENTS = [...SIGNALS, 'uncaughtException', 'unhandledRejection'] as const
  */
 export function takeProcess(): { begin: () => void } {
   // From now on: a signal may come before the framework has begun to listen for it.
-  for (const signal of SIGNALS) process.on(signal, () => drain(signal, 0))
+  for (const signal of SIGNALS) process.on(signal, () => processEnd.drain(signal, 0))
   const older = new Map(EVENTS.map((event) => [event, new Set(process.rawListeners(event))]))
   const begin = () => {
     for (const event of EVENTS)
@@ -22,7 +22,7 @@ export function takeProcess(): { begin: () => void } {
       log('CRITICAL', 'process.uncaught_exception', { error: errorFields(error) })
       currentScope()?.abort(error)
       // What an exception left half-done cannot be known: others in flight finish, and a fresh instance takes over.
-      drain('uncaughtException', 1)
+      processEnd.drain('uncaughtException', 1)
     })
   }
   return { begin }

@@ -1,4 +1,5 @@
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
+import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import * as z from 'zod'
@@ -61,8 +62,18 @@ const row = (name: string, more: Partial<EndpointRow>): EndpointRow => ({
 })
 
 /** What handlers have done and seen, for tests to ask about. */
-const state = { aborted: 0, effects: 0 }
+const state = { begun: 0, aborted: 0, effects: 0 }
 const effectsOf = new Map<string, number>()
+
+/** Requests that are held until the test lets them go on. */
+const held = new Set<() => void>()
+process.on('message', (message) => {
+  if (message === 'release') for (const release of held) release()
+})
+// Waiting to hear from the test must not keep the process alive.
+process.channel?.unref()
+// Before the log writes its last lines, which may have to wait for their reader.
+process.prependListener('exit', () => writeSync(2, 'edge-functions: ending\n'))
 
 const Misdeed = z.looseObject({ what: z.string().default(''), ms: z.coerce.number().max(60_000).default(0) })
 
@@ -82,11 +93,15 @@ const misbehave = createEndpoint(
       }
       if (what === 'secret') throw new Error(`key ${config.providers.gemini.apiKey}, bearer abcdefghijkl, ?token=hush1`)
       if (what === 'say') for (let line = 0; line < ms; line++) log('INFO', 'said', { line })
-      else if (ms > 0)
-        await sleep(ms, undefined, { signal }).catch((error: unknown) => {
-          state.aborted++
-          throw error
-        })
+      else if (what === 'hold' || ms > 0) {
+        state.begun++
+        await (what === 'hold' ? holdUntilReleased(signal) : sleep(ms, undefined, { signal })).catch(
+          (error: unknown) => {
+            state.aborted++
+            throw error
+          },
+        )
+      }
       const thrown = thrownThings()[what]
       if (thrown !== undefined) thrown()
       return { status: 200, json: { ok: true } }
@@ -185,6 +200,13 @@ async function haveEffect({ input: { what, ms, name }, operation, signal }: Effe
   if (what === 'fail-once' && times === 1) throw new HttpError('service_unavailable', { retryAfterSeconds: 0 })
   if (what === 'refuse') throw new HttpError('conflict', { details: { times } })
   return { status: 201, json: { name, id: operation.id, resumed: operation.resumed, times } }
+}
+
+async function holdUntilReleased(signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    held.add(resolve)
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
 }
 
 async function answerAfter(ms: number, signal: AbortSignal) {

@@ -16,7 +16,8 @@ export const FRAMEWORK = join(
 const TETHER = new URL('../../../infra/local/functions/tether.ts', import.meta.url).href
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
-const START_TIMEOUT_MS = 30_000
+/** Less than hooks of tests may take, so that it is this that is told. */
+const START_TIMEOUT_MS = 55_000
 
 /** Every required variable, with values that lead nowhere; and no store, so nobody's calls are counted. */
 const ENVIRONMENT = {
@@ -38,6 +39,8 @@ export type EdgeProcess = {
   exited: Promise<number | null>
   /** Memory that is really in use, in bytes. */
   rssBytes: () => number
+  /** Lets handlers that hold their request go on. */
+  release: () => void
   stop: () => Promise<void>
 }
 
@@ -87,6 +90,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
     lines,
     exited,
     rssBytes: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+    release: () => void child.send('release'),
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await exited

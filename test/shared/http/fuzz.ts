@@ -186,7 +186,7 @@ const conversation: fc.Arbitrary<Conversation> = fc
     return { bytes, halfCloses: halfCloses || cutAt !== null, toHead: requests.some(({ toHead }) => toHead) }
   })
 
-const ANSWER_MS = 15_000
+const ANSWER_MS = 60_000
 const BATCH = 200
 const AT_ONCE = 16
 

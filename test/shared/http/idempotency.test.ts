@@ -10,11 +10,19 @@ const firestore = firestoreService(faults)
 let edge: EdgeProcess
 let keys = 0
 
-const start = () => startEdgeProcess({ environment: { FIRESTORE_EMULATOR_HOST: firestore.address } })
+/** A bound, not an expectation. */
+const SOON = { timeout: 100_000, interval: 200 }
+
+/** A process that has used the store once: the first call loads Google's client, which may take longer than a call may. */
+async function start(): Promise<EdgeProcess> {
+  const started = await startEdgeProcess({ environment: { FIRESTORE_EMULATOR_HOST: firestore.address } })
+  for (let status = 0; status !== 201;) ({ status } = await effect(newKey(), { name: 'warm' }, { at: started }))
+  return started
+}
 beforeAll(async () => {
   await firestore.start()
   edge = await start()
-})
+}, 120_000)
 afterAll(async () => {
   await edge.stop()
   firestore.stop()
@@ -100,10 +108,13 @@ describe('an Idempotency-Key', () => {
 
   test('is released by a deadline, and never answered twice differently', async () => {
     const key = newKey()
-    expect((await effect(key, { name: 'x', ms: 1300 }, brief)).status).toBe(504)
-    const statuses = new Set<number>()
-    for (let tries = 0; tries < 3; tries++) statuses.add((await effect(key, { name: 'x', ms: 1300 }, brief)).status)
-    expect([...statuses]).toEqual([504])
+    const statuses = new Array<number>()
+    while (statuses.length < 4) {
+      const { status } = await effect(key, { name: 'x', ms: 1300 }, brief)
+      // The try before may still be giving the key back.
+      if (status !== 409) statuses.push(status)
+    }
+    expect(statuses).toEqual([504, 504, 504, 504])
   })
 
   test("of another user is another key, and so is another function's", async () => {
@@ -129,9 +140,7 @@ describe('an Idempotency-Key', () => {
     expect(await effectsSeen()).toBe(before)
     await faults.clear('firestore')
     // The client library may still land the refused try's claim: then its lease has to end first.
-    await expect
-      .poll(async () => (await effect(key, { name: 'x' })).status, { timeout: 20_000, interval: 500 })
-      .toBe(201)
+    await expect.poll(async () => (await effect(key, { name: 'x' })).status, SOON).toBe(201)
     expect(await effectsSeen()).toBe(before + 1)
   })
 
@@ -141,12 +150,7 @@ describe('an Idempotency-Key', () => {
     await effect(key, { name: 'x', what: 'die-once' }, { ...brief, at: doomed }).catch(() => undefined)
     await doomed.exited
     expect((await effect(key, { name: 'x', what: 'die-once' }, brief)).body.error?.code).toBe('request_in_progress')
-    await expect
-      .poll(async () => (await effect(key, { name: 'x', what: 'die-once' }, brief)).status, {
-        timeout: 20_000,
-        interval: 500,
-      })
-      .toBe(201)
+    await expect.poll(async () => (await effect(key, { name: 'x', what: 'die-once' }, brief)).status, SOON).toBe(201)
     const settled = await effect(key, { name: 'x', what: 'die-once' }, brief)
     expect(settled.body).toMatchObject({ times: 1, resumed: true })
     expect(settled.headers.get('idempotency-replayed')).toBe('true')

@@ -5,6 +5,9 @@ import * as z from 'zod'
 
 import { ERROR_CODES } from '../../../shared/http/codes.ts'
 
+/** A bound, not an expectation: how soon an answer comes says how busy the machine is. */
+const ANSWER_MS_MAX = 60_000
+
 export type RawAnswer = { status: number; headers: Record<string, string>; body: string }
 
 const codes = Object.keys(ERROR_CODES) as [string, ...string[]]
@@ -57,7 +60,7 @@ export class RawClient {
   }
 
   /** The next answer; undefined when the connection ends without one. @throws when neither comes in time */
-  async answer(timeoutMs: number, toHead = false): Promise<RawAnswer | undefined> {
+  async answer(timeoutMs = ANSWER_MS_MAX, toHead = false): Promise<RawAnswer | undefined> {
     const untilMs = Date.now() + timeoutMs
     for (;;) {
       const taken = takeAnswer(this.#received, toHead)
@@ -107,7 +110,7 @@ function takeAnswer(bytes: Buffer, toHead: boolean): { answer: RawAnswer; rest: 
 export async function exchange(
   port: number,
   bytes: string | Buffer,
-  timeoutMs = 10_000,
+  timeoutMs = ANSWER_MS_MAX,
 ): Promise<RawAnswer | undefined> {
   const client = new RawClient(port).send(bytes)
   try {

@@ -100,6 +100,20 @@ describe('the tries of one operation', () => {
   })
 })
 
+test('what is reserved for something that fails is given back, and the failure is told as it was', async () => {
+  const CAROL = { ...ALICE, userId: 'carol' }
+  const { id } = await createEpisode(needs, CAROL.userId, first(), wish)
+  // It has no recording: that is found out after an episode at work is reserved.
+  await episodes.move(id, (episode) => ({ episode: { ...episode, status: 'error' } }))
+  await expect(retryEpisode(needs, CAROL, id, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
+  expect((await needs.usage.read(CAROL.userId)).pending).toEqual({})
+
+  const release = () => Promise.reject(new Error('the store is away'))
+  const broken = { ...needs, usage: { ...needs.usage, release } }
+  await expect(retryEpisode(broken, CAROL, id, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
+  expect((await needs.usage.read(CAROL.userId)).pending).not.toEqual({})
+})
+
 test("somebody else's episode and one that never was are refused in the same words", async () => {
   const { id } = await createEpisode(tools, 'alice', first(), request)
   const BOB = { ...ALICE, userId: 'bob' }

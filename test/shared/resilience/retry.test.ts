@@ -4,12 +4,30 @@ import { describe, expect, test } from 'vitest'
 import { equalJitterMs, waitsAtMost } from '../../../shared/resilience/backoff.ts'
 import { withRetries } from '../../../shared/resilience/retry.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
+import { seededRandom } from '../seeded-random.ts'
 
 const POLICY = { attemptsMax: 3, attemptTimeoutMs: 1000, totalTimeoutMs: 5000, backoff: { baseMs: 1, capMs: 2 } }
-const terms = (budget: RetryBudget, signal = new AbortController().signal) => ({
+
+/** Time that passes only when somebody waits, or takes it. */
+function virtualClock() {
+  const clock = {
+    nowMs: 0,
+    pauses: [] as number[],
+    monotonicMs: () => clock.nowMs,
+    async pause(delayMs: number, signal: AbortSignal) {
+      signal.throwIfAborted()
+      clock.pauses.push(delayMs)
+      clock.nowMs += delayMs
+    },
+  }
+  return clock
+}
+
+const context = (budget: RetryBudget, clock = virtualClock(), signal = new AbortController().signal) => ({
   budget,
   signal,
-  random: Math.random,
+  clock,
+  random: seededRandom(1),
   mayRepeat: () => true,
 })
 
@@ -20,7 +38,7 @@ async function outage(operations: number, budget: RetryBudget): Promise<number> 
     requests++
     return Promise.reject(new Error('down'))
   }
-  for (let i = 0; i < operations; i++) await withRetries(attempt, POLICY, terms(budget)).catch(() => undefined)
+  for (let i = 0; i < operations; i++) await withRetries(attempt, POLICY, context(budget)).catch(() => undefined)
   return requests
 }
 
@@ -33,7 +51,7 @@ describe('a retry budget', () => {
 
   test('keeps one repeat in hand and no more, however long all was well', async () => {
     const budget = new RetryBudget()
-    for (let i = 0; i < 1000; i++) await withRetries(async () => 'well', POLICY, terms(budget))
+    for (let i = 0; i < 1000; i++) await withRetries(async () => 'well', POLICY, context(budget))
     expect([budget.spend(), budget.spend()]).toEqual([true, false])
   })
 })
@@ -41,16 +59,40 @@ describe('a retry budget', () => {
 describe('retries', () => {
   test('end with the total time, and give the last attempt no more than is left', async () => {
     const given: number[] = []
+    const clock = virtualClock()
     const attempt = async (timeoutMs: number) => {
       given.push(timeoutMs)
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      clock.nowMs += 30.5
       throw new Error('slow')
     }
     const policy = { ...POLICY, attemptsMax: 100, totalTimeoutMs: 100, backoff: { baseMs: 0, capMs: 0 } }
-    await expect(withRetries(attempt, policy, terms(new RetryBudget(0)))).rejects.toThrow('slow')
-    expect(given.length).toBeLessThanOrEqual(4)
-    expect(Math.max(...given)).toBeLessThanOrEqual(100)
-    expect(given.filter((timeoutMs) => !Number.isInteger(timeoutMs))).toEqual([])
+    await expect(withRetries(attempt, policy, context(new RetryBudget(0), clock))).rejects.toThrow('slow')
+    // In whole milliseconds, as timers want them.
+    expect(given).toEqual([100, 70, 39, 9])
+  })
+
+  test('wait longer and longer in between, but never beyond the cap or the end', async () => {
+    const clock = virtualClock()
+    const policy = { attemptsMax: 9, attemptTimeoutMs: 1, totalTimeoutMs: 1e9, backoff: { baseMs: 100, capMs: 1_000 } }
+    const most = { ...context(new RetryBudget(0), clock), random: () => 0.999 }
+    await expect(withRetries(() => Promise.reject(new Error('down')), policy, most)).rejects.toThrow('down')
+    expect(clock.pauses.map(Math.round)).toEqual([100, 200, 400, 799, 999, 999, 999, 999])
+    const late = virtualClock()
+    const short = { ...policy, totalTimeoutMs: 250 }
+    await expect(withRetries(() => Promise.reject(new Error('down')), short, { ...most, clock: late })).rejects.toThrow(
+      'down',
+    )
+    expect(late.nowMs).toBeLessThan(250)
+  })
+
+  test('stop with their signal, whatever the attempt threw', async () => {
+    const stop = new AbortController()
+    const attempt = async () => {
+      stop.abort(new Error('over'))
+      throw new Error('down')
+    }
+    const stopped = withRetries(attempt, POLICY, context(new RetryBudget(0), virtualClock(), stop.signal))
+    await expect(stopped).rejects.toThrow('over')
   })
 
   test('are not made of what cannot succeed', async () => {
@@ -59,7 +101,7 @@ describe('retries', () => {
       attempts++
       throw new Error('refused')
     }
-    const refuses = { ...terms(new RetryBudget(0)), mayRepeat: () => false }
+    const refuses = { ...context(new RetryBudget(0)), mayRepeat: () => false }
     await expect(withRetries(attempt, POLICY, refuses)).rejects.toThrow('refused')
     expect(attempts).toBe(1)
   })

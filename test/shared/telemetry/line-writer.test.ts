@@ -40,11 +40,35 @@ describe('a reader that takes what it likes, when it likes', () => {
   })
 
   test('and never takes anything is waited for, but not for ever', () => {
-    const writer = new LineWriter(() => {
-      throw full()
-    })
+    let waitedMs = 0
+    const writer = new LineWriter(
+      () => {
+        throw full()
+      },
+      (waitMs) => (waitedMs += waitMs),
+    )
     writer.add('one')
     writer.flushAndWait()
     expect(writer.dropped).toBe(1)
+    // Long enough for a reader that is only slow, and well within the time that an ending instance has.
+    expect(waitedMs).toBeGreaterThanOrEqual(2_000)
+    expect(waitedMs).toBeLessThanOrEqual(5_000)
+  })
+
+  test('and comes back while it is waited for gets every line', () => {
+    let waits = 0
+    const got: string[] = []
+    const writer = new LineWriter(
+      (bytes, offset) => {
+        if (waits < 10) throw full()
+        got.push(bytes.subarray(offset).toString())
+        return bytes.length - offset
+      },
+      () => void waits++,
+    )
+    writer.add('one')
+    writer.add('two')
+    writer.flushAndWait()
+    expect([got.join(''), writer.dropped, waits]).toEqual(['one\ntwo\n', 0, 10])
   })
 })

@@ -22,6 +22,8 @@ export type FailedAttempt = {
   readonly hasNextProvider: boolean
   /** As it was claimed. */
   readonly step: Step
+  /** Whether a request to a provider has left in this attempt. */
+  readonly callLeft: boolean
   /** A paid call of this attempt has gone through. */
   readonly wasCharged: boolean
   /** Owner and configuration allow the step's fallback, and nothing has shown that there is none. */
@@ -55,7 +57,7 @@ export function afterFailure(
       return settleAs({ kind: 'failed', problem: problemOf(failure.words, attempt.errorId), call })
     }
     case 'jobEnded':
-      return afterTrial(attempt, 'ended', 'drop')
+      return afterTrial(attempt, callEnd(attempt, false), 'drop')
     case 'unexpected':
       return afterTrial(attempt, callEnd(attempt, failure.ambiguous), 'keep')
   }
@@ -70,7 +72,7 @@ function afterAbsence(
   const { step, random, errorId, provider } = attempt
   const { service, sent, retryAfterMs } = failure
   const problem = problemOf(unavailableNow(failure.technical), errorId)
-  const call = sent || attempt.wasCharged ? callEnd(attempt, failure.ambiguous) : 'unsent'
+  const call = callEnd(attempt, failure.ambiguous)
   const isProvider = service === provider
   // What there is stays as it is while the provider is away: nobody waits for an upgrade.
   if (attempt.isUpgrade && isProvider) return settleAs({ kind: 'failed', problem, call })
@@ -110,8 +112,9 @@ function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd): Outcome 
   return { kind: 'nextProvider', provider, call }
 }
 
-function callEnd({ wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {
-  return wasCharged || ambiguous ? 'ambiguous' : 'ended'
+function callEnd({ callLeft, wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {
+  if (wasCharged || ambiguous) return 'ambiguous'
+  return callLeft ? 'ended' : 'unsent'
 }
 
 function settleAs(outcome: Outcome): Decision {

@@ -21,6 +21,7 @@ export class Execution<W extends Workflow, Tools> {
   readonly #claimed: Claimed<W>
   readonly #definition: StepDefinition<string, z.ZodType, W, Tools>
   readonly #startedAtMs: number
+  #callLeft = false
   #cost: Cost | undefined
 
   constructor(options: RunnerOptions<W, Tools>, claimed: Claimed<W>, lease: Lease<W>, requestSignal: AbortSignal) {
@@ -40,7 +41,10 @@ export class Execution<W extends Workflow, Tools> {
         signal,
         correlationId: moved.next.id,
         random: options.random,
-        stillEntitled: () => lease.requireEntitlement(),
+        stillEntitled: () => {
+          lease.requireEntitlement()
+          this.#callLeft = true
+        },
       },
       resumesIntent,
       nowMs,
@@ -48,6 +52,11 @@ export class Execution<W extends Workflow, Tools> {
       tell: (activity) => lease.tell(activity),
       recordJob: (job) => lease.record(job),
     }
+  }
+
+  /** Whether a request to a provider has left: from then on it may be carried out. */
+  get callLeft(): boolean {
+    return this.#callLeft
   }
 
   /** What the attempt has cost so far; undefined when nothing was charged. */
@@ -64,7 +73,7 @@ export class Execution<W extends Workflow, Tools> {
     const { tools, settings, tell, newId } = this.#options
     try {
       const found = attempt.resumesIntent ? await this.#definition.adopt?.(attempt, tools) : undefined
-      if (found !== undefined) return { kind: 'adopted', result: found }
+      if (found !== undefined) return this.#adopt(found)
       if (this.#claimed.todo === 'run') return this.#outcomeOf(await this.#definition.run(attempt, tools))
     } catch (error) {
       if (attempt.signal.aborted) throw error
@@ -91,12 +100,16 @@ export class Execution<W extends Workflow, Tools> {
         this.#cost ??= ended.cost
         return { kind: 'done', result: ended.result, by: ended.by, degraded: ended.degraded }
       case 'adopted':
-        return ended
+        return this.#adopt(ended.result)
       case 'degraded':
         return this.#fellBack(ended, 'unknown')
       case 'polling':
         return { kind: 'polling', afterMs: ended.afterMs, activity: ended.activity }
     }
+  }
+
+  #adopt(result: unknown): Outcome {
+    return { kind: 'adopted', result, call: this.#claimed.todo === 'run' ? 'unsent' : 'unknown' }
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
@@ -117,7 +130,9 @@ export class Execution<W extends Workflow, Tools> {
       tell('WARNING', 'step.no_fallback', { ...fields, error })
       const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
       if (otherwise.kind === 'waiting') return { ...otherwise, noFallback: reason }
-      return error instanceof NoFallback || attempt.step.attempt >= ATTEMPTS_MAX ? otherwise : failed
+      if (error instanceof NoFallback || failed.kind !== 'tryAgain' || attempt.step.attempt >= ATTEMPTS_MAX)
+        return otherwise
+      return { ...failed, call }
     }
   }
 
@@ -140,6 +155,7 @@ export class Execution<W extends Workflow, Tools> {
       provider,
       hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.includes(other.name)),
       step,
+      callLeft: this.#callLeft,
       wasCharged: this.#cost !== undefined,
       mayFallBack: mayFallBack(workflow, this.#definition, allowsFallback),
       isUpgrade: workflow.replaces !== undefined,

@@ -14,8 +14,8 @@ export type CallEnd = 'unsent' | 'ended' | 'ambiguous' | 'unknown'
 export type Outcome =
   /** `by`: who did it. `degraded`: in words, what the result lacks, where it lacks something. */
   | { kind: 'done'; result: unknown; by: string | undefined; degraded: string | undefined }
-  /** The result that an earlier attempt left: this one made no call. */
-  | { kind: 'adopted'; result: unknown }
+  /** The result that was made before: this attempt made no call. `call`: whether claiming the step had counted one. */
+  | { kind: 'adopted'; result: unknown; call: 'unsent' | 'unknown' }
   /** Without its provider; that is asked for a better result after `upgradeAfterMs`, never when undefined. */
   | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgradeAfterMs: number | undefined }
   /** The job goes on; `activity`: what the provider says it is at. */

@@ -117,8 +117,8 @@ export class StepRunner<W extends Workflow, Tools> {
     } catch (error) {
       if (lease.signal.aborted || error instanceof LeaseLost) return 'lost'
       if (!requestSignal.aborted) return { outcome: execution.settleFailure(error), cost: execution.cost }
-      // A paid call may have gone through: that one waits for the lease.
-      if (execution.cost === undefined && claimed.provider?.kind !== 'call') await this.#letGo(claimed)
+      // A paid call that has left may have gone through: that one waits for the lease.
+      if (!execution.callLeft || claimed.provider?.kind !== 'call') await this.#letGo(claimed)
       return 'interrupted'
     } finally {
       lease.end()

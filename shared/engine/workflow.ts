@@ -44,8 +44,18 @@ export const Step = z.looseObject({
     .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
     .optional(),
   job: Job.optional(),
-  /** Calls the provider charges: begun, how many of them repeated one whose end nobody saw, and whether one is open. */
-  paid: z.looseObject({ calls: z.number().int(), repeats: z.number().int(), open: z.boolean() }).optional(),
+  /**
+   * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
+   * is open, and whether that last one is such a repeat.
+   */
+  paid: z
+    .looseObject({
+      calls: z.number().int(),
+      repeats: z.number().int(),
+      open: z.boolean(),
+      isRepeat: z.boolean().optional(),
+    })
+    .optional(),
   /** When the step last went forward. */
   progressAtMs: z.number().optional(),
   /** What it is at, in words for its owner. */
@@ -73,6 +83,7 @@ export const Step = z.looseObject({
   error: Problem.optional(),
 })
 export type Step = z.infer<typeof Step>
+export type PaidCalls = NonNullable<Step['paid']>
 
 /** One change of a workflow or of one of its steps. */
 export const HistoryEntry = z.looseObject({

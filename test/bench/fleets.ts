@@ -1,7 +1,8 @@
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
 import { parseRecord } from '../../shared/breaker/record.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
-import { VirtualStore, VirtualTime } from '../shared/breaker/virtual-world.ts'
+import { VirtualStore } from '../shared/breaker/virtual-world.ts'
+import { VirtualTime } from '../shared/virtual-time.ts'
 
 /** One instance's breaker: whether a call may be made, and how it ended. */
 type Model = { admit: () => Promise<unknown>; settle: (admission: unknown, ok: boolean) => Promise<void> }

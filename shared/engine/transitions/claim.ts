@@ -7,6 +7,7 @@ import { stepOf, without } from '../workflow.ts'
 import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
+import { countCall } from './paid-calls.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
 export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
@@ -97,10 +98,6 @@ function chooseProvider(
   if (plan.needsProvider?.(workflow) === false) return undefined
   const left = providers.filter(({ name }) => !passedOver.includes(name))
   return left.find(({ name }) => name === provider) ?? left[0] ?? providers.at(-1)
-}
-
-function countCall({ paid }: Step): NonNullable<Step['paid']> {
-  return { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (paid?.open === true ? 1 : 0), open: true }
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

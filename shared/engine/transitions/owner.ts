@@ -4,6 +4,7 @@ import { stepOf, without, withoutFields } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, isOpen, leaveJobOpen, PENDING, release, resultsWithout, startReady, withStep } from './moved.ts'
 import type { Moved } from './moved.ts'
+import { closeCall } from './paid-calls.ts'
 
 /* What an owner does to a workflow. */
 
@@ -61,8 +62,8 @@ function startAgain<W extends Workflow>(
 }
 
 /** As if the step had never been; what it has cost stays on record. */
-function forgetStep({ paid }: Step): Step {
-  return { ...PENDING, ...(paid && { paid: { ...paid, open: false } }) }
+function forgetStep(step: Step): Step {
+  return { ...PENDING, ...closeCall(step) }
 }
 
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
@@ -72,7 +73,7 @@ function restartStep(step: Step, nowMs: number): Step {
   return {
     ...PENDING,
     ...(jobLives && { ...leaveJobOpen(step, nowMs), ...(step.provider && { provider: step.provider }) }),
-    ...(step.paid && { paid: { ...step.paid, open: false } }),
+    ...closeCall(step),
   }
 }
 

@@ -2,6 +2,7 @@ import type { Pipeline } from '../definition.ts'
 import type { Job, Step, Workflow } from '../workflow.ts'
 import { heldStep, release, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
+import { settleCall } from './paid-calls.ts'
 
 /** Jobs at providers that a workflow remembers, so that deleting it reaches them. */
 const JOBS_REMEMBERED = 40
@@ -48,7 +49,7 @@ export function letGo<W extends Workflow>(
   const step = heldStep(workflow, fence)
   if (step === undefined) return undefined
   const free: Step = {
-    ...release(step, 'pending'),
+    ...release(settleCall(step, 'unsent'), 'pending'),
     attempt: Math.max(0, step.attempt - 1),
     nextCheckAtMs: nowMs,
     progressAtMs: nowMs,

@@ -1,9 +1,10 @@
 import type { Pipeline } from '../definition.ts'
-import type { CallEnd, Cost, Outcome } from '../outcome.ts'
+import type { Cost, Outcome } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
+import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
   readonly fence: Fence
@@ -44,7 +45,7 @@ function settleStep<W extends Workflow>(
         nowMs,
       )
     case 'failed': {
-      const ended = withStep(workflow, name, afterCall(step, outcome.call), nowMs)
+      const ended = withStep(workflow, name, settleCall(step, outcome.call), nowMs)
       return fail(ended, name, outcome.problem, nowMs)
     }
     case 'polling':
@@ -53,7 +54,7 @@ function settleStep<W extends Workflow>(
       const { service, sinceMs, problem, noFallback } = outcome
       const untilMs = nowMs + outcome.afterMs
       const waiting: Step = {
-        ...release(afterCall(step, outcome.call), 'waiting'),
+        ...release(settleCall(step, outcome.call), 'waiting'),
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
         ...(noFallback !== undefined && { noFallback }),
@@ -61,19 +62,19 @@ function settleStep<W extends Workflow>(
       return dispatch(workflow, name, waiting, nowMs, untilMs)
     }
     case 'tryAgain': {
-      const free = release(afterCall(step, outcome.call), 'pending')
+      const free = release(settleCall(step, outcome.call), 'pending')
       const again = outcome.job === 'drop' ? without(free, 'job') : free
       return dispatch(workflow, name, again, nowMs, nowMs + outcome.afterMs)
     }
     case 'nextProvider': {
-      const free = without(release(afterCall(step, outcome.call), 'pending'), 'job', 'unavailable', 'provider')
+      const free = without(release(settleCall(step, outcome.call), 'pending'), 'job', 'unavailable', 'provider')
       const next: Step = {
         ...free,
         attempt: 0,
         passedOver: [...(step.passedOver ?? []), outcome.provider],
         progressAtMs: nowMs,
         // What became of the call at the other provider does not concern the next.
-        ...(free.paid && { paid: { ...free.paid, open: false } }),
+        ...closeCall(free),
       }
       return dispatch(workflow, name, next, nowMs)
     }
@@ -106,17 +107,17 @@ export function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
     case 'done':
       return {
         ...free,
-        ...(free.paid && { paid: { ...free.paid, open: false } }),
+        ...closeCall(free),
         ...(outcome.by !== undefined && { provider: outcome.by }),
         ...(outcome.degraded !== undefined && { degraded: outcome.degraded }),
       }
     case 'adopted':
-      return { ...free, ...(free.paid && { paid: uncountCall(free.paid) }) }
+      return { ...free, ...closeCall(settleCall(free, outcome.call)) }
     case 'fellBack': {
       const { degraded, call, upgradeAfterMs: pauseMs } = outcome
       const again = pauseMs === undefined ? {} : { pauseMs, nextTryAtMs: nowMs + pauseMs }
       const fallback = { atMs: nowMs, tries: 0, ...again }
-      return { ...afterCall(free, call), provider: BY_US, degraded, fallback }
+      return { ...settleCall(free, call), provider: BY_US, degraded, fallback }
     }
   }
 }
@@ -143,19 +144,6 @@ function addCost<W extends Workflow>(workflow: W, provider: string | undefined, 
   const before = workflow.costs?.[provider] ?? {}
   const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])
   return { ...workflow, costs: { ...workflow.costs, [provider]: { ...before, ...Object.fromEntries(sums) } } }
-}
-
-function afterCall(step: Step, call: CallEnd): Step {
-  const { paid } = step
-  if (paid === undefined || call === 'unknown') return step
-  // The call that claiming the step counted was never made.
-  if (call === 'unsent') return { ...step, paid: { ...paid, calls: paid.calls - 1, open: false } }
-  return { ...step, paid: { ...paid, open: call === 'ambiguous' } }
-}
-
-/** The result of the call before was found: this attempt made none. */
-function uncountCall(paid: NonNullable<Step['paid']>): NonNullable<Step['paid']> {
-  return { calls: paid.calls - 1, repeats: Math.max(0, paid.repeats - 1), open: false }
 }
 
 /** All of the result is in storage, and only the workflow did not say so. */

@@ -5,7 +5,8 @@ import type { BreakerOptions } from '../../../shared/breaker/breaker.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
 import type { BreakerEvent } from '../../../shared/breaker/transitions.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { VirtualStore, VirtualTime } from './virtual-world.ts'
+import { VirtualStore } from './virtual-world.ts'
+import { VirtualTime } from '../virtual-time.ts'
 
 /** A fleet in virtual time: `call(i)` makes one call of instance i, which takes 100 ms and ends as the provider does. */
 function fleet(count: number, options: Partial<BreakerOptions> = {}) {

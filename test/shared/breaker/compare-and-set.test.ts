@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { appendWrite, compareAndSet } from '../../../shared/breaker/compare-and-set.ts'
 import type { CompareAndSet, CompareAndSetEnd } from '../../../shared/breaker/compare-and-set.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { VirtualTime } from './virtual-world.ts'
+import { VirtualTime } from '../virtual-time.ts'
 
 type Version = { count: number; updateTime: number; writes: readonly string[] }
 type Decision = { count: number | undefined; by: string }

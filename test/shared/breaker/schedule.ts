@@ -5,7 +5,8 @@ import { parseRecord, UNWRITTEN } from '../../../shared/breaker/record.ts'
 import type { BreakerRecord } from '../../../shared/breaker/record.ts'
 import type { ProbeResult } from '../../../shared/breaker/transitions.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { VirtualStore, VirtualTime, WORLD_EPOCH_MS } from './virtual-world.ts'
+import { VirtualStore } from './virtual-world.ts'
+import { VirtualTime, WORLD_EPOCH_MS } from '../virtual-time.ts'
 import type { StoreWeather } from './virtual-world.ts'
 
 /** What one seeded life of a fleet came to. */

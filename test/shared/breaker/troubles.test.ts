@@ -6,7 +6,8 @@ import { BreakerControl } from '../../../shared/breaker/control.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
 import type { BreakerEvent } from '../../../shared/breaker/transitions.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { VirtualStore, VirtualTime, WORLD_EPOCH_MS } from './virtual-world.ts'
+import { VirtualStore } from './virtual-world.ts'
+import { VirtualTime, WORLD_EPOCH_MS } from '../virtual-time.ts'
 import type { StoreWeather } from './virtual-world.ts'
 
 const WELL: StoreWeather = { latencyMs: 10, fate: 'well' }

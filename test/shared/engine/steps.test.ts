@@ -132,8 +132,29 @@ describe('a claim', () => {
     const write = taskFor(transcribed, 'write')
     const crashed = claimStep(transcribed.next, write, 20).episode
     const second = claimStep(crashed, write, 20 + LEASE_MS)
-    const done = settleStep(second, { kind: 'adopted', result: RESULTS.write }, 30 + LEASE_MS)
-    expect(done.next.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false })
+    const done = settleStep(second, { kind: 'adopted', result: RESULTS.write, call: 'unsent' }, 30 + LEASE_MS)
+    expect(done.next.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false, isRepeat: false })
+  })
+
+  test('whose call was never made leaves open what became of the one before it', () => {
+    const transcribed = carryOut(moved.next, task, 10)
+    const write = taskFor(transcribed, 'write')
+    const crashed = claimStep(transcribed.next, write, 20).episode
+    const second = claimStep(crashed, write, 20 + LEASE_MS)
+    expect(second.episode.steps.write.paid).toMatchObject({ calls: 2, repeats: 1 })
+    const waits = settleStep(second, waitingFor('gcs', 10, { call: 'unsent' }), 30 + LEASE_MS)
+    expect(waits.next.steps.write.paid).toMatchObject({ calls: 1, repeats: 0, open: true })
+    expect(claimStep(waits.next, taskFor(waits, 'write'), 50 + LEASE_MS).resumesIntent).toBe(true)
+  })
+
+  test('with only the fallback left finds the result of a repeat, and tells that there was one', () => {
+    const transcribed = carryOut(moved.next, task, 10)
+    const write = taskFor(transcribed, 'write')
+    let { episode } = claimStep(transcribed.next, write, 20)
+    ;({ episode } = claimStep(episode, write, 20 + LEASE_MS))
+    const third = claimStep(episode, write, 20 + 2 * LEASE_MS, { mayFallBack: true })
+    const done = settleStep(third, { kind: 'adopted', result: RESULTS.write, call: 'unknown' }, 30 + 2 * LEASE_MS)
+    expect(done.next.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: false })
   })
 })
 
@@ -145,7 +166,7 @@ describe('a worker that has lost its step', () => {
 
   test.each<[string, Outcome]>([
     ['done', doneAs('transcribe')],
-    ['adopted', { kind: 'adopted', result: RESULTS.transcribe }],
+    ['adopted', { kind: 'adopted', result: RESULTS.transcribe, call: 'unsent' }],
     ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgradeAfterMs: 1 }],
     ['failed', FAILED],
     ['polling', pollingAfter(1)],

@@ -102,16 +102,18 @@ describe('the tries of one operation', () => {
 
 test('what is reserved for something that fails is given back, and the failure is told as it was', async () => {
   const CAROL = { ...ALICE, userId: 'carol' }
-  const { id } = await createEpisode(needs, CAROL.userId, first(), wish)
+  const { id } = await createEpisode(tools, CAROL.userId, first(), request)
   // It has no recording: that is found out after an episode at work is reserved.
-  await episodes.move(id, (episode) => ({ episode: { ...episode, status: 'error' } }))
-  await expect(retryEpisode(needs, CAROL, id, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
-  expect((await needs.usage.read(CAROL.userId)).pending).toEqual({})
+  await episodes.move(id, (episode) => ({ next: { ...episode, status: 'error' } }))
+  await expect(retryEpisode(tools, CAROL, { episodeId: id }, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
+  expect((await tools.usage.read(CAROL.userId)).pending).toEqual({})
 
   const release = () => Promise.reject(new Error('the store is away'))
-  const broken = { ...needs, usage: { ...needs.usage, release } }
-  await expect(retryEpisode(broken, CAROL, id, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
-  expect((await needs.usage.read(CAROL.userId)).pending).not.toEqual({})
+  const broken = { ...tools, usage: { ...tools.usage, release } }
+  await expect(retryEpisode(broken, CAROL, { episodeId: id }, first())).rejects.toMatchObject({
+    name: 'NeverProcessed',
+  })
+  expect((await tools.usage.read(CAROL.userId)).pending).not.toEqual({})
 })
 
 test("somebody else's episode and one that never was are refused in the same words", async () => {

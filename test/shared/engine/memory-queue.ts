@@ -1,0 +1,46 @@
+import type { TaskQueue } from '../../../shared/engine/ports.ts'
+import type { StepTask } from '../../../shared/engine/task.ts'
+import { taskId } from '../../../shared/tasks/step-queue.ts'
+
+export type WaitingTask = { readonly workflowId: string; readonly task: StepTask; dueMs: number; deliveries: number }
+
+/** Tasks in memory: at least once, in any order, each name once for ever. */
+export class MemoryTasks {
+  readonly waiting = new Map<string, WaitingTask>()
+  readonly #names = new Set<string>()
+  readonly #nowMs: () => number
+  /** Hears when there is something new to deliver. */
+  onAdded: (name: string, waiting: WaitingTask) => void = () => undefined
+  /** Whether a task is lost on its way in. */
+  losesTask: () => boolean = () => false
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  /** The queue of one instance. @param passing is awaited before an operation and before its answer */
+  open(passing: (point: 'ask' | 'answer') => Promise<void>): TaskQueue {
+    return {
+      enqueue: async (workflowId, task) => {
+        await passing('ask')
+        this.#add(workflowId, task)
+        await passing('answer')
+      },
+    }
+  }
+
+  /** A task that was carried out; its name stays taken. */
+  end(name: string): void {
+    this.waiting.delete(name)
+  }
+
+  #add(workflowId: string, task: StepTask): void {
+    const name = taskId(workflowId, task)
+    if (this.#names.has(name)) return
+    this.#names.add(name)
+    if (this.losesTask()) return
+    const waiting = { workflowId, task, dueMs: Math.max(this.#nowMs(), task.notBeforeMs ?? 0), deliveries: 0 }
+    this.waiting.set(name, waiting)
+    this.onAdded(name, waiting)
+  }
+}

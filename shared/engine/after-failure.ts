@@ -22,7 +22,8 @@ export type FailedAttempt = {
   readonly hasNextProvider: boolean
   /** As it was claimed. */
   readonly step: Step
-  /** Whether a request to a provider has left in this attempt. */
+  /** Whether claiming the step has counted a paid call, and whether a request has left since. */
+  readonly callCounted: boolean
   readonly callLeft: boolean
   /** A paid call of this attempt has gone through. */
   readonly wasCharged: boolean
@@ -112,7 +113,8 @@ function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd): Outcome 
   return { kind: 'nextProvider', provider, call }
 }
 
-function callEnd({ callLeft, wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {
+function callEnd({ callCounted, callLeft, wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {
+  if (!callCounted) return 'unknown'
   if (wasCharged || ambiguous) return 'ambiguous'
   return callLeft ? 'ended' : 'unsent'
 }

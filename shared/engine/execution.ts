@@ -59,6 +59,11 @@ export class Execution<W extends Workflow, Tools> {
     return this.#callLeft
   }
 
+  /** Claiming the step has counted a paid call. */
+  get countsCall(): boolean {
+    return this.#claimed.provider?.kind === 'call' && this.#claimed.todo === 'run'
+  }
+
   /** What the attempt has cost so far; undefined when nothing was charged. */
   get cost(): Cost | undefined {
     return this.#cost
@@ -109,7 +114,7 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   #adopt(result: unknown): Outcome {
-    return { kind: 'adopted', result, call: this.#claimed.todo === 'run' ? 'unsent' : 'unknown' }
+    return { kind: 'adopted', result, call: this.countsCall ? 'unsent' : 'unknown' }
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
@@ -155,6 +160,7 @@ export class Execution<W extends Workflow, Tools> {
       provider,
       hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.includes(other.name)),
       step,
+      callCounted: this.countsCall,
       callLeft: this.#callLeft,
       wasCharged: this.#cost !== undefined,
       mayFallBack: mayFallBack(workflow, this.#definition, allowsFallback),

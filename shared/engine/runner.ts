@@ -5,7 +5,7 @@ import { LeaseLost } from './failure.ts'
 import { byAttempt } from './history.ts'
 import { Lease } from './lease.ts'
 import { HEARTBEAT_SHARE } from './limits.ts'
-import type { Cost, Outcome } from './outcome.ts'
+import type { CallEnd, Cost, Outcome } from './outcome.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { enqueueAll } from './enqueue.ts'
 import type { StepTask } from './task.ts'
@@ -118,7 +118,8 @@ export class StepRunner<W extends Workflow, Tools> {
       if (lease.signal.aborted || error instanceof LeaseLost) return 'lost'
       if (!requestSignal.aborted) return { outcome: execution.settleFailure(error), cost: execution.cost }
       // A paid call that has left may have gone through: that one waits for the lease.
-      if (!execution.callLeft || claimed.provider?.kind !== 'call') await this.#letGo(claimed)
+      const mayHaveGone = execution.countsCall && execution.callLeft
+      if (!mayHaveGone) await this.#letGo(claimed, execution.countsCall ? 'unsent' : 'unknown')
       return 'interrupted'
     } finally {
       lease.end()
@@ -174,10 +175,10 @@ export class StepRunner<W extends Workflow, Tools> {
   }
 
   /** Lets the next delivery go on at once. */
-  async #letGo({ fence, moved }: Claimed<W>): Promise<void> {
+  async #letGo({ fence, moved }: Claimed<W>, call: CallEnd): Promise<void> {
     const { store, pipeline } = this.#options
     const given = store.move(moved.next.id, (workflow, nowMs) => ({
-      next: inGeneration(workflow, fence.generation, (view) => letGo(pipeline, view, { fence }, nowMs))?.next,
+      next: inGeneration(workflow, fence.generation, (view) => letGo(pipeline, view, { fence, call }, nowMs))?.next,
       cause: { by: byAttempt(fence.token), why: 'its instance is ending' },
     }))
     await given.catch(() => undefined)

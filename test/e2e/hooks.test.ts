@@ -29,7 +29,7 @@ async function inProcess(title: string): Promise<string> {
 }
 
 async function tokenOf(id: string, step: 'transcribe' | 'master'): Promise<string> {
-  return String((await db.doc(`episodes/${id}`).get()).get(`steps.${step}.job.hookToken`))
+  return String((await db.doc(`episodes/${id}`).get()).get(`steps.${step}.job.webhookToken`))
 }
 
 async function call(id: string, token: string): Promise<number> {
@@ -63,7 +63,7 @@ describe('a webhook', () => {
     await until(alice, id, ({ steps }) => steps.transcribe.state === 'waiting')
     const old = await tokenOf(id, 'transcribe')
     // A generation with a job of its own.
-    await db.doc(`episodes/${id}`).update({ 'steps.transcribe.job.hookToken': 'of-the-next-generation' })
+    await db.doc(`episodes/${id}`).update({ 'steps.transcribe.job.webhookToken': 'of-the-next-generation' })
     const other = await inProcess('other')
     await until(alice, other, ({ steps }) => steps.transcribe.state === 'waiting')
     const before = (await alice.get(id)).updatedAt

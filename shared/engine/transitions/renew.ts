@@ -1,4 +1,5 @@
 import type { Pipeline } from '../definition.ts'
+import type { CallEnd } from '../outcome.ts'
 import type { Job, Step, Workflow } from '../workflow.ts'
 import { heldStep, release, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
@@ -43,13 +44,13 @@ export function renew<W extends Workflow>(
 export function letGo<W extends Workflow>(
   _pipeline: Pipeline,
   workflow: W,
-  { fence }: { readonly fence: Fence },
+  { fence, call }: { readonly fence: Fence; readonly call: CallEnd },
   nowMs: number,
 ): Moved<W> | undefined {
   const step = heldStep(workflow, fence)
   if (step === undefined) return undefined
   const free: Step = {
-    ...release(settleCall(step, 'unsent'), 'pending'),
+    ...release(settleCall(step, call), 'pending'),
     attempt: Math.max(0, step.attempt - 1),
     nextCheckAtMs: nowMs,
     progressAtMs: nowMs,

@@ -259,7 +259,7 @@ test('a step that was alive for three hours and then went silent is given to ano
   expect(decide(decision.moved.next, nowMs).kind).toBe('none')
   expect(dueAtMs(decision.moved.next)).toBe(nowMs + RULES.stalledStepMs)
   // So is one whose instance ends in good order.
-  const given = letGo(PIPELINE, alive, held, 3 * HOUR_MS + 1)
+  const given = letGo(PIPELINE, alive, { fence: held.fence, call: 'unknown' }, 3 * HOUR_MS + 1)
   expect(decide(given?.next ?? draft(), 3 * HOUR_MS + 2).kind).toBe('none')
 })
 

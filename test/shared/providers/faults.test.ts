@@ -113,6 +113,7 @@ function outcomeAt(attempt: number, error: unknown): Outcome {
     provider: error instanceof ProviderError ? error.provider : undefined,
     hasNextProvider: false,
     step: { state: 'running', attempt, dispatch: 1, paid: { calls: 1, repeats: 0, open: true } },
+    callCounted: true,
     callLeft: true,
     wasCharged: false,
     mayFallBack: false,

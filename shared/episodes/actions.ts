@@ -95,8 +95,8 @@ async function atWork(
   seconds: number,
   begin: (reservations: string[]) => Promise<Episode>,
 ): Promise<Episode> {
-  const wish = { id: `begin-${episodeId}`, episodes: 1, seconds, untilMs: needs.now() + BEGINNING_MS }
-  return withReservation(needs, owner, wish, () => begin([wish.id]))
+  const request = { id: `begin-${episodeId}`, episodes: 1, seconds, untilMs: needs.now() + BEGINNING_MS }
+  return withReservation(needs, owner, request, () => begin([request.id]))
 }
 
 /** Takes the words of the recording from its owner, at any moment before it is ready. */

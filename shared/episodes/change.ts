@@ -1,7 +1,7 @@
 import type { Dependencies } from '../dependencies/dependencies.ts'
 import type { Operation } from '../http/operation.ts'
 import type { Limits } from '../quotas/plans.ts'
-import type { Wish } from '../quotas/usage.ts'
+import type { ReservationRequest } from '../quotas/usage.ts'
 import { EpisodeNotFound, WrongStatus } from './errors.ts'
 import { outstandingOrders } from './machine.ts'
 import type { Moved } from './moves.ts'
@@ -29,14 +29,14 @@ export async function readOwned(needs: Pick<Needs, 'episodes'>, userId: string, 
 export async function withReservation(
   { usage }: Pick<Needs, 'usage'>,
   { userId, limits }: Owner,
-  wish: Wish,
+  request: ReservationRequest,
   use: () => Promise<Episode>,
 ): Promise<Episode> {
-  await usage.reserve(userId, wish, limits)
+  await usage.reserve(userId, request, limits)
   try {
     return await use()
   } catch (error) {
-    await usage.release(userId, wish.id).catch(() => undefined)
+    await usage.release(userId, request.id).catch(() => undefined)
     throw error
   }
 }

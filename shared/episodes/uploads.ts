@@ -23,8 +23,8 @@ export async function uploadAudio(
   requireStatus(await readOwned(needs, userId, episodeId), ['draft'])
   const reservation = randomBytes(9).toString('hex')
   const key = sourceKey(episodeId, reservation)
-  const wish = { id: reservation, bytes: audio.bytesMax, untilMs: needs.now() + ARRIVING_MS }
-  return withReservation(needs, owner, wish, async () => {
+  const request = { id: reservation, bytes: audio.bytesMax, untilMs: needs.now() + ARRIVING_MS }
+  return withReservation(needs, owner, request, async () => {
     const { sizeBytes, generation } = await needs.objects.create(key, audio.stream(), audio.contentType, signal)
     const empty = 'The recording is empty.'
     if (sizeBytes === 0) throw new UnusableRecording({ message: empty, technical: empty })

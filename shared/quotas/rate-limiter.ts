@@ -7,7 +7,7 @@ export type SharedRate = {
    * Gives back what was not used and takes up to `wanted` calls.
    * @returns `arrivalMs` and `nowMs` by the store's clock
    */
-  exchange(
+  trade(
     userId: string,
     policy: RatePolicy,
     unused: number,
@@ -105,12 +105,12 @@ export class RateLimiter {
   /** Takes the next calls ahead; who comes meanwhile waits for the same answer. */
   async #renew(userId: string, local: Local, policy: RatePolicy): Promise<void> {
     local.waiting++
-    local.syncing ??= this.#exchange(userId, local, policy).finally(() => (local.syncing = undefined))
+    local.syncing ??= this.#tradeAllotment(userId, local, policy).finally(() => (local.syncing = undefined))
     await local.syncing
     local.waiting--
   }
 
-  async #exchange(userId: string, local: Local, policy: RatePolicy): Promise<void> {
+  async #tradeAllotment(userId: string, local: Local, policy: RatePolicy): Promise<void> {
     // Those who come in this very moment are counted in.
     await Promise.resolve()
     const askedMs = this.#nowMs()
@@ -121,7 +121,7 @@ export class RateLimiter {
     const wanted = Math.ceil(Math.max(local.waiting, Math.min(most, Math.max(ALLOTMENT_MIN, pace * AHEAD_MS))))
     local.allotment = 0
     try {
-      const { taken, arrivalMs, nowMs } = await this.#shared.exchange(userId, policy, unused, wanted)
+      const { taken, arrivalMs, nowMs } = await this.#shared.trade(userId, policy, unused, wanted)
       local.alone = undefined
       local.allotment = taken
       local.untilMs = this.#nowMs() + ALLOTMENT_MS

@@ -30,7 +30,7 @@ export type Usage = z.infer<typeof Usage>
 const PENDING_MAX = 2_000
 
 /** What is asked for: room for a recording, or for one more episode at work. */
-export type Wish = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
+export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
 
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
 export type Refusal = { quota: Quota; used: number; limit: number; asked: number }
@@ -54,11 +54,11 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
   }
 }
 
-/** Grants a wish and notes it, or says which limit is in its way. Asked again under one id it is one reservation. */
-export function reserve(usage: Usage, wish: Wish, limits: Limits, nowMs: number): Usage | Refusal {
-  const { [wish.id]: _former, ...others } = pendingAt(usage, nowMs)
+/** Grants a request and notes it, or says which limit is in its way. Asked again under one id it is one reservation. */
+export function reserve(usage: Usage, request: ReservationRequest, limits: Limits, nowMs: number): Usage | Refusal {
+  const { [request.id]: _former, ...others } = pendingAt(usage, nowMs)
   const without = { ...usage, pending: others }
-  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = wish
+  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = request
   const used = totals(without, nowMs)
   const asked: Record<Quota, number> = {
     storageBytes: bytes,

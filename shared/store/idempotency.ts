@@ -2,8 +2,8 @@ import type { DocumentReference, Timestamp } from '@google-cloud/firestore'
 
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
-import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
-import type { Held } from '../http/idempotency-record.ts'
+import { beginTry, IdempotencyRecord, settleTry } from '../http/idempotency-record.ts'
+import type { RunningTry } from '../http/idempotency-record.ts'
 import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
@@ -16,33 +16,33 @@ const CAS_ATTEMPTS_MAX = 5
  */
 export function idempotencyRecords(firestore: FirestoreAccess, now: () => number): IdempotencyRecords {
   /** The update time under which a try holds its record. */
-  const versions = new WeakMap<Held, Timestamp>()
+  const versions = new WeakMap<RunningTry, Timestamp>()
 
   return {
-    async claim(id, wish) {
-      const fresh = claim(undefined, wish)
+    async begin(id, newTry) {
+      const fresh = beginTry(undefined, newTry)
       if (fresh.kind === 'run' && (await write(id, fresh, (doc, data) => doc.create(data))) === 'written') return fresh
       for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
         const { record, updateTime } = await read(id)
-        const claimed = claim(record, wish)
-        if (claimed.kind !== 'run') return claimed
-        if (claimed.record === record && updateTime !== undefined) {
-          versions.set(claimed, updateTime)
-          return claimed
+        const begun = beginTry(record, newTry)
+        if (begun.kind !== 'run') return begun
+        if (begun.record === record && updateTime !== undefined) {
+          versions.set(begun, updateTime)
+          return begun
         }
-        const written = await write(id, claimed, (doc, data) =>
+        const written = await write(id, begun, (doc, data) =>
           updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime }),
         )
-        if (written === 'written') return claimed
+        if (written === 'written') return begun
       }
       throw new ServiceUnavailable('firestore', 'The Idempotency-Key is being used too fast')
     },
 
     async settle(id, held, answer) {
-      const next = settled(held.record, answer, now())
+      const next = settleTry(held.record, answer, now())
       const lastUpdateTime = versions.get(held)
       if (lastUpdateTime === undefined) return false
-      const done: Held = { ...held, record: next }
+      const done: RunningTry = { ...held, record: next }
       if ((await write(id, done, (doc, data) => doc.update(data, { lastUpdateTime }))) === 'written') return true
       // Our own landed write may come back as a lost precondition.
       const { record } = await read(id)
@@ -60,15 +60,15 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
 
   async function write(
     id: string,
-    claimed: Held,
+    begun: RunningTry,
     commit: (doc: DocumentReference, data: Record<string, unknown>) => Promise<{ writeTime: Timestamp }>,
   ): Promise<'written' | 'lost'> {
-    const data = { ...claimed.record, expireAt: new Date(claimed.record.expireAtMs) }
+    const data = { ...begun.record, expireAt: new Date(begun.record.expireAtMs) }
     try {
       const { writeTime } = await firestore.call('write idempotency', (db) =>
         commit(db.collection(COLLECTION).doc(id), data),
       )
-      versions.set(claimed, writeTime)
+      versions.set(begun, writeTime)
       return 'written'
     } catch (error) {
       if (lostPrecondition(error)) return 'lost'

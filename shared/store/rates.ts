@@ -11,25 +11,25 @@ import { userKey } from './user-key.ts'
 const COLLECTION = 'rates'
 const CAS_ATTEMPTS_MAX = 8
 /** A request does not wait longer for its rate; it goes by this instance's own count then. */
-const EXCHANGE_TIMEOUT_MS = 1_000
+const TRADE_TIMEOUT_MS = 1_000
 const KEPT_MS = 24 * 3_600_000
 
 /**
  * The shared rate of each person: one number in one document of its own. Time is Firestore's, as its answers carry it, so
  * that instances whose clocks differ agree.
  */
-export function sharedRates(firestore: FirestoreAccess): SharedRate {
+export function sharedRates(firestore: FirestoreAccess, timeoutMs = TRADE_TIMEOUT_MS): SharedRate {
   return {
-    exchange: (userId, policy, unused, wanted) =>
-      withDeadline('The shared rate', EXCHANGE_TIMEOUT_MS, exchange(userId, policy, unused, wanted)),
+    trade: (userId, policy, unused, wanted) =>
+      withDeadline('The shared rate', timeoutMs, trade(userId, policy, unused, wanted)),
   }
 
-  async function exchange(
+  async function trade(
     userId: string,
-    policy: Parameters<SharedRate['exchange']>[1],
+    policy: Parameters<SharedRate['trade']>[1],
     unused: number,
     wanted: number,
-  ): ReturnType<SharedRate['exchange']> {
+  ): ReturnType<SharedRate['trade']> {
     for (let attempt = 0; attempt < CAS_ATTEMPTS_MAX; attempt++) {
       if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt))
       const snapshot = await firestore.call('read rate', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())

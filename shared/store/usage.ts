@@ -5,7 +5,7 @@ import { lostPrecondition } from '../errors/grpc-code.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
 import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
-import type { Refusal, UsageChange, Wish } from '../quotas/usage.ts'
+import type { Refusal, ReservationRequest, UsageChange } from '../quotas/usage.ts'
 import { CAS_ATTEMPTS_MAX, pauseBeforeTry } from './compare-and-set.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { userKey } from './user-key.ts'
@@ -18,13 +18,13 @@ export type UsageStore = {
    * Reserves what is asked for. @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up: without its
    * store a quota lets nobody through.
    */
-  reserve(userId: string, wish: Wish, limits: Limits): Promise<void>
+  reserve(userId: string, request: ReservationRequest, limits: Limits): Promise<void>
   /** Gives a reservation back whose use came to nothing. */
   release(userId: string, id: string): Promise<void>
 }
 
 type Waiting = {
-  wish: Wish
+  request: ReservationRequest
   limits: Limits
   done: (refusal: Refusal | undefined) => void
   failed: (error: unknown) => void
@@ -37,11 +37,11 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   return {
     read: async (userId) => (await readUsage(userId)).usage,
 
-    async reserve(userId, wish, limits) {
-      if (unlimited(wish, limits)) return
+    async reserve(userId, request, limits) {
+      if (unlimited(request, limits)) return
       const refusal = await new Promise<Refusal | undefined>((done, failed) => {
         const queue = queues.get(userId)
-        const waiting = { wish, limits, done, failed }
+        const waiting = { request, limits, done, failed }
         if (queue !== undefined) return void queue.push(waiting)
         queues.set(userId, [waiting])
         void drain(userId)
@@ -82,8 +82,8 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
       const { usage, updateTime } = await readUsage(userId)
       const nowMs = now()
       let next = usage
-      const refusals = batch.map(({ wish, limits }) => {
-        const answer = reserve(next, wish, limits, nowMs)
+      const refusals = batch.map(({ request, limits }) => {
+        const answer = reserve(next, request, limits, nowMs)
         if (isRefusal(answer)) return answer
         next = answer
         return undefined
@@ -116,7 +116,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   }
 }
 
-function unlimited({ bytes, episodes, seconds }: Wish, limits: Limits): boolean {
+function unlimited({ bytes, episodes, seconds }: ReservationRequest, limits: Limits): boolean {
   const asked = [
     ...(bytes ? [limits.storageBytes] : []),
     ...(episodes ? [limits.activeEpisodes, limits.episodesThisMonth] : []),

@@ -139,19 +139,24 @@ export class RateLimiter {
   #admitAlone(local: Local, alone: NonNullable<Local['alone']>, policy: RatePolicy, nowMs: number): Admission {
     const { arrivalMs, taken } = take(alone.arrivalMs, policy, nowMs, 1)
     local.alone = { ...alone, arrivalMs }
-    return answer(taken === 1, arrivalMs, 0, policy, nowMs)
+    return describe({ allowed: taken === 1, arrivalMs, ahead: 0 }, policy, nowMs)
   }
 }
 
 function answerAdmitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
-  return answer(true, seen.arrivalMs, allotment, policy, nowMs + seen.offsetMs)
+  return describe({ allowed: true, ...seen, ahead: allotment }, policy, nowMs + seen.offsetMs)
 }
 
 function answerRefused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
-  return answer(false, seen.arrivalMs, 0, policy, nowMs + seen.offsetMs)
+  return describe({ allowed: false, ...seen, ahead: 0 }, policy, nowMs + seen.offsetMs)
 }
 
-function answer(allowed: boolean, arrivalMs: number, ahead: number, policy: RatePolicy, nowMs: number): Admission {
+/** @param state `ahead`: calls that were taken ahead and not used yet */
+function describe(
+  { allowed, arrivalMs, ahead }: { allowed: boolean; arrivalMs: number; ahead: number },
+  policy: RatePolicy,
+  nowMs: number,
+): Admission {
   const remaining = allowed ? Math.min(policy.burst, available(arrivalMs, policy, nowMs) + ahead) : 0
   const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000))
   return {

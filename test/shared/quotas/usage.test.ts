@@ -32,7 +32,7 @@ const LIMITS = {
 const empty = () => Usage.parse({})
 const request = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
 
-function granted(usage: Usage, asked: ReturnType<typeof request>): Usage {
+function grant(usage: Usage, asked: ReturnType<typeof request>): Usage {
   const answer = reserve(usage, asked, LIMITS, NOW_MS)
   if (isRefusal(answer)) throw new Error(JSON.stringify(answer))
   return answer
@@ -40,7 +40,7 @@ function granted(usage: Usage, asked: ReturnType<typeof request>): Usage {
 
 describe('a reservation', () => {
   test('is granted up to the limit and not a byte beyond', () => {
-    const usage = granted(granted(empty(), request('a', { bytes: 400 })), request('b', { bytes: 600 }))
+    const usage = grant(grant(empty(), request('a', { bytes: 400 })), request('b', { bytes: 600 }))
     expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
     expect(reserve(usage, request('c', { bytes: 1 }), LIMITS, NOW_MS)).toEqual({
       quota: 'storageBytes',
@@ -51,12 +51,12 @@ describe('a reservation', () => {
   })
 
   test('asked for twice under one name is one, and the last counts', () => {
-    const usage = granted(granted(empty(), request('a', { bytes: 900 })), request('a', { bytes: 1000 }))
+    const usage = grant(grant(empty(), request('a', { bytes: 900 })), request('a', { bytes: 1000 }))
     expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
   })
 
   test('that a crash has left behind ends by itself', () => {
-    const usage = granted(empty(), request('a', { episodes: 1, seconds: 60 }))
+    const usage = grant(empty(), request('a', { episodes: 1, seconds: 60 }))
     expect(totals(usage, NOW_MS)).toMatchObject({ activeEpisodes: 1, episodesThisMonth: 1, minutesThisMonth: 1 })
     expect(totals(usage, NOW_MS + 60_000)).toMatchObject({
       activeEpisodes: 0,

@@ -23,7 +23,7 @@ export type StoredAnswer = NonNullable<IdempotencyRecord['answer']>
 const KEEP_MS = 24 * 3_600_000
 
 /** One try: who makes it, with what body, and the ids it may use should it be the first. */
-export type Claim = {
+export type NewTry = {
   fingerprint: string
   holder: string
   newOperationId: string
@@ -31,34 +31,34 @@ export type Claim = {
   leaseMs: number
 }
 
-export type Claimed =
+export type BegunTry =
   | { kind: 'run'; operationId: string; resumed: boolean; record: IdempotencyRecord }
   | { kind: 'replay'; answer: StoredAnswer }
   | { kind: 'mismatch' }
   | { kind: 'inFlight'; untilMs: number }
 
 /** A try that runs, under the record it holds. */
-export type Held = Extract<Claimed, { kind: 'run' }>
+export type RunningTry = Extract<BegunTry, { kind: 'run' }>
 
 /**
  * What a try with a key may do, given what is known of the key. A `run` is the caller's only once its record is
  * written in place of the one that was looked at.
  */
-export function claim(record: IdempotencyRecord | undefined, wish: Claim): Claimed {
-  const { nowMs, holder, fingerprint } = wish
-  if (record === undefined || record.expireAtMs <= nowMs) return run(wish, wish.newOperationId, false)
+export function beginTry(record: IdempotencyRecord | undefined, newTry: NewTry): BegunTry {
+  const { nowMs, holder, fingerprint } = newTry
+  if (record === undefined || record.expireAtMs <= nowMs) return run(newTry, newTry.newOperationId, false)
   if (record.fingerprint !== fingerprint)
-    return record.state === 'free' ? run(wish, wish.newOperationId, false) : { kind: 'mismatch' }
+    return record.state === 'free' ? run(newTry, newTry.newOperationId, false) : { kind: 'mismatch' }
   if (record.state === 'done' && record.answer !== undefined) return { kind: 'replay', answer: record.answer }
   // The client library repeats a write by itself, and then finds that it has landed.
   if (record.state === 'running' && record.holder === holder)
     return { kind: 'run', operationId: record.operationId, resumed: false, record }
   if (record.state === 'running' && record.leaseUntilMs > nowMs)
     return { kind: 'inFlight', untilMs: record.leaseUntilMs }
-  return run(wish, record.operationId, true)
+  return run(newTry, record.operationId, true)
 }
 
-function run({ fingerprint, holder, nowMs, leaseMs }: Claim, operationId: string, resumed: boolean): Claimed {
+function run({ fingerprint, holder, nowMs, leaseMs }: NewTry, operationId: string, resumed: boolean): BegunTry {
   const record: IdempotencyRecord = {
     schemaVersion: 1,
     state: 'running',
@@ -72,7 +72,11 @@ function run({ fingerprint, holder, nowMs, leaseMs }: Claim, operationId: string
 }
 
 /** The record once its holder's try has ended: with an answer to keep, or free for the next try. */
-export function settled(record: IdempotencyRecord, answer: StoredAnswer | undefined, nowMs: number): IdempotencyRecord {
+export function settleTry(
+  record: IdempotencyRecord,
+  answer: StoredAnswer | undefined,
+  nowMs: number,
+): IdempotencyRecord {
   const expireAtMs = nowMs + KEEP_MS
   return answer === undefined
     ? { ...record, state: 'free', expireAtMs }

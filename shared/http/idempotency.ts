@@ -4,7 +4,7 @@ import { asHttpError, HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { answerError, render } from './error-answers.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
-import type { Claim, Claimed, Held, StoredAnswer } from './idempotency-record.ts'
+import type { BegunTry, NewTry, RunningTry, StoredAnswer } from './idempotency-record.ts'
 import { newOperationId } from './operation.ts'
 
 const KEY_CHARS_MAX = 255
@@ -18,9 +18,9 @@ const IN_FLIGHT_RETRY_SECONDS = 1
 
 /** Where the records are kept. Both throw service_unavailable when they cannot tell. */
 export type IdempotencyRecords = {
-  claim: (id: string, wish: Claim) => Promise<Claimed>
+  begin: (id: string, newTry: NewTry) => Promise<BegunTry>
   /** @returns false when the record is somebody else's by now */
-  settle: (id: string, held: Held, answer: StoredAnswer | undefined) => Promise<boolean>
+  settle: (id: string, held: RunningTry, answer: StoredAnswer | undefined) => Promise<boolean>
 }
 
 /**
@@ -35,30 +35,30 @@ export const idempotency: Wrapper = async (exchange, next) => {
   if (ofInput === undefined) throw new Error('an Idempotency-Key before its input was read')
   const user = identity.kind === 'user' ? identity.userId : ''
   const id = hash([user, row.name, key])
-  const claimed = await dependencies.idempotency.claim(id, {
+  const begun = await dependencies.idempotency.begin(id, {
     fingerprint: ofInput,
     holder: randomUUID(),
     newOperationId: newOperationId(),
     nowMs: dependencies.now(),
     leaseMs: LEASE_MS,
   })
-  switch (claimed.kind) {
+  switch (begun.kind) {
     case 'replay':
-      return replay(claimed.answer)
+      return replay(begun.answer)
     case 'mismatch':
       throw new HttpError('idempotency_mismatch', { technical: 'The Idempotency-Key was used with another body' })
     case 'inFlight':
       throw describeRunningTry('Another request with this Idempotency-Key is being worked on')
     case 'run':
-      exchange.operation = { id: claimed.operationId, keyed: true, resumed: claimed.resumed }
-      return answerAndSettle(exchange, id, claimed, next)
+      exchange.operation = { id: begun.operationId, keyed: true, resumed: begun.resumed }
+      return answerAndSettle(exchange, id, begun, next)
   }
 }
 
 async function answerAndSettle(
   exchange: Exchange,
   id: string,
-  held: Held,
+  held: RunningTry,
   next: () => Promise<Answer>,
 ): Promise<Answer> {
   const { idempotency: records } = exchange.dependencies

@@ -7,7 +7,7 @@ export type SharedRate = {
    * Gives back what was not used and takes up to `wanted` calls.
    * @returns `arrivalMs` and `nowMs` by the store's clock
    */
-  exchange(
+  trade(
     userId: string,
     policy: RatePolicy,
     unused: number,
@@ -105,12 +105,12 @@ export class RateLimiter {
   /** Takes the next calls ahead; who comes meanwhile waits for the same answer. */
   async #renew(userId: string, local: Local, policy: RatePolicy): Promise<void> {
     local.waiting++
-    local.syncing ??= this.#exchange(userId, local, policy).finally(() => (local.syncing = undefined))
+    local.syncing ??= this.#tradeAllotment(userId, local, policy).finally(() => (local.syncing = undefined))
     await local.syncing
     local.waiting--
   }
 
-  async #exchange(userId: string, local: Local, policy: RatePolicy): Promise<void> {
+  async #tradeAllotment(userId: string, local: Local, policy: RatePolicy): Promise<void> {
     // Those who come in this very moment are counted in.
     await Promise.resolve()
     const askedMs = this.#nowMs()
@@ -121,7 +121,7 @@ export class RateLimiter {
     const wanted = Math.ceil(Math.max(local.waiting, Math.min(most, Math.max(ALLOTMENT_MIN, pace * AHEAD_MS))))
     local.allotment = 0
     try {
-      const { taken, arrivalMs, nowMs } = await this.#shared.exchange(userId, policy, unused, wanted)
+      const { taken, arrivalMs, nowMs } = await this.#shared.trade(userId, policy, unused, wanted)
       local.alone = undefined
       local.allotment = taken
       local.untilMs = this.#nowMs() + ALLOTMENT_MS
@@ -139,19 +139,24 @@ export class RateLimiter {
   #admitAlone(local: Local, alone: NonNullable<Local['alone']>, policy: RatePolicy, nowMs: number): Admission {
     const { arrivalMs, taken } = take(alone.arrivalMs, policy, nowMs, 1)
     local.alone = { ...alone, arrivalMs }
-    return answer(taken === 1, arrivalMs, 0, policy, nowMs)
+    return describe({ allowed: taken === 1, arrivalMs, ahead: 0 }, policy, nowMs)
   }
 }
 
 function answerAdmitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
-  return answer(true, seen.arrivalMs, allotment, policy, nowMs + seen.offsetMs)
+  return describe({ allowed: true, ...seen, ahead: allotment }, policy, nowMs + seen.offsetMs)
 }
 
 function answerRefused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
-  return answer(false, seen.arrivalMs, 0, policy, nowMs + seen.offsetMs)
+  return describe({ allowed: false, ...seen, ahead: 0 }, policy, nowMs + seen.offsetMs)
 }
 
-function answer(allowed: boolean, arrivalMs: number, ahead: number, policy: RatePolicy, nowMs: number): Admission {
+/** @param state `ahead`: calls that were taken ahead and not used yet */
+function describe(
+  { allowed, arrivalMs, ahead }: { allowed: boolean; arrivalMs: number; ahead: number },
+  policy: RatePolicy,
+  nowMs: number,
+): Admission {
   const remaining = allowed ? Math.min(policy.burst, available(arrivalMs, policy, nowMs) + ahead) : 0
   const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000))
   return {

@@ -25,7 +25,11 @@ export type FirestoreAccess = {
 }
 
 /** The client, imported at the first call: a function that never touches the store does not pay for it. */
-export function firestoreAccess(config: Config, breaker: CircuitBreaker): FirestoreAccess {
+export function firestoreAccess(
+  config: Config,
+  breaker: CircuitBreaker,
+  callTimeoutMs = CALL_TIMEOUT_MS,
+): FirestoreAccess {
   const access = once(async () => {
     const { Firestore: Client } = await import('@google-cloud/firestore')
     return new Client({ projectId: config.projectId, databaseId: config.databaseId })
@@ -37,7 +41,7 @@ export function firestoreAccess(config: Config, breaker: CircuitBreaker): Firest
         const call = async () =>
           withDeadline(
             `Firestore ${what}`,
-            CALL_TIMEOUT_MS,
+            callTimeoutMs,
             countCalls('firestore', async () => work(await access())),
           )
         return await timePart('firestore', () => breaker.execute(call))

@@ -4,8 +4,8 @@ import { compareAndSet } from '../breaker/compare-and-set.ts'
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { IdempotencyRecords } from '../http/idempotency.ts'
-import { claim, IdempotencyRecord, settled } from '../http/idempotency-record.ts'
-import type { Claimed, Held } from '../http/idempotency-record.ts'
+import { beginTry, IdempotencyRecord, settleTry } from '../http/idempotency-record.ts'
+import type { BegunTry, RunningTry } from '../http/idempotency-record.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'idempotency'
@@ -24,17 +24,16 @@ const UNUSED: Version = { writes: [] }
  */
 export function idempotencyRecords(firestore: FirestoreAccess, now: () => number): IdempotencyRecords {
   /** The update time under which a try holds its record. */
-  const versions = new WeakMap<Held, Timestamp>()
+  const versions = new WeakMap<RunningTry, Timestamp>()
 
   return {
-    async claim(id, wish) {
-      const end = await compareAndSet<Version, Claimed>({
-        writeId: wish.holder,
+    async begin(id, newTry) {
+      const end = await compareAndSet<Version, BegunTry>({
+        writeId: newTry.holder,
         known: { kind: 'remembered', version: UNUSED },
         read: () => read(id),
-        decide: ({ record }) => claim(record, wish),
-        write: ({ updateTime }, claimed) =>
-          claimed.kind === 'run' ? write(id, claimed.record, updateTime) : undefined,
+        decide: ({ record }) => beginTry(record, newTry),
+        write: ({ updateTime }, begun) => (begun.kind === 'run' ? write(id, begun.record, updateTime) : undefined),
       })
       if (end.kind === 'absent' || end.kind === 'contended')
         throw new ServiceUnavailable('firestore', 'The Idempotency-Key is being used too fast')
@@ -44,7 +43,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     },
 
     async settle(id, held, answer) {
-      const next = settled(held.record, answer, now())
+      const next = settleTry(held.record, answer, now())
       const updateTime = versions.get(held)
       if (updateTime === undefined) return false
       const written = await write(id, next, updateTime)

@@ -14,7 +14,7 @@ import { userKey } from './user-key.ts'
 
 const COLLECTION = 'rates'
 /** A request does not wait longer for its rate; it goes by this instance's own count then. */
-const EXCHANGE_TIMEOUT_MS = 1_000
+const TRADE_TIMEOUT_MS = 1_000
 const KEPT_MS = 24 * 3_600_000
 
 const StoredRate = z.object({
@@ -23,26 +23,26 @@ const StoredRate = z.object({
 })
 /** A person's rate as it was read at `nowMs` of the store's clock; without an update time there is no document yet. */
 type Version = z.infer<typeof StoredRate> & { nowMs: number; updateTime: Timestamp | undefined }
-type Exchanged = Awaited<ReturnType<SharedRate['exchange']>>
+type Traded = Awaited<ReturnType<SharedRate['trade']>>
 
 /**
  * The shared rate of each person: one number in one document of its own. Time is Firestore's, as its answers carry it, so
  * that instances whose clocks differ agree.
  */
-export function sharedRates(firestore: FirestoreAccess): SharedRate {
+export function sharedRates(firestore: FirestoreAccess, timeoutMs = TRADE_TIMEOUT_MS): SharedRate {
   return {
-    exchange: (userId, policy, unused, wanted) =>
-      withDeadline('The shared rate', EXCHANGE_TIMEOUT_MS, exchange(userId, policy, unused, wanted)),
+    trade: (userId, policy, unused, wanted) =>
+      withDeadline('The shared rate', timeoutMs, trade(userId, policy, unused, wanted)),
   }
 
-  async function exchange(
+  async function trade(
     userId: string,
-    policy: Parameters<SharedRate['exchange']>[1],
+    policy: Parameters<SharedRate['trade']>[1],
     unused: number,
     wanted: number,
-  ): ReturnType<SharedRate['exchange']> {
+  ): ReturnType<SharedRate['trade']> {
     const writeId = randomUUID()
-    const end = await compareAndSet<Version, Exchanged>({
+    const end = await compareAndSet<Version, Traded>({
       writeId,
       read: () => read(userId),
       decide: ({ arrivalMs, nowMs }) => ({

@@ -5,6 +5,9 @@ import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestor
 import type { FirestoreAccess } from '../../shared/store/firestore.ts'
 import { testConfig } from './test-config.ts'
 
+/** How long a call may take on a machine that does much else; deadlines have tests of their own. */
+export const PATIENCE_MS = 100_000
+
 /** An empty Firestore of this test file's own, and Google's client for it. */
 export async function startStore(): Promise<{ access: FirestoreAccess; stop: () => void }> {
   const service = firestoreService(new Faults())
@@ -12,7 +15,11 @@ export async function startStore(): Promise<{ access: FirestoreAccess; stop: () 
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   return {
-    access: firestoreAccess(testConfig(), new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore })),
+    access: firestoreAccess(
+      testConfig(),
+      new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore }),
+      PATIENCE_MS,
+    ),
     stop: () => service.stop(),
   }
 }

@@ -17,7 +17,7 @@ const PATIENT = { SLOW_REQUEST_THRESHOLD_SECONDS: '600', VERY_SLOW_REQUEST_THRES
 let edge: EdgeProcess
 beforeAll(async () => {
   edge = await startEdgeProcess({ environment: { ...PATIENT, CORS_ALLOWED_ORIGINS: `${APP}, http://localhost:3000` } })
-})
+}, 120_000)
 afterAll(() => edge.stop())
 
 function call(row: string, init: RequestInit = {}, path = '/'): Promise<Response> {

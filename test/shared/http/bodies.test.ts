@@ -10,7 +10,7 @@ import type { RawAnswer } from './raw-client.ts'
 let edge: EdgeProcess
 beforeAll(async () => {
   edge = await startEdgeProcess()
-})
+}, 120_000)
 afterAll(() => edge.stop())
 
 const MIB = 1024 * 1024

@@ -17,7 +17,7 @@ const TETHER = new URL('../../../infra/local/functions/tether.ts', import.meta.u
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
 /** Less than hooks of tests may take, so that it is this that is told. */
-const START_TIMEOUT_MS = 55_000
+const START_TIMEOUT_MS = 110_000
 
 /** Every required variable, with values that lead nowhere; and no store, so nobody's calls are counted. */
 const ENVIRONMENT = {

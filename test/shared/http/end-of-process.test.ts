@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 
 import { startEdgeProcess } from './edge-process.ts'
 import type { EdgeProcess, EdgeProcessOptions } from './edge-process.ts'
@@ -31,6 +31,9 @@ async function inFlight(edge: EdgeProcess, count: number): Promise<RawClient[]> 
 }
 
 const saysThat = (edge: EdgeProcess, words: string) => () => edge.lines.some((line) => line.includes(words))
+
+// To start a process alone may take long on a busy machine.
+vi.setConfig({ testTimeout: 240_000 })
 
 describe('SIGTERM', () => {
   test('lets what is in flight finish, refuses what comes new, and then ends with 0', async () => {

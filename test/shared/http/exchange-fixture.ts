@@ -23,7 +23,7 @@ const nobody = () => Promise.reject(new Error('nobody is asked in this test'))
 const DEPENDENCIES: ChainDependencies = {
   config: testConfig(),
   tokens: { preload: () => undefined, verify: nobody },
-  idempotency: { claim: nobody, settle: nobody },
+  idempotency: { begin: nobody, settle: nobody },
   rates: { admit: nobody },
   now: () => 0,
 }

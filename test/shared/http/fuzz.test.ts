@@ -17,7 +17,7 @@ beforeAll(async () => {
   edge = await startEdgeProcess({
     environment: { REQUEST_LOG: 'problems', FIRESTORE_EMULATOR_HOST: firestore.address },
   })
-})
+}, 120_000)
 afterAll(async () => {
   await edge.stop()
   firestore.stop()

@@ -121,7 +121,7 @@ const request = fc
     body: pick(...BODIES),
     framing,
   })
-  .map((parts) => ({ bytes: bytesOf(parts), toHead: parts.method === 'HEAD' }))
+  .map((parts) => ({ bytes: encode(parts), toHead: parts.method === 'HEAD' }))
 
 type Parts = {
   method: string
@@ -134,25 +134,25 @@ type Parts = {
   framing: string | { length: string }
 }
 
-function bytesOf({ method, target, version, headers, others, many, body, framing: how }: Parts): Buffer {
+function encode({ method, target, version, headers, others, many, body, framing: how }: Parts): Buffer {
   const fields = [...headers.filter((header) => header !== null), ...others]
   for (let count = 0; count < (many ?? 0); count++) fields.push([`x-${count}`, 'y'])
-  const [length, sent] = framed(body, how)
+  const [length, sent] = frame(body, how)
   const lines = [
-    `${fitting(method, headers)} ${target} ${version}`,
+    `${fitMethod(method, headers)} ${target} ${version}`,
     ...[...fields, ...length].map(([name, value]) => `${name}: ${value}`),
   ]
   return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), sent])
 }
 
 /** The method that the row takes, so that most requests get further than the door. */
-function fitting(method: string, headers: Parts['headers']): string {
+function fitMethod(method: string, headers: Parts['headers']): string {
   if (method !== FITTING) return method
   const row = headers.find((header) => header?.[0] === 'x-row')?.[1] ?? ''
   return ['noop', 'misbehave', ''].includes(row) ? 'GET' : 'POST'
 }
 
-function framed(body: string, how: string | { length: string }): [[string, string][], Buffer] {
+function frame(body: string, how: string | { length: string }): [[string, string][], Buffer] {
   const bytes = Buffer.from(body)
   const chunked: [string, string] = ['Transfer-Encoding', 'chunked']
   const chunks = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n0\r\n\r\n')])

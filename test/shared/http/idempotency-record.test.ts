@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { claim, settled } from '../../../shared/http/idempotency-record.ts'
-import type { Claim, IdempotencyRecord, StoredAnswer } from '../../../shared/http/idempotency-record.ts'
+import { beginTry, settleTry } from '../../../shared/http/idempotency-record.ts'
+import type { NewTry, IdempotencyRecord, StoredAnswer } from '../../../shared/http/idempotency-record.ts'
 
 const LEASE_MS = 40_000
 const DAY_MS = 24 * 3_600_000
-const wish = (holder: string, nowMs: number, fingerprint = 'body'): Claim => ({
+const tryOf = (holder: string, nowMs: number, fingerprint = 'body'): NewTry => ({
   fingerprint,
   holder,
   newOperationId: `op-${holder}`,
@@ -15,19 +15,19 @@ const wish = (holder: string, nowMs: number, fingerprint = 'body'): Claim => ({
 })
 const answer: StoredAnswer = { status: 201, body: '{}' }
 
-/** The record after a first try has claimed a fresh key. */
+/** The record after a first try has begun a fresh key. */
 function running(): IdempotencyRecord {
-  const claimed = claim(undefined, wish('first', 0))
-  if (claimed.kind !== 'run') throw new Error('a fresh key must run')
-  return claimed.record
+  const begun = beginTry(undefined, tryOf('first', 0))
+  if (begun.kind !== 'run') throw new Error('a fresh key must run')
+  return begun.record
 }
 
 describe('a key', () => {
   test('runs once, and its answer is replayed for a day', () => {
-    const done = settled(running(), answer, 100)
-    expect(claim(done, wish('again', 200))).toEqual({ kind: 'replay', answer })
-    expect(claim(done, wish('again', DAY_MS))).toEqual({ kind: 'replay', answer })
-    expect(claim(done, wish('again', DAY_MS + 100))).toMatchObject({
+    const done = settleTry(running(), answer, 100)
+    expect(beginTry(done, tryOf('again', 200))).toEqual({ kind: 'replay', answer })
+    expect(beginTry(done, tryOf('again', DAY_MS))).toEqual({ kind: 'replay', answer })
+    expect(beginTry(done, tryOf('again', DAY_MS + 100))).toMatchObject({
       kind: 'run',
       operationId: 'op-again',
       resumed: false,
@@ -35,16 +35,16 @@ describe('a key', () => {
   })
 
   test('with another body is a mismatch, while it runs and when it is done', () => {
-    for (const record of [running(), settled(running(), answer, 1)])
-      expect(claim(record, wish('other', 2, 'other body'))).toEqual({ kind: 'mismatch' })
+    for (const record of [running(), settleTry(running(), answer, 1)])
+      expect(beginTry(record, tryOf('other', 2, 'other body'))).toEqual({ kind: 'mismatch' })
   })
 
   test('in use says until when', () => {
-    expect(claim(running(), wish('again', 1))).toEqual({ kind: 'inFlight', untilMs: LEASE_MS })
+    expect(beginTry(running(), tryOf('again', 1))).toEqual({ kind: 'inFlight', untilMs: LEASE_MS })
   })
 
   test('whose holder died is resumed as the same operation when its lease is over', () => {
-    expect(claim(running(), wish('again', LEASE_MS))).toMatchObject({
+    expect(beginTry(running(), tryOf('again', LEASE_MS))).toMatchObject({
       kind: 'run',
       operationId: 'op-first',
       resumed: true,
@@ -52,13 +52,17 @@ describe('a key', () => {
   })
 
   test('that was released is resumed as the same operation, or begins anew with another body', () => {
-    const free = settled(running(), undefined, 10)
-    expect(claim(free, wish('again', 11))).toMatchObject({ kind: 'run', operationId: 'op-first', resumed: true })
-    expect(claim(free, wish('other', 11, 'other body'))).toMatchObject({ operationId: 'op-other', resumed: false })
+    const free = settleTry(running(), undefined, 10)
+    expect(beginTry(free, tryOf('again', 11))).toMatchObject({ kind: 'run', operationId: 'op-first', resumed: true })
+    expect(beginTry(free, tryOf('other', 11, 'other body'))).toMatchObject({ operationId: 'op-other', resumed: false })
   })
 
-  test('recognises a claim of its own that came back as lost', () => {
-    expect(claim(running(), wish('first', 5))).toMatchObject({ kind: 'run', operationId: 'op-first', resumed: false })
+  test('recognises a beginning of its own that came back as lost', () => {
+    expect(beginTry(running(), tryOf('first', 5))).toMatchObject({
+      kind: 'run',
+      operationId: 'op-first',
+      resumed: false,
+    })
   })
 })
 
@@ -80,18 +84,18 @@ describe('any history of one key with one body, within a day', () => {
         steps.forEach((next, index) => {
           nowMs += next.nowMs
           if (next.do === 'claim') {
-            const claimed = claim(record, wish(`h${index}`, nowMs))
-            if (claimed.kind === 'run') {
+            const begun = beginTry(record, tryOf(`h${index}`, nowMs))
+            if (begun.kind === 'run') {
               // Whoever held it before has settled, or is past its lease.
               if (record?.state === 'running') expect(record.leaseUntilMs).toBeLessThanOrEqual(nowMs)
-              operations.add(claimed.operationId)
-              record = claimed.record
-              holder = claimed.record.holder
+              operations.add(begun.operationId)
+              record = begun.record
+              holder = begun.record.holder
             }
-            if (claimed.kind === 'replay') answers.add(claimed.answer.body ?? '')
+            if (begun.kind === 'replay') answers.add(begun.answer.body ?? '')
           } else if (record !== undefined && holder !== undefined && record.holder === holder) {
-            if (next.do === 'answer') record = settled(record, { status: 201, body: holder }, nowMs)
-            if (next.do === 'fail') record = settled(record, undefined, nowMs)
+            if (next.do === 'answer') record = settleTry(record, { status: 201, body: holder }, nowMs)
+            if (next.do === 'fail') record = settleTry(record, undefined, nowMs)
             holder = undefined
           }
         })

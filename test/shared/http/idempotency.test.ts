@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
 import { firestoreService } from '../../../infra/local/firestore/service.ts'
@@ -22,7 +22,7 @@ async function start(): Promise<EdgeProcess> {
 beforeAll(async () => {
   await firestore.start()
   edge = await start()
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   await edge.stop()
   firestore.stop()
@@ -54,6 +54,9 @@ async function effect(
 const brief = { row: 'brief-effect' }
 afterEach(() => faults.clear())
 const newKey = () => `key-${keys++}`
+
+// Starting a process, and waiting for the lease of one that died, may take long on a busy machine.
+vi.setConfig({ testTimeout: 240_000 })
 
 describe('an Idempotency-Key', () => {
   test('replays its first answer, in whatever order the fields come', async () => {

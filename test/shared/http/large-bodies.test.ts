@@ -10,6 +10,8 @@ const KIB = 1024
 const CHUNK = Buffer.alloc(64 * KIB, 'x')
 const CHUNKS = 6
 const BODIES = 1_000
+/** What a stream is asked for more with. */
+const READ = '_read'
 
 /** Requests that send as fast as they are read, and how much has been read of all of them. */
 function senders(headers: Record<string, string | number>) {
@@ -17,14 +19,15 @@ function senders(headers: Record<string, string | number>) {
   const requests = Array.from({ length: BODIES }, () => {
     let sent = 0
     const request = incoming(headers)
-    request._read = (size) => {
-      IncomingMessage.prototype._read.call(request, size)
+    const read = (size: number) => {
+      // Node's own, which remembers that it was asked.
+      IncomingMessage.prototype[READ].call(request, size)
       if (sent === CHUNKS) return
       sent++
       world.readBytes += CHUNK.length
       setImmediate(() => request.push(CHUNK))
     }
-    return request
+    return Object.assign(request, { [READ]: read })
   })
   return { world, requests }
 }

@@ -53,10 +53,10 @@ describe('a rate with bursts', () => {
 
 /** A fleet in time of its own: instances whose clocks begin anywhere, and a store that counts what it is asked. */
 function fleet(instances: number) {
-  const world = { nowMs: 0, exchanges: 0, down: false, arrivalMs: 0 }
+  const world = { nowMs: 0, trades: 0, down: false, arrivalMs: 0 }
   const shared: SharedRate = {
-    async exchange(_userId, policy, unused, wanted) {
-      world.exchanges++
+    async trade(_userId, policy, unused, wanted) {
+      world.trades++
       if (world.down) throw new Error('the store is away')
       const storeMs = 1_700_000_000_000 + world.nowMs
       const { arrivalMs, taken } = take(giveBack(world.arrivalMs, policy, unused), policy, storeMs, wanted)
@@ -94,23 +94,23 @@ async function hour(limit: number, share: number, seed: number, obeys: boolean) 
     ;(answer?.allowed ? made : refused).push(world.nowMs)
     if (answer?.remaining === 0) waitUntilMs = world.nowMs + answer.resetSeconds * 1000
   }
-  return { made, refused, exchanges: world.exchanges }
+  return { made, refused, trades: world.trades }
 }
 
 describe('a limit over ten instances', () => {
   test.each([60, 600, 6_000])('of %i a minute refuses nobody who keeps to 80 % of it, for an hour', async (limit) => {
     for (const seed of [1, 2, 3]) {
-      const { made, refused, exchanges } = await hour(limit, 0.8, seed, true)
+      const { made, refused, trades } = await hour(limit, 0.8, seed, true)
       expect(refused.length).toBe(0)
       expect(made.length).toBeGreaterThan(limit * 60 * 0.7)
       // Most checks cost no store call.
-      if (limit >= 600) expect(exchanges).toBeLessThan(made.length / 2)
+      if (limit >= 600) expect(trades).toBeLessThan(made.length / 2)
     }
   })
 
   test('lets no more than one in a hundred through beyond it, whatever is asked for', async () => {
     const limit = 600
-    const { made, refused, exchanges } = await hour(limit, 3, 7, false)
+    const { made, refused, trades } = await hour(limit, 3, 7, false)
     expect(made.length).toBeLessThanOrEqual((limit * 60 + limit / 6) * 1.01)
     expect(made.length).toBeGreaterThan(limit * 60 * 0.97)
     expect(refused.length).toBeGreaterThan(made.length)
@@ -119,18 +119,18 @@ describe('a limit over ten instances', () => {
       while (until < made.length && (made[until] ?? 0) - (made[from] ?? 0) < 60_000) until++
       expect(until - from).toBeLessThanOrEqual((limit + limit / 6) * 1.01)
     }
-    expect(exchanges).toBeLessThan((made.length + refused.length) / 2)
+    expect(trades).toBeLessThan((made.length + refused.length) / 2)
   })
 
   test('asks the store once for all who come at once, and not again while they are refused', async () => {
     const { world, first } = fleet(1)
     const answers = await Promise.all(Array.from({ length: 50 }, () => first.admit('alice', 60)))
     expect(answers.filter(({ allowed }) => allowed)).toHaveLength(10)
-    expect(world.exchanges).toBeLessThanOrEqual(2)
-    const asked = world.exchanges
+    expect(world.trades).toBeLessThanOrEqual(2)
+    const asked = world.trades
     const refusal = await first.admit('alice', 60)
     expect(refusal).toEqual({ allowed: false, remaining: 0, resetSeconds: 10, retryAfterSeconds: 1 })
-    expect(world.exchanges).toBe(asked)
+    expect(world.trades).toBe(asked)
     world.nowMs += 1_000
     expect(await first.admit('alice', 60)).toMatchObject({ allowed: true })
   })
@@ -151,7 +151,7 @@ test('without the store each instance goes by its own count of the whole rate, a
     return count
   }
   expect(await through()).toBe(10)
-  expect(world.exchanges).toBe(1)
+  expect(world.trades).toBe(1)
   expect(await limiters[1]?.admit('alice', 60)).toMatchObject({ allowed: true })
   world.nowMs += 3_000
   expect(await through()).toBe(3)

@@ -22,9 +22,9 @@ const LIMITS = {
   requestsPerMinute: 60,
 }
 const empty = () => Usage.parse({})
-const wish = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
+const request = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
 
-function granted(usage: Usage, asked: ReturnType<typeof wish>): Usage {
+function grant(usage: Usage, asked: ReturnType<typeof request>): Usage {
   const answer = reserve(usage, asked, LIMITS, NOW_MS)
   if (isRefusal(answer)) throw new Error(JSON.stringify(answer))
   return answer
@@ -32,9 +32,9 @@ function granted(usage: Usage, asked: ReturnType<typeof wish>): Usage {
 
 describe('a reservation', () => {
   test('is granted up to the limit and not a byte beyond', () => {
-    const usage = granted(granted(empty(), wish('a', { bytes: 400 })), wish('b', { bytes: 600 }))
+    const usage = grant(grant(empty(), request('a', { bytes: 400 })), request('b', { bytes: 600 }))
     expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
-    expect(reserve(usage, wish('c', { bytes: 1 }), LIMITS, NOW_MS)).toEqual({
+    expect(reserve(usage, request('c', { bytes: 1 }), LIMITS, NOW_MS)).toEqual({
       quota: 'storageBytes',
       used: 1000,
       limit: 1000,
@@ -43,12 +43,12 @@ describe('a reservation', () => {
   })
 
   test('asked for twice under one name is one, and the last counts', () => {
-    const usage = granted(granted(empty(), wish('a', { bytes: 900 })), wish('a', { bytes: 1000 }))
+    const usage = grant(grant(empty(), request('a', { bytes: 900 })), request('a', { bytes: 1000 }))
     expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
   })
 
   test('that a crash has left behind ends by itself', () => {
-    const usage = granted(empty(), wish('a', { episodes: 1, seconds: 60 }))
+    const usage = grant(empty(), request('a', { episodes: 1, seconds: 60 }))
     expect(totals(usage, NOW_MS)).toMatchObject({ activeEpisodes: 1, episodesThisMonth: 1, minutesThisMonth: 1 })
     expect(totals(usage, NOW_MS + 60_000)).toMatchObject({
       activeEpisodes: 0,
@@ -62,13 +62,15 @@ describe('a reservation', () => {
     ['episodesThisMonth', { activeEpisodes: 1, months: { '2026-11': { episodes: 4 } } }],
     ['minutesThisMonth', { activeSeconds: 300, months: { '2026-11': { seconds: 300 } } }],
   ])('of one more episode is refused at %s', (quota, used) => {
-    expect(reserve(Usage.parse(used), wish('a', { episodes: 1, seconds: 1 }), LIMITS, NOW_MS)).toMatchObject({ quota })
+    expect(reserve(Usage.parse(used), request('a', { episodes: 1, seconds: 1 }), LIMITS, NOW_MS)).toMatchObject({
+      quota,
+    })
   })
 
   test('is refused when there are too many to be kept', () => {
     const pending = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, { untilMs: NOW_MS + 1 }]))
-    expect(isRefusal(reserve(Usage.parse({ pending }), wish('a', { bytes: 1 }), LIMITS, NOW_MS))).toBe(true)
-    expect(isRefusal(reserve(Usage.parse({ pending }), wish('a', { bytes: 1 }), LIMITS, NOW_MS + 2))).toBe(false)
+    expect(isRefusal(reserve(Usage.parse({ pending }), request('a', { bytes: 1 }), LIMITS, NOW_MS))).toBe(true)
+    expect(isRefusal(reserve(Usage.parse({ pending }), request('a', { bytes: 1 }), LIMITS, NOW_MS + 2))).toBe(false)
   })
 
   test('of last month’s is not this month’s', () => {

@@ -27,7 +27,7 @@ export type ProviderConfig = {
 }
 
 /** What configuration must know of a provider; its variables are `NAME_BASE_URL`, `NAME_API_KEY` and its own. */
-export type ProviderVariables = {
+type ProviderVariables = {
   readonly name: string
   readonly settings: Readonly<Record<string, z.ZodType>>
   readonly secrets: Readonly<Record<string, z.ZodType>>

@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
@@ -8,21 +6,17 @@ import type { HttpService } from '../../../infra/local/http-service.ts'
 import { Journal } from '../../../infra/local/journal.ts'
 import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
 import { STAND_INS } from '../../../infra/local/providers/stand-ins.ts'
-import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { outcomeOfFailure } from '../../../shared/episodes/workers/failures.ts'
 import type { Work } from '../../../shared/episodes/workers/work.ts'
-import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports.ts'
+import type { PortName, Ports } from '../../../shared/podcast/ports.ts'
 import type { Guard } from '../../../shared/providers/call-provider.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
-import { PROVIDER_NAMES, providerNamed } from '../../../shared/providers/providers.ts'
+import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../shared/providers/providers.ts'
-import type { CallContext } from '../../../shared/resilience/call-context.ts'
-import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
-import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
+import { accountAt, CALL, guardOf, KEY, makePort, MASTERING, MATERIAL, TRANSCRIPTION } from './provider-fixtures.ts'
 
 /** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
-const KEY = 'stand-in-key'
 const faults = new Faults()
 const journal = new Journal()
 const work = new WorkLog()
@@ -42,59 +36,33 @@ afterEach(async () => {
   journal.clear()
 })
 
-const SPOKEN = { title: 'T', language: 'en', durationSeconds: 5, passages: [{ startSeconds: 0, text: 'Hello there.' }] }
-const recording: AudioSource = {
-  contentType: 'audio/mpeg',
-  link: async () => 'http://127.0.0.1:1/a.mp3',
-  bytes: async () => Readable.from([]),
-}
-const webhook = { url: 'http://127.0.0.1:1/hook', token: 't' }
-const TRANSCRIPTION = {
-  jobKey: 'n',
-  language: 'en',
-  recording,
-  webhook,
-  uploadedTo: undefined,
-  rememberUpload: async () => undefined,
-}
-const MASTERING = { jobKey: 'n', title: 'T', loudnessTarget: -16, recording, intro: undefined, webhook }
-const context: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
-
 /** The call of each provider that is charged, or makes what is; and one that only asks, where there is one. */
 const CALLS: Record<
   ProviderName,
   { charged: (guard: Guard) => Promise<unknown>; asks?: (guard: Guard) => Promise<unknown> }
 > = {
   assemblyai: {
-    charged: async (guard) => (await clientOf('transcribers', guard)).submit(TRANSCRIPTION, context),
-    asks: async (guard) => (await clientOf('transcribers', guard)).find({ key: 'n', uploadedTo: undefined }, context),
+    charged: async (guard) => (await clientOf('transcribers', guard)).submit(TRANSCRIPTION, CALL),
+    asks: async (guard) => (await clientOf('transcribers', guard)).find({ key: 'n', uploadedTo: undefined }, CALL),
   },
-  gemini: { charged: async (guard) => (await clientOf('writers', guard)).writeNotes(SPOKEN, context) },
+  gemini: { charged: async (guard) => (await clientOf('writers', guard)).writeNotes(MATERIAL, CALL) },
   elevenlabs: {
-    charged: async (guard) =>
-      (await clientOf('speakers', guard)).speak({ text: 'Hello.', voiceId: undefined }, context),
+    charged: async (guard) => (await clientOf('speakers', guard)).speak({ text: 'Hello.', voiceId: undefined }, CALL),
   },
   auphonic: {
-    charged: async (guard) => (await clientOf('masterings', guard)).create(MASTERING, context),
-    asks: async (guard) => (await clientOf('masterings', guard)).find('n', context),
+    charged: async (guard) => (await clientOf('masterings', guard)).create(MASTERING, CALL),
+    asks: async (guard) => (await clientOf('masterings', guard)).find('n', CALL),
   },
 }
 
 function clientOf<Port extends PortName>(port: Port, guard: Guard): Promise<Ports[Port]> {
   const name = guard.provider as ProviderName
-  const { explain, hook, make } = providerNamed(name)
-  const makePort = make[port]
-  if (makePort === undefined) throw new Error(`${name} does not implement ${port}`)
-  const baseUrl = `${services[name].origin}${STAND_INS[name].basePath}`
-  const config = { apiKey: KEY, baseUrl, canReachStorage: true, canReachHooks: true, settings: {} }
-  return makePort({ name, explain, hook, config, guard })
+  return makePort(port, accountAt(name, `${services[name].origin}${STAND_INS[name].basePath}`), guard)
 }
 
-function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
-  const breaker = new CircuitBreaker({ name: provider, classify: meaningOf })
+function guardFor(provider: ProviderName, mode?: FaultMode): Guard {
   // Nobody waits two minutes for a table.
-  const patience = mode === 'blackhole' ? 0.005 : 1
-  return { provider, breaker, limit: new ConcurrencyLimit(() => 0), budget: new RetryBudget(0), patience }
+  return guardOf(provider, mode === 'blackhole' ? 0.005 : 1)
 }
 
 /** What the step's attempt comes to. */
@@ -257,7 +225,7 @@ describe.each(PROVIDER_NAMES)('%s', (provider) => {
     async (_name, row) => {
       await faults.set(provider, { mode: row.mode, ...row.more })
       const { charged, asks } = CALLS[provider]
-      const error = await failureOf(charged(guardOf(provider, row.mode)))
+      const error = await failureOf(charged(guardFor(provider, row.mode)))
       expect(error).toBeInstanceOf(ProviderError)
       const { kind, message, ambiguous } = outcomeOf(error)
       const seen = {
@@ -277,7 +245,7 @@ describe.each(PROVIDER_NAMES)('%s', (provider) => {
       if (ambiguous !== undefined) expect(ambiguous).toBe(row.ambiguous)
       if (asks === undefined) return
       journal.clear()
-      const asked = await failureOf(asks(guardOf(provider, row.mode)))
+      const asked = await failureOf(asks(guardFor(provider, row.mode)))
       expect(asked).toMatchObject({ kind: row.class })
       expect(journal.of(provider).length).toBe(row.requests[1])
     },
@@ -285,7 +253,7 @@ describe.each(PROVIDER_NAMES)('%s', (provider) => {
 
   test('slow: nothing but slow', async () => {
     await faults.set(provider, { mode: 'slow', latencyMs: 50 })
-    const error = await failureOf(CALLS[provider].charged(guardOf(provider)))
+    const error = await failureOf(CALLS[provider].charged(guardFor(provider)))
     expect([error, journal.of(provider).length]).toEqual([undefined, 1])
   })
 })

@@ -34,6 +34,14 @@ const between =
   (one: Import) =>
     inside(one.from, from) && !one.external && inside(one.to, ...to)
 
+/** Folders that only themselves and one list may enter. */
+const entered =
+  (parent: string, list: string) =>
+  ({ from, to, external }: Import) => {
+    const folder = new RegExp(`^${parent}/[^/]+/`).exec(to)?.[0]
+    return !external && folder !== undefined && from !== `${parent}/${list}` && !from.startsWith(folder)
+  }
+
 /** Who may import whom (README, "The house"). */
 const RULES: readonly Rule[] = [
   { name: 'shared imports neither functions nor infra', breaks: between('shared', 'functions', 'infra') },
@@ -63,6 +71,21 @@ const RULES: readonly Rule[] = [
     name: 'shared/episodes knows store, tasks and dependencies by type only',
     breaks: (one) =>
       !one.typeOnly && between('shared/episodes', 'shared/store', 'shared/tasks', 'shared/dependencies')(one),
+  },
+  {
+    name: "a provider's folder is entered by the list of providers alone",
+    breaks: entered('shared/providers', 'providers.ts'),
+  },
+  {
+    name: "a stand-in's folder is entered by the list of stand-ins alone",
+    breaks: entered('infra/local/providers', 'stand-ins.ts'),
+  },
+  {
+    name: 'shared/podcast, shared/episodes and shared/operations know no provider, but how one fails',
+    breaks: (one) =>
+      inside(one.from, 'shared/podcast', 'shared/episodes', 'shared/operations') &&
+      inside(one.to, 'shared/providers') &&
+      one.to !== 'shared/providers/provider-error.ts',
   },
   {
     name: 'shared/breaker can be taken away: of ours it imports only errors, and SDKs by type',

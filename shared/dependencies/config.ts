@@ -50,7 +50,7 @@ export function loadConfiguration(
   return loadConfig(environment, PARTS, needed) as unknown as Configuration
 }
 
-/** Secrets that nobody needs: of providers that no port goes to. */
+/** Secrets of providers that no port goes to. */
 export function unusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
   return idleSecrets(PARTS, providerOrder)
 }

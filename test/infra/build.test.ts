@@ -50,7 +50,10 @@ async function modulesOf(target: string): Promise<string[]> {
     const seen = []
     registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
     await import(${JSON.stringify(`file://${root}functions/index.ts`)})
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    for (let before = -1; before !== seen.length; ) {
+      before = seen.length
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
     process.stdout.write(JSON.stringify(seen), () => process.exit(0))`
   const environment = {
     PATH: process.env['PATH'] ?? '',
@@ -61,6 +64,12 @@ async function modulesOf(target: string): Promise<string[]> {
     GEMINI_API_KEY: 'k',
     ELEVENLABS_API_KEY: 'k',
     AUPHONIC_API_KEY: 'k',
+    WEBHOOK_SECRET: 'w',
+    // Nobody is asked who we are, and nothing leaves this machine.
+    METADATA_SERVER_DETECTION: 'none',
+    FIRESTORE_EMULATOR_HOST: '127.0.0.1:1',
+    TASKS_API_ENDPOINT: '127.0.0.1:1',
+    STORAGE_API_ENDPOINT: 'http://127.0.0.1:1',
   }
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
     env: environment,
@@ -81,6 +90,18 @@ describe('the deploy entry', () => {
     const modules = await modulesOf('episodes.list')
     expect(modules.some((url) => url.includes('/@google-cloud/firestore/'))).toBe(true)
     expect(modules.filter((url) => /@google-cloud\/(tasks|storage)\//.test(url))).toEqual([])
+  })
+
+  test.each([
+    ['work.transcribe', ['assemblyai']],
+    ['work.voice', ['elevenlabs']],
+    ['work.finish', []],
+    ['ops.sweep', ['assemblyai', 'auphonic']],
+    ['hooks.auphonic', []],
+    ['episodes.create', []],
+  ])('of %s loads the clients of the providers %j, and no other', async (target, names) => {
+    const clients = (await modulesOf(target)).filter((url) => /\/shared\/providers\/\w+\/client\.ts$/.test(url))
+    expect(new Set(clients.map((url) => url.split('/').at(-2)))).toEqual(new Set(names))
   })
 
   test('refuses a target that is no function, and a configuration that cannot work, by name', async () => {

@@ -39,6 +39,16 @@ describe('the layout check', () => {
     expect(rulesBroken({})).toEqual([])
   })
 
+  test('lets a provider and its list in', () => {
+    const files = {
+      'shared/providers/acme/client.ts': "import { e } from '../provider-error.ts'\nexport const c = e\n",
+      'shared/providers/acme/provider.ts': "export const acme = () => import('./client.ts')\n",
+      'shared/providers/providers.ts': "import { acme } from './acme/provider.ts'\nexport const all = [acme]\n",
+      'shared/episodes/s.ts': "import { e } from '../providers/provider-error.ts'\nexport const s = e\n",
+    }
+    expect(rulesBroken(files)).toEqual([])
+  })
+
   test('fails when it looked at nothing', () => {
     const { 'shared/x.ts': _gone, ...rest } = sound
     expect(() => checkLayout(repository({ ...rest, 'shared/readme.txt': '' }))).toThrow(/no source files in shared/)
@@ -74,6 +84,26 @@ describe('the layout check', () => {
       'errors that import',
       { 'shared/errors/e.ts': "import { x } from '../x.ts'\nexport const e = x\n" },
       /import nothing of ours/,
+    ],
+    [
+      'a client of a provider in the composition',
+      { 'shared/dependencies/d.ts': "import { c } from '../providers/acme/client.ts'\nexport const d = c\n" },
+      /entered by the list of providers/,
+    ],
+    [
+      'a lazy import of another provider',
+      { 'shared/providers/acme/p.ts': "export const p = () => import('../other/client.ts')\n" },
+      /entered by the list of providers/,
+    ],
+    [
+      'a stand-in that is started by hand',
+      { 'infra/local/x.ts': "import { s } from './providers/acme/stand-in.ts'\nexport const x = s\n" },
+      /entered by the list of stand-ins/,
+    ],
+    [
+      'a step that knows the list of providers',
+      { 'shared/episodes/s.ts': "import { p } from '../providers/providers.ts'\nexport const s = p\n" },
+      /know no provider/,
     ],
     ['a stray folder at the top', { 'src/a.ts': '' }, /top level/],
     ['an enum', { 'shared/y.ts': 'export enum Y { A }\n' }, /no enums/],

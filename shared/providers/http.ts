@@ -141,13 +141,3 @@ export async function ignoreRefusal(call: Promise<unknown>): Promise<void> {
     if (!(error instanceof ProviderError && ENDED_ALREADY.has(error.kind))) throw error
   }
 }
-
-/** JSON of an error body, or undefined when it is none. */
-export function parseJson<T>(schema: z.ZodType<T>, body: string): T | undefined {
-  try {
-    const parsed = schema.safeParse(JSON.parse(body))
-    return parsed.success ? parsed.data : undefined
-  } catch {
-    return undefined
-  }
-}

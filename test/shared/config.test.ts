@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 
 import { breakerSettings } from '../../shared/breaker/settings.ts'
-import { ConfigError, loadConfig } from '../../shared/config.ts'
+import { ConfigError, makeConfigLoader } from '../../shared/config.ts'
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
 import { order } from '../../shared/environment.ts'
 
@@ -157,12 +157,13 @@ describe('configuration', () => {
     }
     const needed = ['FIRST_API_KEY', 'SECOND_API_KEY']
     const place = { GOOGLE_CLOUD_PROJECT: 'p1', STORAGE_BUCKET: 'b1' }
-    const config = loadConfig({ ...place, FIRST_API_KEY: 'k' }, parts, needed)
+    const load = makeConfigLoader(parts)
+    const config = load({ ...place, FIRST_API_KEY: 'k' }, needed)
     expect(config.providers['second']).toMatchObject({ apiKey: '', baseUrl: 'https://second.example' })
     expect(config.breakers).toEqual({ first: { failureThreshold: 2 }, second: { failureThreshold: 3 } })
     const both = { ...place, FIRST_API_KEY: 'k', TRANSCRIBERS: 'second,first' }
-    expect(() => loadConfig(both, parts, needed)).toThrow('SECOND_API_KEY is not set')
-    expect(loadConfig({ ...both, SECOND_API_KEY: 'l' }, parts, needed).providerOrder).toEqual({
+    expect(() => load(both, needed)).toThrow('SECOND_API_KEY is not set')
+    expect(load({ ...both, SECOND_API_KEY: 'l' }, needed).providerOrder).toEqual({
       transcribers: ['second', 'first'],
     })
   })

@@ -8,13 +8,12 @@ import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
 import { STAND_INS } from '../../../infra/local/providers/stand-ins.ts'
 import { outcomeOfFailure } from '../../../shared/episodes/workers/failures.ts'
 import type { Work } from '../../../shared/episodes/workers/work.ts'
-import type { PortName, Ports } from '../../../shared/podcast/ports.ts'
-import type { Guard } from '../../../shared/providers/call-provider.ts'
+import type { PortName } from '../../../shared/podcast/ports.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../shared/providers/providers.ts'
 import { draft } from '../episodes/episode-fixtures.ts'
-import { accountAt, CALL, guardOf, KEY, makePort, MASTERING, MATERIAL, TRANSCRIPTION } from './provider-fixtures.ts'
+import { accountAt, guardOf, IMPLEMENTATIONS, KEY, makePort, PORT_CALLS } from './provider-fixtures.ts'
 
 /** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
 const faults = new Faults()
@@ -36,33 +35,15 @@ afterEach(async () => {
   journal.clear()
 })
 
-/** The call of each provider that is charged, or makes what is; and one that only asks, where there is one. */
-const CALLS: Record<
-  ProviderName,
-  { charged: (guard: Guard) => Promise<unknown>; asks?: (guard: Guard) => Promise<unknown> }
-> = {
-  assemblyai: {
-    charged: async (guard) => (await clientOf('transcribers', guard)).submit(TRANSCRIPTION, CALL),
-    asks: async (guard) => (await clientOf('transcribers', guard)).find({ key: 'n', uploadedTo: undefined }, CALL),
-  },
-  gemini: { charged: async (guard) => (await clientOf('writers', guard)).writeNotes(MATERIAL, CALL) },
-  elevenlabs: {
-    charged: async (guard) => (await clientOf('speakers', guard)).speak({ text: 'Hello.', voiceId: undefined }, CALL),
-  },
-  auphonic: {
-    charged: async (guard) => (await clientOf('masterings', guard)).create(MASTERING, CALL),
-    asks: async (guard) => (await clientOf('masterings', guard)).find('n', CALL),
-  },
-}
+type Call = (implementation: unknown) => Promise<unknown>
 
-function clientOf<Port extends PortName>(port: Port, guard: Guard): Promise<Ports[Port]> {
-  const name = guard.provider as ProviderName
-  return makePort(port, accountAt(name, `${services[name].origin}${STAND_INS[name].basePath}`), guard)
-}
-
-function guardFor(provider: ProviderName, mode?: FaultMode): Guard {
+/** Calls a provider by way of a port, which has one guard of its own. */
+async function callPort(name: ProviderName, port: PortName, kind: 'charged' | 'asks', mode?: FaultMode) {
+  const account = accountAt(name, `${services[name].origin}${STAND_INS[name].basePath}`)
   // Nobody waits two minutes for a table.
-  return guardOf(provider, mode === 'blackhole' ? 0.005 : 1)
+  const guard = guardOf(name, mode === 'blackhole' ? 0.005 : 1)
+  const call = PORT_CALLS[port][kind] as Call
+  return call(await makePort(port, account, guard))
 }
 
 /** What the step's attempt comes to. */
@@ -217,21 +198,20 @@ async function failureOf(call: Promise<unknown>): Promise<unknown> {
   )
 }
 
-describe.each(PROVIDER_NAMES)('%s', (provider) => {
+describe.each(IMPLEMENTATIONS)('$name, $port', ({ name, port }) => {
   // Transcription and mastering take no text that could be declined.
-  const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || provider === 'gemini' || provider === 'elevenlabs')
+  const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || port === 'writers' || port === 'speakers')
   test.each(rows.map((row) => [`${row.mode} ${JSON.stringify(row.more ?? {})}`, row] as const))(
     '%s',
     async (_name, row) => {
-      await faults.set(provider, { mode: row.mode, ...row.more })
-      const { charged, asks } = CALLS[provider]
-      const error = await failureOf(charged(guardFor(provider, row.mode)))
+      await faults.set(name, { mode: row.mode, ...row.more })
+      const error = await failureOf(callPort(name, port, 'charged', row.mode))
       expect(error).toBeInstanceOf(ProviderError)
       const { kind, message, ambiguous } = outcomeOf(error)
       const seen = {
         class: (error as ProviderError).kind,
         breaker: meaningWord(error),
-        requests: journal.of(provider).length,
+        requests: journal.of(name).length,
         outcome: kind,
         message,
       }
@@ -243,17 +223,17 @@ describe.each(PROVIDER_NAMES)('%s', (provider) => {
         message: row.message,
       })
       if (ambiguous !== undefined) expect(ambiguous).toBe(row.ambiguous)
-      if (asks === undefined) return
+      if (PORT_CALLS[port].asks === undefined) return
       journal.clear()
-      const asked = await failureOf(asks(guardFor(provider, row.mode)))
+      const asked = await failureOf(callPort(name, port, 'asks', row.mode))
       expect(asked).toMatchObject({ kind: row.class })
-      expect(journal.of(provider).length).toBe(row.requests[1])
+      expect(journal.of(name).length).toBe(row.requests[1])
     },
   )
 
   test('slow: nothing but slow', async () => {
-    await faults.set(provider, { mode: 'slow', latencyMs: 50 })
-    const error = await failureOf(CALLS[provider].charged(guardFor(provider)))
-    expect([error, journal.of(provider).length]).toEqual([undefined, 1])
+    await faults.set(name, { mode: 'slow', latencyMs: 50 })
+    const error = await failureOf(callPort(name, port, 'charged'))
+    expect([error, journal.of(name).length]).toEqual([undefined, 1])
   })
 })

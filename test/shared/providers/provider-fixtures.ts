@@ -7,7 +7,7 @@ import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports
 import type { Guard } from '../../../shared/providers/call-provider.ts'
 import type { Account } from '../../../shared/providers/definition.ts'
 import { meaningOf } from '../../../shared/providers/provider-error.ts'
-import { providerNamed } from '../../../shared/providers/providers.ts'
+import { providerNamed, PROVIDERS } from '../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../shared/providers/providers.ts'
 import type { CallContext } from '../../../shared/resilience/call-context.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
@@ -65,9 +65,35 @@ export const MASTERING = {
   intro: undefined,
   webhook,
 }
-export const MATERIAL = {
+const MATERIAL = {
   title: 'T',
   language: 'en',
   durationSeconds: 5,
   passages: [{ startSeconds: 0, text: 'Hello there.' }],
+}
+
+/** Every provider with every port that it implements. */
+export const IMPLEMENTATIONS = PROVIDERS.flatMap(({ name, make }) =>
+  (Object.keys(make) as PortName[]).map((port) => ({ name, port })),
+)
+
+type Calls<Implementation> = {
+  /** The call that is charged, or makes what is. */
+  readonly charged: (implementation: Implementation) => Promise<unknown>
+  /** One that only asks, where there is one. */
+  readonly asks?: (implementation: Implementation) => Promise<unknown>
+}
+
+/** What a step asks of each port. */
+export const PORT_CALLS: { readonly [Port in PortName]: Calls<Ports[Port]> } = {
+  transcribers: {
+    charged: (transcriber) => transcriber.submit(TRANSCRIPTION, CALL),
+    asks: (transcriber) => transcriber.find({ key: 'n', uploadedTo: undefined }, CALL),
+  },
+  writers: { charged: (writer) => writer.writeNotes(MATERIAL, CALL) },
+  speakers: { charged: (speaker) => speaker.speak({ text: 'Hello.', voiceId: undefined }, CALL) },
+  masterings: {
+    charged: (mastering) => mastering.create(MASTERING, CALL),
+    asks: (mastering) => mastering.find('n', CALL),
+  },
 }

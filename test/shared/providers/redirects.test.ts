@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { ProviderError } from '../../../shared/providers/provider-error.ts'
-import { PROVIDER_NAMES, providerNamed } from '../../../shared/providers/providers.ts'
+import { providerNamed } from '../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../shared/providers/providers.ts'
-import { accountAt, CALL, KEY, makePort, MASTERING, MATERIAL, TRANSCRIPTION } from './provider-fixtures.ts'
+import { accountAt, CALL, IMPLEMENTATIONS, KEY, makePort, PORT_CALLS } from './provider-fixtures.ts'
 
 /** A provider that answers with a redirect, and the stranger that it leads to. */
 let provider: Server
@@ -46,32 +46,21 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Calls with a body and calls without one, of every provider. */
-const CALLS: Record<ProviderName, (() => Promise<unknown>)[]> = {
-  assemblyai: [
-    async () => (await makePort('transcribers', at('assemblyai'))).submit(TRANSCRIPTION, CALL),
-    async () => (await makePort('transcribers', at('assemblyai'))).read('id', CALL),
-    async () => (await makePort('transcribers', at('assemblyai'))).remove('id', CALL),
-  ],
-  gemini: [async () => (await makePort('writers', at('gemini'))).writeNotes(MATERIAL, CALL)],
-  elevenlabs: [
-    async () => (await makePort('speakers', at('elevenlabs'))).speak({ text: 'Hello.', voiceId: undefined }, CALL),
-  ],
-  auphonic: [
-    async () => (await makePort('masterings', at('auphonic'))).create(MASTERING, CALL),
-    async () => (await makePort('masterings', at('auphonic'))).read('id', CALL),
-    async () => (await makePort('masterings', at('auphonic'))).start('id', MASTERING, CALL),
-  ],
-}
+type Call = (implementation: unknown) => Promise<unknown>
+type Calls = { charged: Call; asks?: Call }
 
 function at(name: ProviderName) {
   return accountAt(name, providerUrl)
 }
 
-describe.each(PROVIDER_NAMES)('a redirect of %s', (name) => {
+describe.each(IMPLEMENTATIONS)('a redirect of $name, $port', ({ name, port }) => {
   test.each([302, 307])('(%i) is not followed, and nobody else hears the key', async (answered) => {
     status = answered
-    for (const call of CALLS[name]) await expect(call()).rejects.toBeInstanceOf(ProviderError)
+    const { charged, asks } = PORT_CALLS[port] as Calls
+    for (const call of asks === undefined ? [charged] : [charged, asks]) {
+      const implementation = await makePort(port, at(name))
+      await expect(call(implementation)).rejects.toBeInstanceOf(ProviderError)
+    }
     await expect(providerNamed(name).check(at(name), CALL.signal)).rejects.toThrow('fetch failed')
     expect(strangerHeard).toEqual([])
   })

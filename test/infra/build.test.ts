@@ -43,18 +43,19 @@ describe('the function table', () => {
   })
 })
 
-/** Loads the deploy entry as an instance does, and tells which modules that took. */
+/** What the function itself logs is beside it. */
+const MARK = 'modules: '
+
+/** Loads the deploy entry as an instance does, waits for its function, and tells which modules that took. */
 async function modulesOf(target: string): Promise<string[]> {
   const script = `
     import { registerHooks } from 'node:module'
     const seen = []
     registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
     await import(${JSON.stringify(`file://${root}functions/index.ts`)})
-    for (let before = -1; before !== seen.length; ) {
-      before = seen.length
-      await new Promise((resolve) => setTimeout(resolve, 300))
-    }
-    process.stdout.write(JSON.stringify(seen), () => process.exit(0))`
+    await import(${JSON.stringify(`file://${root}functions/${target.replace('.', '/')}.ts`)})
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    process.stdout.write('\\n${MARK}' + JSON.stringify(seen) + '\\n', () => process.exit(0))`
   const environment = {
     PATH: process.env['PATH'] ?? '',
     FUNCTION_TARGET: target,
@@ -75,7 +76,8 @@ async function modulesOf(target: string): Promise<string[]> {
     env: environment,
     maxBuffer: 32 * 1024 * 1024,
   })
-  return JSON.parse(stdout) as string[]
+  const line = stdout.split('\n').find((one) => one.startsWith(MARK)) ?? MARK
+  return JSON.parse(line.slice(MARK.length)) as string[]
 }
 
 describe('the deploy entry', () => {

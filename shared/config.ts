@@ -133,7 +133,7 @@ function load(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
   const parsed = schema.safeParse(filled)
-  const idle = parsed.success ? idleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
+  const idle = parsed.success ? listIdleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
   const problems = [
     ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
@@ -189,7 +189,7 @@ function load(
 }
 
 /** Secrets of providers that no port goes to. */
-export function idleSecrets(
+export function listIdleSecrets(
   { providers }: Pick<ConfigParts, 'providers'>,
   order: Config['providerOrder'],
 ): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import {
   loadConfiguration,
   SECRETS,
   SETTINGS,
-  unusedSecrets,
+  listUnusedSecrets,
 } from '../../shared/dependencies/config.ts'
 import type { SecretName } from '../../shared/dependencies/config.ts'
 
@@ -85,7 +85,7 @@ export function deploymentOf({
   const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
   const runbookUrl = given('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
   const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
-  return { ...named, unusedSecrets: unusedSecrets(config) }
+  return { ...named, unusedSecrets: listUnusedSecrets(config) }
 }
 
 /** The variables that say where a function is. */

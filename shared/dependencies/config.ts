@@ -1,4 +1,4 @@
-import { idleSecrets, makeConfigLoader } from '../config.ts'
+import { listIdleSecrets, makeConfigLoader } from '../config.ts'
 import type { BreakerConfig, Config, ProviderConfig } from '../config.ts'
 import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS } from '../environment.ts'
 import { ORDERS } from '../providers/orders.ts'
@@ -52,6 +52,6 @@ export function loadConfiguration(
 }
 
 /** Secrets of providers that no port goes to. */
-export function unusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
-  return idleSecrets(PARTS, providerOrder)
+export function listUnusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
+  return listIdleSecrets(PARTS, providerOrder)
 }

@@ -161,7 +161,7 @@ export const FUNCTIONS = table({
     purpose: 'Tags, captions and durable outputs',
     queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   },
-  ...hookRows(),
+  ...makeHookRows(),
   'ops-live': {
     ...read,
     ...light,
@@ -210,12 +210,12 @@ export const FUNCTIONS = table({
 export type FunctionName = keyof typeof FUNCTIONS
 
 /** A function for every provider that calls back. */
-function hookRows(): Record<`hooks-${CallingProviderName}`, Omit<FunctionRow, 'name'>> {
+function makeHookRows(): Record<`hooks-${CallingProviderName}`, Omit<FunctionRow, 'name'>> {
   const rows = PROVIDERS.filter((provider) => provider.hook !== undefined).map(({ name, make }) => [
     `hooks-${name}`,
     { ...hook, ...light, purpose: `Hears that ${make.transcribers ? 'a transcription' : 'a mastering'} has ended` },
   ])
-  return Object.fromEntries(rows) as ReturnType<typeof hookRows>
+  return Object.fromEntries(rows) as ReturnType<typeof makeHookRows>
 }
 
 function table<Name extends string>(rows: Record<Name, Omit<FunctionRow, 'name'>>): Record<Name, FunctionRow> {

@@ -27,7 +27,7 @@ export type ProviderConfig = {
 }
 
 /** What configuration must know of a provider; its variables are `NAME_BASE_URL`, `NAME_API_KEY` and its own. */
-export type ProviderVariables = {
+type ProviderVariables = {
   readonly name: string
   readonly settings: Readonly<Record<string, z.ZodType>>
   readonly secrets: Readonly<Record<string, z.ZodType>>
@@ -107,22 +107,33 @@ const OWN_SETTINGS: Readonly<Record<string, BreakerConfig>> = {
   firestore: { failureThreshold: 10, recoveryMs: 5_000, recoveryMaxMs: 30_000, rampMs: 0 },
 }
 
-/**
- * Reads, trims and validates the environment once. Empty values count as absent.
- * @param parts what the rooms above have to be configured
- * @param needed secrets that this process cannot do without; those of providers that no port goes to are left out
- * @throws ConfigError naming each bad variable; values are never repeated, because some are secrets.
- */
-export function loadConfig(
+/** Reads, trims and validates the environment. Empty values count as absent. */
+type LoadConfig = (
   environment: Record<string, string | undefined>,
-  parts: ConfigParts,
+  /** Secrets that this process cannot do without; those of providers that no port goes to are left out. */
   needed: readonly string[],
+) => Config
+
+/**
+ * Makes what reads the environment, with one schema for everything.
+ * @param parts what the rooms above have to be configured
+ * @returns a function that throws ConfigError, naming each bad variable; values are never repeated, because some are
+ *   secrets
+ */
+export function makeConfigLoader(parts: ConfigParts): LoadConfig {
+  const schema = schemaOf(parts)
+  return (environment, needed) => load(environment, { parts, schema, needed })
+}
+
+function load(
+  environment: Record<string, string | undefined>,
+  { parts, schema, needed }: { parts: ConfigParts; schema: z.ZodType<Parsed>; needed: readonly string[] },
 ): Config {
   const filled = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
-  const parsed = schemaOf(parts).safeParse(filled)
-  const idle = parsed.success ? idleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
+  const parsed = schema.safeParse(filled)
+  const idle = parsed.success ? listIdleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
   const problems = [
     ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
@@ -178,7 +189,7 @@ export function loadConfig(
 }
 
 /** Secrets of providers that no port goes to. */
-export function idleSecrets(
+export function listIdleSecrets(
   { providers }: Pick<ConfigParts, 'providers'>,
   order: Config['providerOrder'],
 ): ReadonlySet<string> {

@@ -48,5 +48,8 @@ function breakerRows(): string[][] {
     return [`\`BREAKER_${end}\``, value, meaning, 'you']
   })
   const names = BREAKERS.map((name) => `\`${name.toUpperCase()}\``).join(', ')
-  return [...rows, ['`BREAKER_GEMINI_…` and so on', '', `any of these for one breaker: ${names}`, 'you']]
+  return [
+    ...rows,
+    [`\`BREAKER_${BREAKERS[0].toUpperCase()}_…\` and so on`, '', `any of these for one breaker: ${names}`, 'you'],
+  ]
 }

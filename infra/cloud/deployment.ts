@@ -6,7 +6,7 @@ import {
   loadConfiguration,
   SECRETS,
   SETTINGS,
-  unusedSecrets,
+  listUnusedSecrets,
 } from '../../shared/dependencies/config.ts'
 import type { SecretName } from '../../shared/dependencies/config.ts'
 
@@ -19,7 +19,7 @@ export type Deployment = {
   readonly settings: Readonly<Record<string, string>>
   /** Secrets that were brought along; the others must be in Secret Manager already. */
   readonly secrets: Readonly<Partial<Record<SecretName, string>>>
-  /** Secrets that nobody needs: of providers that no port goes to. */
+  /** Secrets of providers that no port goes to. */
   readonly unusedSecrets: ReadonlySet<string>
   /** Whom alerts are mailed to. */
   readonly alertEmails: readonly string[]
@@ -73,19 +73,19 @@ export function deploymentOf({
   const settings = pick([...Object.keys(SETTINGS), ...Object.keys(BREAKER_SETTINGS)])
   const secrets = pick(Object.keys(SECRETS)) as Deployment['secrets']
   const alertEmails = (given('ALERT_EMAILS') ?? '').split(',').flatMap((one) => one.trim() || [])
-  const faults = [
+  const problems = [
     ...strangers.map((name) => `${name} in .env.${project} is no setting of Steadycast`),
     ...Object.entries(secrets)
       .filter(([, value]) => !KEY.test(value) || PLACEHOLDER.test(value))
       .map(([name]) => `${name} is malformed: expected a key of 16 to 512 characters without spaces`),
     ...alertEmails.filter((one) => !EMAIL.test(one)).map(() => 'ALERT_EMAILS: expected addresses, comma-separated'),
   ]
-  if (faults.length > 0) throw new ConfigError(`Configuration: ${faults.join('; ')}`)
+  if (problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
   const bucket = given('STORAGE_BUCKET') ?? `${project}-steadycast`
   const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
   const runbookUrl = given('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
   const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
-  return { ...named, unusedSecrets: unusedSecrets(config) }
+  return { ...named, unusedSecrets: listUnusedSecrets(config) }
 }
 
 /** The variables that say where a function is. */

@@ -1,7 +1,7 @@
 import { BreakerControl } from '../breaker/control.ts'
 import { firestoreBreakerStore } from '../breaker/firestore-store.ts'
 import { once } from '../resilience/once.ts'
-import { logBreakerEvent } from '../telemetry/breaker-events.ts'
+import { logBreakerEvent } from '../operations/breaker-events.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
 

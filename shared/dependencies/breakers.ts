@@ -1,7 +1,7 @@
 import { CircuitBreaker } from '../breaker/breaker.ts'
 import { firestoreBreakerStore } from '../breaker/firestore-store.ts'
 import { meaningOf } from '../providers/provider-error.ts'
-import { logBreakerEvent, logBreakerTrouble } from '../telemetry/breaker-events.ts'
+import { logBreakerEvent, logBreakerTrouble } from '../operations/breaker-events.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
 import { failureOfStorage } from '../store/storage-failure.ts'
 import { SHARED_BREAKERS } from './config.ts'

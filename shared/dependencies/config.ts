@@ -1,4 +1,4 @@
-import { idleSecrets, loadConfig } from '../config.ts'
+import { listIdleSecrets, makeConfigLoader } from '../config.ts'
 import type { BreakerConfig, Config, ProviderConfig } from '../config.ts'
 import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS } from '../environment.ts'
 import { ORDERS } from '../providers/orders.ts'
@@ -34,6 +34,7 @@ export type Configuration = Config & {
 }
 
 const PARTS = { providers: PROVIDERS, orders: ORDERS, breakers: BREAKERS }
+const load = makeConfigLoader(PARTS)
 /** What a process needs that may call every provider. */
 const PROVIDER_SECRETS = PROVIDERS.flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])
 
@@ -47,10 +48,10 @@ export function loadConfiguration(
   needed: readonly SecretName[] = PROVIDER_SECRETS,
 ): Configuration {
   // It has an entry for each of the parts.
-  return loadConfig(environment, PARTS, needed) as unknown as Configuration
+  return load(environment, needed) as unknown as Configuration
 }
 
-/** Secrets that nobody needs: of providers that no port goes to. */
-export function unusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
-  return idleSecrets(PARTS, providerOrder)
+/** Secrets of providers that no port goes to. */
+export function listUnusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
+  return listIdleSecrets(PARTS, providerOrder)
 }

@@ -11,7 +11,7 @@ import { sharedBreakers } from './breakers.ts'
 import type { SharedBreakers } from './breakers.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
-import { sweepRules } from './engine.ts'
+import { sweepRules } from './engine-settings.ts'
 import { once } from '../resilience/once.ts'
 
 /** What handlers of episodes use of the world, in one argument. */

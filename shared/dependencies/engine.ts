@@ -2,12 +2,9 @@ import { randomUUID } from 'node:crypto'
 
 import { failureOfEngine } from '../engine/failure.ts'
 import type { Failure } from '../engine/failure.ts'
-import type { EngineSettings } from '../engine/limits.ts'
 import type { Clock, Tell } from '../engine/ports.ts'
 import { StepRunner } from '../engine/runner.ts'
-import type { SweepRules } from '../engine/sweep/due.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import { mayHoldFiles } from '../podcast/clean-up.ts'
 import type { Episode } from '../podcast/episode.ts'
 import { stopJobs } from '../podcast/jobs.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
@@ -17,7 +14,7 @@ import { newWebhookToken } from '../podcast/webhook-token.ts'
 import { failureOfCall } from '../providers/failure.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { outboundPools } from '../telemetry/pools.ts'
-import type { Configuration } from './config.ts'
+import { engineSettings } from './engine-settings.ts'
 import type { WorkDependencies } from './work.ts'
 
 /* The engine, as this product and this platform use it. */
@@ -73,22 +70,6 @@ function toolsOf(work: WorkDependencies): Tools {
 function providersOf(ports: PortLists, name: string) {
   const step = PIPELINE.find((one) => one.name === name)
   return step?.port === undefined ? [] : ports[step.port]
-}
-
-export function engineSettings(config: Configuration): EngineSettings {
-  return {
-    stepLeaseMs: config.stepLeaseMs,
-    stalledStepMs: config.stalledStepMs,
-    stuckAfterMs: config.stuckEpisodeMs,
-    deadlineMs: config.episodeDeadlineMs,
-    orphanAgeMs: config.orphanAgeMs,
-    fallbackAfterMs: config.fallbackAfterMs,
-    upgradeAfterMs: config.upgradeAfterMs,
-  }
-}
-
-export function sweepRules(config: Configuration): SweepRules {
-  return { ...engineSettings(config), mayHoldFiles: (episode) => mayHoldFiles(episode as Episode) }
 }
 
 /** What it means that a step, a store or a queue has thrown this. */

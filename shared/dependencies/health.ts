@@ -14,7 +14,7 @@ import { breakerOperations } from './breaker-operations.ts'
 import type { Configuration } from './config.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
-import { accountOf, providersInUse } from './providers.ts'
+import { accountOf, listProvidersInUse } from './providers.ts'
 
 export type HealthDependencies = Dependencies & { lookouts: readonly Lookout[] }
 
@@ -22,7 +22,7 @@ export type HealthDependencies = Dependencies & { lookouts: readonly Lookout[] }
 export const healthDependencies = once((): HealthDependencies => {
   const common = dependencies()
   const { config, now, objects, firestore } = common
-  const providers = providersInUse(config).map((name) => ({ name, meaning: meaningWithout(name, config) }))
+  const providers = listProvidersInUse(config).map((name) => ({ name, meaning: describeLoss(name, config) }))
   const checks = [
     ...cloudChecks({
       config,
@@ -45,7 +45,7 @@ export const healthDependencies = once((): HealthDependencies => {
 })
 
 /** What people notice while a provider cannot be used. */
-function meaningWithout(name: ProviderName, { providerOrder }: Configuration): string {
+function describeLoss(name: ProviderName, { providerOrder }: Configuration): string {
   const ports = PORT_NAMES.filter((port) => providerOrder[port].includes(name))
   return ports.map((port) => WITHOUT[port]).join('; ')
 }

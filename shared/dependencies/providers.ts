@@ -9,7 +9,7 @@ import type { SharedBreakers } from './breakers.ts'
 import type { Configuration } from './config.ts'
 
 /** Providers that some port goes to, in pipeline order. */
-export function providersInUse({ providerOrder }: Configuration): ProviderName[] {
+export function listProvidersInUse({ providerOrder }: Configuration): ProviderName[] {
   const used = new Set(Object.values(providerOrder).flat())
   return PROVIDERS.map(({ name }) => name).filter((name) => used.has(name))
 }

@@ -82,3 +82,10 @@ export function settleTry(
     ? { ...record, state: 'free', expireAtMs }
     : { ...record, state: 'done', answer, expireAtMs }
 }
+
+/** Where the records are kept. Both throw service_unavailable when they cannot tell. */
+export type IdempotencyRecords = {
+  begin: (id: string, newTry: NewTry) => Promise<BegunTry>
+  /** @returns false when the record is somebody else's by now */
+  settle: (id: string, held: RunningTry, answer: StoredAnswer | undefined) => Promise<boolean>
+}

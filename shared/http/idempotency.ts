@@ -4,7 +4,7 @@ import { asHttpError, HttpError } from './http-error.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { answerError, render } from './error-answers.ts'
 import type { Answer, Exchange, Wrapper } from './exchange.ts'
-import type { BegunTry, NewTry, RunningTry, StoredAnswer } from './idempotency-record.ts'
+import type { RunningTry, StoredAnswer } from './idempotency-record.ts'
 import { newOperationId } from './operation.ts'
 
 const KEY_CHARS_MAX = 255
@@ -15,13 +15,6 @@ const KEY_CHARS_MAX = 255
  */
 const LEASE_MS = 10_000
 const IN_FLIGHT_RETRY_SECONDS = 1
-
-/** Where the records are kept. Both throw service_unavailable when they cannot tell. */
-export type IdempotencyRecords = {
-  begin: (id: string, newTry: NewTry) => Promise<BegunTry>
-  /** @returns false when the record is somebody else's by now */
-  settle: (id: string, held: RunningTry, answer: StoredAnswer | undefined) => Promise<boolean>
-}
 
 /**
  * Idempotency-Key on what people post as JSON: a key's first answer is its only answer. It is recorded before it is

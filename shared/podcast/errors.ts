@@ -1,5 +1,5 @@
 import { DomainError } from '../errors/domain-error.ts'
-import type { EpisodeStatus } from './episode.ts'
+import type { WorkflowStatus as EpisodeStatus } from '../engine/workflow.ts'
 
 /** There is no such episode, or it is somebody else's: nobody is told which. */
 export class EpisodeNotFound extends DomainError {

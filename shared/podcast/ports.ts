@@ -18,7 +18,7 @@ export type PortName = keyof Ports
 /** What a step is given: for each port the implementations to go to, the first first. */
 export type PortLists = { readonly [Name in PortName]: readonly Ports[Name][] }
 
-export const PORT_KINDS = {
+const PORT_KINDS = {
   transcribers: 'job',
   writers: 'call',
   speakers: 'call',
@@ -116,7 +116,7 @@ export type Material = {
   readonly passages: readonly { readonly startSeconds: number; readonly text: string }[]
 }
 
-export type WrittenNotes = {
+type WrittenNotes = {
   title: string
   description: string
   chapters: { startSeconds: number; title: string }[]
@@ -132,7 +132,7 @@ export type Writer = Port & {
   writeNotes(material: Material, call: CallContext): Promise<{ notes: WrittenNotes; cost: Cost }>
 }
 
-export type SpeechRequest = { readonly text: string; readonly voiceId: string | undefined }
+type SpeechRequest = { readonly text: string; readonly voiceId: string | undefined }
 
 /** Text to a spoken mp3. Each call is charged. */
 export type Speaker = Port & {
@@ -146,7 +146,7 @@ export type Speaker = Port & {
   ): Promise<{ audio: Buffer; contentType: string; characters: number; cost: Cost }>
 }
 
-export type MasteringRequest = {
+type MasteringRequest = {
   /** Names the production: `find` knows it again by this. */
   readonly jobKey: string
   readonly title: string

@@ -4,7 +4,7 @@ import type { CallContext } from '../resilience/call-context.ts'
 import type { Account, Explain } from './definition.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
-import { retryAfterMs } from './retry-after.ts'
+import { retryAfterMs } from '../resilience/retry-after.ts'
 
 export type ProviderRequest = {
   provider: string
@@ -139,15 +139,5 @@ export async function ignoreRefusal(call: Promise<unknown>): Promise<void> {
     await call
   } catch (error) {
     if (!(error instanceof ProviderError && ENDED_ALREADY.has(error.kind))) throw error
-  }
-}
-
-/** JSON of an error body, or undefined when it is none. */
-export function parseJson<T>(schema: z.ZodType<T>, body: string): T | undefined {
-  try {
-    const parsed = schema.safeParse(JSON.parse(body))
-    return parsed.success ? parsed.data : undefined
-  } catch {
-    return undefined
   }
 }

@@ -1,7 +1,7 @@
 import type { FailureMeaning } from '../breaker/breaker.ts'
 import { BreakerOpenError } from '../breaker/open-error.ts'
 import { DomainError } from '../errors/domain-error.ts'
-import { retryAfterMs } from '../providers/retry-after.ts'
+import { retryAfterMs } from '../resilience/retry-after.ts'
 import { DeadlineError } from '../resilience/deadline.ts'
 
 /** The HTTP status with which a call of the storage client failed, if it got that far. */

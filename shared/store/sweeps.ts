@@ -1,5 +1,4 @@
-import * as z from 'zod'
-
+import { LatestSweep } from '../operations/health/ports.ts'
 import type { FirestoreAccess } from './firestore.ts'
 
 const COLLECTION = 'sweeps'
@@ -29,14 +28,3 @@ export function sweepRecords(firestore: FirestoreAccess) {
     },
   }
 }
-
-const LatestSweep = z.object({
-  endedAtMs: z.number(),
-  tookMs: z.number(),
-  checked: z.number(),
-  stuck: z.number(),
-  markedError: z.number(),
-  failed: z.number(),
-  more: z.boolean(),
-})
-export type LatestSweep = z.infer<typeof LatestSweep>

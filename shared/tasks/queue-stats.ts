@@ -1,23 +1,9 @@
 import * as z from 'zod'
 
 import type { Config } from '../config.ts'
+import type { QueueStats } from '../operations/health/ports.ts'
 import { once } from '../resilience/once.ts'
 import { clientOptions } from './client-options.ts'
-
-/** How one queue is doing. */
-export type QueueStats = {
-  /** Tasks in it, an estimate of the service's. */
-  depth: number
-  /** How long the task that is due first has been due, in ms; 0 when none is. */
-  oldestDueMs: number
-  /** Dispatched in the last minute. */
-  dispatchedLastMinute: number
-  /** Out at this moment. */
-  dispatching: number
-  /** What the service lets out per second now: less than configured while it throttles. */
-  effectiveRate: number
-  paused: boolean
-}
 
 const FIELDS = ['name', 'state', 'stats']
 const wholeNumber = z.coerce.number().catch(0)

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
-import { sweepRules, tell } from '../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../shared/dependencies/engine-settings.ts'
+import { tell } from '../../shared/dependencies/engine.ts'
 import { sweep } from '../../shared/engine/sweep/sweep.ts'
 import type { SweepOptions } from '../../shared/engine/sweep/sweep.ts'
 import type { Episode } from '../../shared/podcast/episode.ts'

@@ -7,7 +7,7 @@ import { findOfficialFirestore, startOfficialFirestore } from '../../infra/local
 import { firestoreService } from '../../infra/local/firestore/service.ts'
 import { start } from '../../shared/engine/transitions/owner.ts'
 import type { Episode } from '../../shared/podcast/episode.ts'
-import { sweepRules } from '../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../shared/dependencies/engine-settings.ts'
 import { PIPELINE } from '../../shared/podcast/pipeline.ts'
 import { sweepAtMs } from '../../shared/engine/sweep/due.ts'
 import { draft } from '../shared/podcast/episode-fixtures.ts'

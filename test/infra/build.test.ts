@@ -43,15 +43,19 @@ describe('the function table', () => {
   })
 })
 
-/** Loads the deploy entry as an instance does, and tells which modules that took. */
+/** What the function itself logs is beside it. */
+const MARK = 'modules: '
+
+/** Loads the deploy entry as an instance does, waits for its function, and tells which modules that took. */
 async function modulesOf(target: string): Promise<string[]> {
   const script = `
     import { registerHooks } from 'node:module'
     const seen = []
     registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
     await import(${JSON.stringify(`file://${root}functions/index.ts`)})
+    await import(${JSON.stringify(`file://${root}functions/${target.replace('.', '/')}.ts`)})
     await new Promise((resolve) => setTimeout(resolve, 300))
-    process.stdout.write(JSON.stringify(seen), () => process.exit(0))`
+    process.stdout.write('\\n${MARK}' + JSON.stringify(seen) + '\\n', () => process.exit(0))`
   const environment = {
     PATH: process.env['PATH'] ?? '',
     FUNCTION_TARGET: target,
@@ -61,12 +65,19 @@ async function modulesOf(target: string): Promise<string[]> {
     GEMINI_API_KEY: 'k',
     ELEVENLABS_API_KEY: 'k',
     AUPHONIC_API_KEY: 'k',
+    WEBHOOK_SECRET: 'w',
+    // Nobody is asked who we are, and nothing leaves this machine.
+    METADATA_SERVER_DETECTION: 'none',
+    FIRESTORE_EMULATOR_HOST: '127.0.0.1:1',
+    TASKS_API_ENDPOINT: '127.0.0.1:1',
+    STORAGE_API_ENDPOINT: 'http://127.0.0.1:1',
   }
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
     env: environment,
     maxBuffer: 32 * 1024 * 1024,
   })
-  return JSON.parse(stdout) as string[]
+  const line = stdout.split('\n').find((one) => one.startsWith(MARK)) ?? MARK
+  return JSON.parse(line.slice(MARK.length)) as string[]
 }
 
 describe('the deploy entry', () => {
@@ -81,6 +92,18 @@ describe('the deploy entry', () => {
     const modules = await modulesOf('episodes.list')
     expect(modules.some((url) => url.includes('/@google-cloud/firestore/'))).toBe(true)
     expect(modules.filter((url) => /@google-cloud\/(tasks|storage)\//.test(url))).toEqual([])
+  })
+
+  test.each([
+    ['work.transcribe', ['assemblyai']],
+    ['work.voice', ['elevenlabs']],
+    ['work.finish', []],
+    ['ops.sweep', ['assemblyai', 'auphonic']],
+    ['hooks.auphonic', []],
+    ['episodes.create', []],
+  ])('of %s loads the clients of the providers %j, and no other', async (target, names) => {
+    const clients = (await modulesOf(target)).filter((url) => /\/shared\/providers\/\w+\/client\.ts$/.test(url))
+    expect(new Set(clients.map((url) => url.split('/').at(-2)))).toEqual(new Set(names))
   })
 
   test('refuses a target that is no function, and a configuration that cannot work, by name', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
 
 import { breakerSettings } from '../../shared/breaker/settings.ts'
-import { ConfigError } from '../../shared/config.ts'
+import { ConfigError, makeConfigLoader } from '../../shared/config.ts'
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
+import { order } from '../../shared/environment.ts'
 
 const minimal = {
   GOOGLE_CLOUD_PROJECT: 'p1',
@@ -113,6 +115,56 @@ describe('configuration', () => {
       minFailureRate: 0.5,
       recoveryMs: 60_000,
       cacheTtlMs: 2000,
+    })
+  })
+
+  test('orders the providers of each port as it is told', () => {
+    const { providerOrder } = loadConfiguration(minimal)
+    expect(providerOrder).toEqual({
+      transcribers: ['assemblyai'],
+      writers: ['gemini'],
+      speakers: ['elevenlabs'],
+      masterings: ['auphonic'],
+    })
+    expect(loadConfiguration({ ...minimal, TRANSCRIBERS: ' assemblyai ' }).providerOrder.transcribers).toEqual([
+      'assemblyai',
+    ])
+  })
+
+  test.for([
+    ['TRANSCRIBERS', 'nobody'],
+    ['TRANSCRIBERS', 'gemini'],
+    ['WRITERS', 'gemini,gemini'],
+    ['SPEAKERS', 'elevenlabs,'],
+    ['MASTERINGS', ','],
+  ])('refuses %s=%s, naming the variable and what was expected', ([name = '', value = '']) => {
+    expect(() => loadConfiguration({ ...minimal, [name]: value })).toThrow(
+      new RegExp(`${name}.*expected (some of|each name once)`),
+    )
+  })
+
+  test('needs no key of a provider that no port goes to', () => {
+    const provider = (name: string) => ({
+      name,
+      settings: { [`${name.toUpperCase()}_BASE_URL`]: z.string().default(`https://${name}.example`) },
+      secrets: { [`${name.toUpperCase()}_API_KEY`]: z.string().optional() },
+      breaker: { failureThreshold: name === 'first' ? 2 : 3 },
+    })
+    const parts = {
+      providers: [provider('first'), provider('second')],
+      orders: { transcribers: order(['first', 'second']).default(['first']) },
+      breakers: ['first', 'second'],
+    }
+    const needed = ['FIRST_API_KEY', 'SECOND_API_KEY']
+    const place = { GOOGLE_CLOUD_PROJECT: 'p1', STORAGE_BUCKET: 'b1' }
+    const load = makeConfigLoader(parts)
+    const config = load({ ...place, FIRST_API_KEY: 'k' }, needed)
+    expect(config.providers['second']).toMatchObject({ apiKey: '', baseUrl: 'https://second.example' })
+    expect(config.breakers).toEqual({ first: { failureThreshold: 2 }, second: { failureThreshold: 3 } })
+    const both = { ...place, FIRST_API_KEY: 'k', TRANSCRIBERS: 'second,first' }
+    expect(() => load(both, needed)).toThrow('SECOND_API_KEY is not set')
+    expect(load({ ...both, SECOND_API_KEY: 'l' }, needed).providerOrder).toEqual({
+      transcribers: ['second', 'first'],
     })
   })
 

@@ -1,20 +1,20 @@
 import type { BreakerControl } from '../../breaker/control.ts'
 import type { Config } from '../../config.ts'
 import type { Objects } from '../../podcast/storage.ts'
-import type { SweepRecords } from '../../store/sweeps.ts'
-import type { queueStats } from '../../tasks/queue-stats.ts'
 import { log } from '../../telemetry/log.ts'
 import { outboundPools } from '../../telemetry/pools.ts'
 import type { Check, Finding, Findings } from './check.ts'
+import type { LatestSweep, ReadQueueStats } from './ports.ts'
 import { WITHOUT } from './without.ts'
 
 export type CloudDependencies = {
   config: Config
   now: () => number
   objects: Pick<Objects, 'stat'>
-  sweeps: Pick<SweepRecords, 'latest'>
+  /** @returns undefined when there has been none, or none that can be read */
+  sweeps: { latest: () => Promise<LatestSweep | undefined> }
   control: Pick<BreakerControl, 'status'>
-  queueStats: ReturnType<typeof queueStats>
+  queueStats: ReadQueueStats
   queues: readonly string[]
   /** Those that the fleet shares, with what people notice while one is open. */
   breakers: readonly { name: string; meaning: string }[]

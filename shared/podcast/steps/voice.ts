@@ -37,7 +37,7 @@ export const voice = defineStep({
     const speaker = providerOf(tools.speakers, attempt)
     const { text, voiceId } = introOf(attempt.workflow)
     const audioKey = keyOf(attempt, 'intro.mp3')
-    const cacheKey = voiceCacheKeyOf(attempt.workflow.userId, speaker.version({ voiceId }), text)
+    const cacheKey = voiceCacheKeyOf(attempt.workflow.userId, `${speaker.name}/${speaker.version({ voiceId })}`, text)
     const known = attempt.step.anew ? undefined : await objects.stat(cacheKey)
     if (known !== undefined) {
       await objects.create(audioKey, await objects.readStream(cacheKey), known.contentType, attempt.signal)

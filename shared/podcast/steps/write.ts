@@ -47,7 +47,7 @@ export const write = defineStep({
   async run(attempt, tools) {
     const writer = providerOf(tools.writers, attempt)
     const material = await materialOf(attempt, tools)
-    const cacheKey = cacheKeyOf(attempt.workflow.userId, writer.version, material)
+    const cacheKey = cacheKeyOf(attempt.workflow.userId, `${writer.name}/${writer.version}`, material)
     const known = attempt.step.anew ? undefined : await lookUpNotes(attempt, tools, cacheKey)
     if (known !== undefined)
       return {

@@ -110,12 +110,12 @@ export function makeMastering(account: GuardedAccount): Mastering {
     /** The link answers with a redirect to storage, which must not see our key. */
     async download(result, call) {
       const attempt = async (signal: AbortSignal) => {
-        const first = { ...request('download', 'GET', ''), url: result, redirect: 'manual' as const }
-        const answer = await send(first, call, signal)
+        const asked = { ...request('download', 'GET', ''), url: result }
+        const answer = await send({ ...asked, redirect: 'manual' }, call, signal)
         const location = answer.headers.get('location')
         if (answer.status < 300 || location === null) return answer
         await answer.body?.cancel()
-        return send({ ...first, url: new URL(location, result).href, headers: {} }, call, signal)
+        return send({ ...asked, url: new URL(location, result).href, headers: {} }, call, signal)
       }
       const limits = { attemptTimeoutMs: TRANSFER_TIMEOUT_MS, attemptsMax: 3 }
       const { body } = await callProvider({ guard, operation: 'download', ...limits, attempt }, call)

@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 import { baseUrl, text } from '../../environment.ts'
 import { defineProvider } from '../definition.ts'
-import { parseJson } from '../http.ts'
+import { parseJson } from '../parse-json.ts'
 
 /** The three shapes an error body has had; the newest says `code`, the oldest only `status`. */
 const ErrorBody = z.object({

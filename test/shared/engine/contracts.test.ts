@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest'
 
-import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { cancelEpisode } from '../../../shared/podcast/owner/cancel.ts'
 import { createEpisode } from '../../../shared/podcast/owner/create.ts'
 import { deleteEpisode } from '../../../shared/podcast/owner/delete.ts'

@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
@@ -12,18 +10,13 @@ import { explain } from '../../../shared/dependencies/engine.ts'
 import { afterFailure } from '../../../shared/engine/after-failure.ts'
 import type { FailedAttempt } from '../../../shared/engine/after-failure.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
-import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
-import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports.ts'
-import type { Guard } from '../../../shared/providers/call-provider.ts'
+import type { PortName } from '../../../shared/podcast/ports.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
-import { PROVIDER_NAMES, providerNamed } from '../../../shared/providers/providers.ts'
+import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../shared/providers/providers.ts'
-import type { CallContext } from '../../../shared/resilience/call-context.ts'
-import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
-import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
+import { accountAt, guardOf, IMPLEMENTATIONS, KEY, makePort, PORT_CALLS } from './provider-fixtures.ts'
 
 /** Every provider, every way in which it can fail, and what follows: one table, whose rows hold for all four. */
-const KEY = 'stand-in-key'
 const faults = new Faults()
 const journal = new Journal()
 const work = new WorkLog()
@@ -43,59 +36,15 @@ afterEach(async () => {
   journal.clear()
 })
 
-const SPOKEN = { title: 'T', language: 'en', durationSeconds: 5, passages: [{ startSeconds: 0, text: 'Hello there.' }] }
-const recording: AudioSource = {
-  contentType: 'audio/mpeg',
-  link: async () => 'http://127.0.0.1:1/a.mp3',
-  bytes: async () => Readable.from([]),
-}
-const webhook = { url: 'http://127.0.0.1:1/hook', token: 't' }
-const TRANSCRIPTION = {
-  jobKey: 'n',
-  language: 'en',
-  recording,
-  webhook,
-  uploadedTo: undefined,
-  rememberUpload: async () => undefined,
-}
-const MASTERING = { jobKey: 'n', title: 'T', loudnessTarget: -16, recording, intro: undefined, webhook }
-const context: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
+type Call = (implementation: unknown) => Promise<unknown>
 
-/** The call of each provider that is charged, or makes what is; and one that only asks, where there is one. */
-const CALLS: Record<
-  ProviderName,
-  { charged: (guard: Guard) => Promise<unknown>; asks?: (guard: Guard) => Promise<unknown> }
-> = {
-  assemblyai: {
-    charged: async (guard) => (await clientOf('transcribers', guard)).submit(TRANSCRIPTION, context),
-    asks: async (guard) => (await clientOf('transcribers', guard)).find({ key: 'n', uploadedTo: undefined }, context),
-  },
-  gemini: { charged: async (guard) => (await clientOf('writers', guard)).writeNotes(SPOKEN, context) },
-  elevenlabs: {
-    charged: async (guard) =>
-      (await clientOf('speakers', guard)).speak({ text: 'Hello.', voiceId: undefined }, context),
-  },
-  auphonic: {
-    charged: async (guard) => (await clientOf('masterings', guard)).create(MASTERING, context),
-    asks: async (guard) => (await clientOf('masterings', guard)).find('n', context),
-  },
-}
-
-function clientOf<Port extends PortName>(port: Port, guard: Guard): Promise<Ports[Port]> {
-  const name = guard.provider as ProviderName
-  const { explain, hook, make } = providerNamed(name)
-  const makePort = make[port]
-  if (makePort === undefined) throw new Error(`${name} does not implement ${port}`)
-  const baseUrl = `${services[name].origin}${STAND_INS[name].basePath}`
-  const config = { apiKey: KEY, baseUrl, canReachStorage: true, canReachHooks: true, settings: {} }
-  return makePort({ name, explain, hook, config, guard })
-}
-
-function guardOf(provider: ProviderName, mode?: FaultMode): Guard {
-  const breaker = new CircuitBreaker({ name: provider, classify: meaningOf })
+/** Calls a provider by way of a port, which has one guard of its own. */
+async function callPort(name: ProviderName, port: PortName, kind: 'charged' | 'asks', mode?: FaultMode) {
+  const account = accountAt(name, `${services[name].origin}${STAND_INS[name].basePath}`)
   // Nobody waits two minutes for a table.
-  const patience = mode === 'blackhole' ? 0.005 : 1
-  return { provider, breaker, limit: new ConcurrencyLimit(() => 0), budget: new RetryBudget(0), patience }
+  const guard = guardOf(name, mode === 'blackhole' ? 0.005 : 1)
+  const call = PORT_CALLS[port][kind] as Call
+  return call(await makePort(port, account, guard))
 }
 
 /** What the step's attempt comes to, and what is told of it in the end. */
@@ -262,21 +211,20 @@ async function failureOf(call: Promise<unknown>): Promise<unknown> {
   )
 }
 
-describe.each(PROVIDER_NAMES)('%s', (provider) => {
+describe.each(IMPLEMENTATIONS)('$name, $port', ({ name, port }) => {
   // Transcription and mastering take no text that could be declined.
-  const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || provider === 'gemini' || provider === 'elevenlabs')
+  const rows = TABLE.filter(({ mode }) => mode !== 'blocked' || port === 'writers' || port === 'speakers')
   test.each(rows.map((row) => [`${row.mode} ${JSON.stringify(row.more ?? {})}`, row] as const))(
     '%s',
     async (_name, row) => {
-      await faults.set(provider, { mode: row.mode, ...row.more })
-      const { charged, asks } = CALLS[provider]
-      const error = await failureOf(charged(guardOf(provider, row.mode)))
+      await faults.set(name, { mode: row.mode, ...row.more })
+      const error = await failureOf(callPort(name, port, 'charged', row.mode))
       expect(error).toBeInstanceOf(ProviderError)
       const { kind, message, ambiguous } = outcomeOf(error)
       const seen = {
         class: (error as ProviderError).kind,
         breaker: meaningWord(error),
-        requests: journal.of(provider).length,
+        requests: journal.of(name).length,
         outcome: kind,
         message,
       }
@@ -288,17 +236,17 @@ describe.each(PROVIDER_NAMES)('%s', (provider) => {
         message: row.message,
       })
       if (ambiguous !== undefined) expect(ambiguous).toBe(row.ambiguous)
-      if (asks === undefined) return
+      if (PORT_CALLS[port].asks === undefined) return
       journal.clear()
-      const asked = await failureOf(asks(guardOf(provider, row.mode)))
+      const asked = await failureOf(callPort(name, port, 'asks', row.mode))
       expect(asked).toMatchObject({ kind: row.class })
-      expect(journal.of(provider).length).toBe(row.requests[1])
+      expect(journal.of(name).length).toBe(row.requests[1])
     },
   )
 
   test('slow: nothing but slow', async () => {
-    await faults.set(provider, { mode: 'slow', latencyMs: 50 })
-    const error = await failureOf(CALLS[provider].charged(guardOf(provider)))
-    expect([error, journal.of(provider).length]).toEqual([undefined, 1])
+    await faults.set(name, { mode: 'slow', latencyMs: 50 })
+    const error = await failureOf(callPort(name, port, 'charged'))
+    expect([error, journal.of(name).length]).toEqual([undefined, 1])
   })
 })

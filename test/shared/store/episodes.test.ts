@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { WrongStatus } from '../../../shared/podcast/errors.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { start } from '../../../shared/engine/transitions/owner.ts'
-import { sweepRules } from '../../../shared/dependencies/engine.ts'
+import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'

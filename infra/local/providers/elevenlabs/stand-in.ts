@@ -55,7 +55,9 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       const audio = format.startsWith('wav_') ? wav : format.startsWith('mp3_') ? await toMp3(wav) : undefined
       if (audio === undefined) return refuse(400, 'invalid_output_format', `${format} is not available here`)
       work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
-      return spoken(request, Buffer.from(audio), format, text, { 'current-concurrent-requests': String(speaking) })
+      return answerWithSound(request, Buffer.from(audio), format, text, {
+        'current-concurrent-requests': String(speaking),
+      })
     } finally {
       speaking--
     }
@@ -119,7 +121,7 @@ async function synthesise(text: string): Promise<Uint8Array> {
   return wav
 }
 
-function spoken(
+function answerWithSound(
   request: LocalRequest,
   audio: Buffer,
   format: string,

@@ -1,6 +1,6 @@
 import type { Trouble } from '../breaker/fleet-record.ts'
 import type { BreakerEvent } from '../breaker/transitions.ts'
-import { errorFields, log } from './log.ts'
+import { errorFields, log } from '../telemetry/log.ts'
 
 /**
  * One line per transition, with the figures that led to it. The same breaker and generation in two lines are one

@@ -1,0 +1,22 @@
+import type { EngineSettings } from '../engine/limits.ts'
+import type { SweepRules } from '../engine/sweep/due.ts'
+import { mayHoldFiles } from '../podcast/clean-up.ts'
+import type { Episode } from '../podcast/episode.ts'
+import type { Configuration } from './config.ts'
+
+/** The engine's settings in this product's words. */
+export function engineSettings(config: Configuration): EngineSettings {
+  return {
+    stepLeaseMs: config.stepLeaseMs,
+    stalledStepMs: config.stalledStepMs,
+    stuckAfterMs: config.stuckEpisodeMs,
+    deadlineMs: config.episodeDeadlineMs,
+    orphanAgeMs: config.orphanAgeMs,
+    fallbackAfterMs: config.fallbackAfterMs,
+    upgradeAfterMs: config.upgradeAfterMs,
+  }
+}
+
+export function sweepRules(config: Configuration): SweepRules {
+  return { ...engineSettings(config), mayHoldFiles: (episode) => mayHoldFiles(episode as Episode) }
+}

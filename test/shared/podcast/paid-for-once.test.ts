@@ -1,0 +1,147 @@
+import { Readable } from 'node:stream'
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import type { Attempt, Ended } from '../../../shared/engine/attempt.ts'
+import type { Cost } from '../../../shared/engine/outcome.ts'
+import type { Episode } from '../../../shared/podcast/episode.ts'
+import type { Speaker, Writer } from '../../../shared/podcast/ports.ts'
+import { voice } from '../../../shared/podcast/steps/voice.ts'
+import { write } from '../../../shared/podcast/steps/write.ts'
+import type { Tools } from '../../../shared/podcast/tools.ts'
+import { notesCache } from '../../../shared/store/notes-cache.ts'
+import { startStore } from '../store-fixture.ts'
+import { draft } from './episode-fixtures.ts'
+
+/** The same words of one person are paid for once; those of another person are that person's own. */
+let store: Awaited<ReturnType<typeof startStore>>
+const objects = new Map<string, { content: Buffer; contentType: string }>()
+const asked = { writer: 0, speaker: 0 }
+
+beforeAll(async () => {
+  store = await startStore()
+})
+afterAll(() => store.stop())
+beforeEach(() => {
+  objects.clear()
+  Object.assign(asked, { writer: 0, speaker: 0 })
+})
+
+const writer: Writer = {
+  name: 'a-writer',
+  kind: 'call',
+  callsBack: false,
+  version: 'v1',
+  async writeNotes() {
+    asked.writer++
+    const notes = { title: `Written ${asked.writer}`, description: 'D', chapters: [], tags: [] }
+    return { notes, cost: { calls: 1, tokens: 9 } }
+  },
+}
+const speaker: Speaker = {
+  name: 'a-speaker',
+  kind: 'call',
+  callsBack: false,
+  version: ({ voiceId }) => voiceId ?? 'v1',
+  async speak({ text }) {
+    asked.speaker++
+    const audio = Buffer.from(`spoken ${asked.speaker}`)
+    return { audio, contentType: 'audio/mpeg', characters: text.length, cost: { calls: 1, characters: text.length } }
+  },
+}
+
+const inMemory = {
+  async create(key: string, content: Readable | Buffer | string, contentType: string) {
+    const bytes = content instanceof Readable ? Buffer.concat(await content.toArray()) : Buffer.from(content)
+    if (!objects.has(key)) objects.set(key, { content: bytes, contentType })
+  },
+  readText: async (key: string) => objects.get(key)?.content.toString(),
+  readStream: async (key: string) => Readable.from([objects.get(key)?.content ?? Buffer.alloc(0)]),
+  stat: async (key: string) => objects.get(key),
+}
+
+type Ran = { ended: Ended<unknown>; cost: Cost | undefined; kept: string }
+
+/** Works on one step of one episode. */
+async function run(
+  step: typeof write | typeof voice,
+  userId: string,
+  episodeId: string,
+  text = 'Hello.',
+): Promise<Ran> {
+  const tools = {
+    objects: inMemory,
+    notesCache: notesCache(store.access, Date.now),
+    writers: [writer],
+    speakers: [speaker],
+    transcribers: [],
+    masterings: [],
+  } as unknown as Tools
+  const transcriptKey = `${episodeId}/transcript`
+  const words = [{ text, startMs: 0, endMs: 900 }]
+  const transcript = { language: 'en', durationSeconds: 1, text, words }
+  objects.set(transcriptKey, { content: Buffer.from(JSON.stringify(transcript)), contentType: 'application/json' })
+  const workflow: Episode = {
+    ...draft({ intro: { text } }),
+    id: episodeId,
+    userId,
+    results: { transcribe: { transcriptKey, durationSeconds: 1, wordCount: 1 } },
+  }
+  const { signal } = new AbortController()
+  let charge: Cost | undefined
+  const attempt: Attempt<Episode> = {
+    workflow,
+    name: step.name,
+    step: workflow.steps[step.name],
+    provider: step.name === 'write' ? writer.name : speaker.name,
+    signal,
+    call: { signal, correlationId: episodeId, random: () => 0 },
+    resumesIntent: false,
+    nowMs: Date.now,
+    charge: (cost) => void (charge = cost),
+    tell: () => undefined,
+    recordJob: async () => undefined,
+  }
+  const ended = await step.run(attempt, tools)
+  if (ended.kind !== 'done' && ended.kind !== 'adopted') throw new Error(`expected a result, not ${ended.kind}`)
+  const { result } = ended
+  const { notes, audioKey } = result as { notes?: { title: string }; audioKey?: string }
+  const kept = notes?.title ?? objects.get(audioKey ?? '')?.content.toString() ?? ''
+  return { ended, cost: charge, kept }
+}
+
+describe('show notes', () => {
+  const notesOf = (userId: string, episodeId: string, text: string) => run(write, userId, episodeId, text)
+
+  test('of the same words are written once for one person', async () => {
+    const first = await notesOf('alice', 'a1', 'Once.')
+    const second = await notesOf('alice', 'a2', 'Once.')
+    expect([first.cost, second.cost]).toEqual([{ calls: 1, tokens: 9 }, undefined])
+    expect([asked.writer, second.kept]).toEqual([1, first.kept])
+  })
+
+  test('of the same words of two people are written, and charged, for each', async () => {
+    const alice = await notesOf('alice', 'a3', 'Shared.')
+    const bob = await notesOf('bob', 'b3', 'Shared.')
+    expect([alice.cost, bob.cost]).toEqual([expect.anything(), expect.anything()])
+    expect([asked.writer, alice.kept, bob.kept]).toEqual([2, 'Written 1', 'Written 2'])
+  })
+})
+
+describe('an intro', () => {
+  const introOf = (userId: string, episodeId: string) => run(voice, userId, episodeId)
+
+  test('of the same words is spoken once for one person', async () => {
+    const first = await introOf('alice', 'a1')
+    const second = await introOf('alice', 'a2')
+    expect([first.cost, second.cost]).toEqual([{ calls: 1, characters: 6 }, undefined])
+    expect([asked.speaker, second.kept]).toEqual([1, first.kept])
+  })
+
+  test('of the same words of two people is spoken, and charged, for each', async () => {
+    const alice = await introOf('alice', 'a3')
+    const bob = await introOf('bob', 'b3')
+    expect([alice.cost, bob.cost]).toEqual([expect.anything(), expect.anything()])
+    expect([asked.speaker, alice.kept, bob.kept]).toEqual([2, 'spoken 1', 'spoken 2'])
+  })
+})

@@ -1,0 +1,202 @@
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import { FUNCTIONS } from '../../../functions/functions.ts'
+import { logMetrics } from '../../../infra/cloud/monitoring/metrics.ts'
+import { deployment } from '../../infra/cloud/rehearsal.ts'
+import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
+import { accountAt, CALL, makePort, MASTERING, TRANSCRIPTION } from './provider-fixtures.ts'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** A service that keeps what it was sent and answers as it is told. */
+let service: Server
+let url: string
+let answer: unknown
+let received: { path: string; body: Record<string, unknown> }[] = []
+
+beforeAll(async () => {
+  service = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      received.push({
+        path: request.url ?? '',
+        body: (text.startsWith('{') ? JSON.parse(text) : { text }) as object as Record<string, unknown>,
+      })
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
+    })
+  })
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  service.closeAllConnections()
+  service.close()
+})
+beforeEach(() => {
+  received = []
+})
+
+const transcriber = () => makePort('transcribers', accountAt('assemblyai', url))
+const mastering = () => makePort('masterings', accountAt('auphonic', url))
+const production = (fields: object) => ({ status_code: 200, data: { uuid: 'u1', status: 2, ...fields } })
+
+describe('why a transcription failed', () => {
+  test.each([
+    ['Server error, please try again.', 'ended'],
+    ['Internal error', 'ended'],
+    ['Download error, unable to download https://x.example/a. Please make sure the file exists.', 'ended'],
+    ['Transcoding failed. File does not appear to contain audio. File type is text/html', 'not_audio'],
+    ['File type is not an audio format', 'not_audio'],
+    ['Unsupported file type', 'not_audio'],
+    ['The file is corrupt', 'not_audio'],
+    ['language_detection cannot be performed on files with no spoken audio.', 'no_speech'],
+    ['No speech was found', 'no_speech'],
+    ['Audio duration is too long.', 'refused'],
+  ])('"%s" is %s', async (error, reason) => {
+    answer = { status: 'error', error }
+    expect(await (await transcriber()).read('t1', CALL)).toEqual({ state: 'failed', reason, message: error })
+  })
+})
+
+describe('why a production failed', () => {
+  test.each([
+    ['The audio file could not be downloaded', 'ended'],
+    ['Error in file transfer', 'ended'],
+    ['Internal Server Error', 'ended'],
+    ['Audio could not be processed: unknown format', 'not_audio'],
+    ['Codec is not known', 'not_audio'],
+    ['This production is not allowed', 'refused'],
+  ])('"%s" is %s', async (message, reason) => {
+    answer = production({ error_message: message })
+    expect(await (await mastering()).read('u1', CALL)).toEqual({ state: 'failed', reason, message })
+  })
+})
+
+describe('words with times', () => {
+  test('are whole milliseconds that never end before they begin', async () => {
+    const words = [
+      { text: 'One', start: 1.4, end: 99.6, speaker: 'A' },
+      { text: 'two.', start: 200, end: 150, speaker: null },
+    ]
+    answer = { status: 'completed', text: null, audio_duration: 2.5, words }
+    expect(await (await transcriber()).read('t1', CALL)).toEqual({
+      state: 'done',
+      language: undefined,
+      durationSeconds: 2.5,
+      text: 'One two.',
+      words: [
+        { text: 'One', startMs: 1, endMs: 100, speaker: 'A' },
+        { text: 'two.', startMs: 200, endMs: 200 },
+      ],
+      cost: { jobs: 1, audioSeconds: 2.5 },
+    })
+  })
+})
+
+describe('a job', () => {
+  test('is found again by its name in the link, or by where its recording was uploaded to', async () => {
+    answer = {
+      transcripts: [
+        { id: 'other', audio_url: 'https://s.example/a?job=nn' },
+        { id: 'deleted', audio_url: 'http://deleted_by_user' },
+        { id: 'linked', audio_url: 'https://s.example/a?x=1&job=n' },
+        { id: 'uploaded', audio_url: 'https://cdn.example/1' },
+      ],
+    }
+    const one = await transcriber()
+    expect(await one.find({ key: 'n', uploadedTo: undefined }, CALL)).toMatchObject({ id: 'linked' })
+    expect(await one.find({ key: 'm', uploadedTo: 'https://cdn.example/1' }, CALL)).toMatchObject({ id: 'uploaded' })
+    expect(await one.find({ key: 'm', uploadedTo: undefined }, CALL)).toBeUndefined()
+  })
+
+  test('is named in the link that its provider fetches', async () => {
+    answer = { id: 't1' }
+    await (await transcriber()).submit(TRANSCRIPTION, CALL)
+    expect(received[0]?.body['audio_url']).toBe('http://127.0.0.1:1/a.mp3?job=n')
+  })
+})
+
+describe('the token of a webhook', () => {
+  test('comes back from AssemblyAI in a header, and is in no URL', async () => {
+    answer = { id: 't1' }
+    await (await transcriber()).submit(TRANSCRIPTION, CALL)
+    expect(received[0]?.body).toMatchObject({
+      webhook_url: 'http://127.0.0.1:1/hook?episodeId=e',
+      webhook_auth_header_name: 'X-Steadycast-Hook-Token',
+      webhook_auth_header_value: 'secret-token',
+    })
+  })
+
+  test('comes back from Auphonic in the query', async () => {
+    answer = production({ status: 10 })
+    await (await mastering()).create(MASTERING, CALL)
+    expect(received[0]?.body['webhook']).toBe('http://127.0.0.1:1/hook?episodeId=e&token=secret-token')
+  })
+
+  test('is not sent to a provider that cannot reach our hooks', async () => {
+    const out = <Config extends object>(config: Config) => ({ ...config, canReachHooks: false })
+    const deaf = { ...accountAt('assemblyai', url), config: out(accountAt('assemblyai', url).config) }
+    const transcribes = await makePort('transcribers', deaf)
+    answer = { id: 't1' }
+    await transcribes.submit(TRANSCRIPTION, CALL)
+    const mute = { ...accountAt('auphonic', url), config: out(accountAt('auphonic', url).config) }
+    const masters = await makePort('masterings', mute)
+    answer = production({ status: 10 })
+    await masters.create(MASTERING, CALL)
+    expect([transcribes.callsBack, masters.callsBack]).toEqual([false, false])
+    expect(JSON.stringify(received)).not.toContain('secret-token')
+  })
+})
+
+describe('what follows from the definitions', () => {
+  test('a function is given the keys of the providers behind its port, and no other', () => {
+    const functionsWith = (secret: string) =>
+      Object.values(FUNCTIONS)
+        .filter(({ secrets }) => secrets?.some((name) => name === secret))
+        .map(({ name }) => name)
+    expect(functionsWith('ASSEMBLYAI_API_KEY')).toEqual(['work-transcribe', 'ops-health', 'ops-sweep'])
+    expect(functionsWith('GEMINI_API_KEY')).toEqual(['work-write', 'ops-health'])
+    expect(functionsWith('ELEVENLABS_API_KEY')).toEqual(['work-voice', 'ops-health'])
+    expect(functionsWith('AUPHONIC_API_KEY')).toEqual(['work-master', 'ops-health', 'ops-sweep'])
+    expect(functionsWith('WEBHOOK_SECRET')).toEqual(
+      expect.arrayContaining(['work-transcribe', 'work-master', 'hooks-assemblyai', 'hooks-auphonic']),
+    )
+  })
+
+  test('a metric counts what each provider charges', () => {
+    const names = logMetrics(deployment()).map(({ name }) => name.split('/').at(-1))
+    const ours = [
+      'cost_assemblyai_audio_seconds',
+      'cost_gemini_output_tokens',
+      'cost_elevenlabs_characters',
+      'cost_auphonic_credit_hours',
+    ]
+    expect(names).toEqual(expect.arrayContaining(ours))
+  })
+
+  test('a vendor is named in its folders, in the lists, and where its webhooks come in', () => {
+    const vendors = new RegExp(PROVIDER_NAMES.join('|'), 'i')
+    const allowed = [
+      /^(shared|infra\/local)\/providers\/(\w+\/|providers\.ts|orders\.ts|stand-ins\.ts)/,
+      /^functions\/(hooks\/|index\.ts$)/,
+      // Which packages are SDKs, whosever they are.
+      /^infra\/check\/layout\.ts$/,
+    ]
+    const files = ['functions', 'shared', 'infra'].flatMap((folder) =>
+      readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
+        .map((file) => `${folder}/${file}`),
+    )
+    const naming = files.filter(
+      (file) => !allowed.some((place) => place.test(file)) && vendors.test(readFileSync(`${ROOT}${file}`, 'utf8')),
+    )
+    expect([files.length > 200, naming]).toEqual([true, []])
+  })
+})

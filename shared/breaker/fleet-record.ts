@@ -270,10 +270,15 @@ export class FleetRecord {
     }
     this.#time.learn(written.serverMs, fromMs)
     this.#unconfirmed.remove(id)
-    this.#stored = { record, version: written.version, writes: record.writes }
-    this.#readAtMs = fromMs
+    const landed = { record, version: written.version, writes: record.writes }
+    // Of two answers the later one counts, and a read since then may have seen this write and others after it.
+    const overtaken = this.#readAtMs > fromMs && (this.#stored?.record.writeCount ?? 0) >= record.writeCount
+    if (!overtaken) {
+      this.#stored = landed
+      this.#readAtMs = fromMs
+    }
     if (event !== undefined) this.#options.onEvent(event, false)
-    return this.#stored
+    return landed
   }
 
   /** The store has answered: its record counts. */

@@ -14,7 +14,7 @@ export type RetryPolicy = {
 }
 
 /** Time as retries see it. */
-export type RetryClock = {
+type RetryClock = {
   readonly monotonicMs: () => number
   /** Waits; rejects with the signal's reason as soon as it aborts. */
   readonly pause: (delayMs: number, signal: AbortSignal) => Promise<void>

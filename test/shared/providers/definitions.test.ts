@@ -187,7 +187,7 @@ describe('what follows from the definitions', () => {
       /^(shared|infra\/local)\/providers\/(\w+\/|providers\.ts|orders\.ts|stand-ins\.ts)/,
       /^functions\/(hooks\/|index\.ts$)/,
       // Which packages are SDKs, whosever they are.
-      /^infra\/check\/layout\.ts$/,
+      /^infra\/check\/dependency-rules\.ts$/,
     ]
     const files = ['functions', 'shared', 'infra'].flatMap((folder) =>
       readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })

@@ -11,7 +11,8 @@ import type { Objects, ObjectStat, SignedUpload, StoredObject } from '../podcast
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
-import { ObjectTooLarge, SourceFailed } from './errors.ts'
+import { SourceFailed } from '../podcast/errors.ts'
+import { ObjectTooLarge } from './errors.ts'
 import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000

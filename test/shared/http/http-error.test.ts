@@ -7,6 +7,7 @@ import {
   EpisodeNotFound,
   ForeignWebhookToken,
   NeverProcessed,
+  SourceFailed,
   UnreadableTranscript,
   UnsupportedTranscriptType,
   UnusableRecording,

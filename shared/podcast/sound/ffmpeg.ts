@@ -1,7 +1,7 @@
 import { execFile, fork } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, join } from 'node:path'
+import { delimiter, extname, join } from 'node:path'
 
 import type { WasmJob } from './ffmpeg-wasm.ts'
 
@@ -58,7 +58,7 @@ function runNative(program: string, job: FfmpegJob, args: string[], signal: Abor
 }
 
 /** Compiled, the child is a file beside this one's chunk; from source it is its neighbour. */
-const CHILD = new URL(`./ffmpeg-wasm.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+const CHILD = new URL(`./ffmpeg-wasm${extname(import.meta.url)}`, import.meta.url)
 
 function runWasm(job: WasmJob, signal: AbortSignal): Promise<FfmpegRun> {
   const child = fork(CHILD, {

@@ -1,4 +1,5 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 import { build } from 'esbuild'
@@ -10,7 +11,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 export const DIST = `${root}dist/`
 
 /** Compiled into the bundle, so that an instance reads a few files instead of hundreds. */
-const BUNDLED = new Set(['zod', 'jose'])
+const BUNDLED = new Set(['zod', 'jose', '@google-cloud/firestore', '@google-cloud/tasks', 'google-gax'])
 
 /**
  * Takes Node's own modules as `require` would. An `import` of one reads all that it exports, and some of that is built
@@ -19,10 +20,26 @@ const BUNDLED = new Set(['zod', 'jose'])
 const UNREAD_BUILTINS: Plugin = {
   name: 'unread-builtins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }))
+    onResolve({ filter: /^[a-z]/ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined))
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
     }))
+  },
+}
+
+/** Google's newer clients read JSON that lies beside them when they are loaded; what is bundled has nothing beside it. */
+const BUNDLED_JSON: Plugin = {
+  name: 'bundled-json',
+  setup({ onLoad }) {
+    onLoad({ filter: /@google-cloud[/\\]tasks[/\\].*_client\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const contents = source.replaceAll(/getJSON\(path\.join\(dirname, ([^)]+)\)\)/g, (_, parts: string) => {
+        const relative = parts.split(', ').map((part) => part.slice(1, -1))
+        return `require(${JSON.stringify(['.', ...relative].join('/'))})`
+      })
+      if (contents.includes('getJSON(')) throw new Error(`${path} reads JSON in a way that is not known here`)
+      return { contents }
+    })
   },
 }
 
@@ -62,8 +79,10 @@ export async function buildDist(region: string): Promise<void> {
     target: 'node24',
     sourcemap: 'linked',
     logLevel: 'warning',
+    // Where some of it would look for files that only its unused parts read.
+    define: { __dirname: 'import.meta.dirname' },
     banner: { js: UNCOMPILED_SCHEMAS },
-    plugins: [UNREAD_BUILTINS],
+    plugins: [UNREAD_BUILTINS, BUNDLED_JSON],
     external: external.map(([dependency]) => dependency),
   })
   const manifest = {

@@ -48,7 +48,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
     },
 
     async release(userId, id) {
-      const { FieldValue } = await import('@google-cloud/firestore')
+      const { FieldValue } = await import('./firestore-client.ts')
       await firestore.call('release reservation', (db) =>
         db
           .collection(COLLECTION)

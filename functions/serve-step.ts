@@ -29,7 +29,9 @@ export async function serveStep(step: StepName): Promise<Serve> {
   })
   const { config, breakers, episodes, objects, queue } = dependencies()
   for (const client of [episodes, objects, queue]) client.preload()
-  const port = PIPELINE.find(({ name }) => name === step)?.port
+  const definition = PIPELINE.find(({ name }) => name === step)
+  await definition?.prepare?.(config)
+  const port = definition?.port
   if (port !== undefined) for (const name of config.providerOrder[port]) breakers[name].warmUp()
   const work = await loadWorkDependencies(port === undefined ? [] : [port])
   const runner = stepRunner(work)

@@ -37,7 +37,11 @@ export const master = defineStep({
   kind: 'job',
   port: 'masterings',
   share: 0.3,
-  words: { makes: 'loudness, intro, mp3' },
+  words: { makes: 'loudness, intro, mp3', purpose: 'Recording and intro to a mastered mp3' },
+  // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
+  worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20, memoryMiB: 2048, concurrency: 2 },
+  // An instance that could not master without its provider does not start.
+  prepare: async ({ ffmpegPath }) => void (await import('../sound/ffmpeg.ts')).ffmpegProgram(ffmpegPath),
   result: MasterResult,
   fallback: 'master',
   stoppable: true,

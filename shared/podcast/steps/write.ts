@@ -34,7 +34,8 @@ export const write = defineStep({
   kind: 'call',
   port: 'writers',
   share: 0.2,
-  words: { makes: 'title, notes, chapters' },
+  words: { makes: 'title, notes, chapters', purpose: 'Transcript to show notes' },
+  worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   result: WriteResult,
   fallback: 'notes',
 

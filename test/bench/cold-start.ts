@@ -129,7 +129,9 @@ async function coldStart({ source, target, path, environment, token }: Start): P
 async function processorMsOf(pid: number | undefined): Promise<number> {
   const tasks = `/proc/${pid}/task`
   const read = async (thread: string) => readFile(`${tasks}/${thread}/schedstat`, 'utf8').catch(() => '0')
-  const nanoseconds = await Promise.all((await readdir(tasks)).map(async (thread) => Number.parseInt(await read(thread))))
+  const nanoseconds = await Promise.all(
+    (await readdir(tasks)).map(async (thread) => Number.parseInt(await read(thread))),
+  )
   return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e6
 }
 

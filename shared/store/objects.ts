@@ -62,9 +62,9 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
       })
       const source = typeof content === 'string' || Buffer.isBuffer(content) ? [content] : content
       try {
-        const transfer = (guarded: AbortSignal) => transferred(source, sink, guarded)
+        const send = (guarded: AbortSignal) => transfer(source, sink, guarded)
         const options = { leaseMs: TRANSFER_LEASE_MS }
-        await timePart('storage', () => breaker.execute(transfer, signal, options))
+        await timePart('storage', () => breaker.execute(send, signal, options))
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }
@@ -176,7 +176,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
 }
 
 /** @throws SourceFailed when it was the source that failed */
-async function transferred(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
+async function transfer(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
   let first: 'source' | 'storage' | undefined
   if (!Array.isArray(source)) source.once('error', () => (first ??= 'source'))
   sink.once('error', () => (first ??= 'storage'))

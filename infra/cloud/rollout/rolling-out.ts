@@ -45,14 +45,14 @@ export async function rollOut(needs: RolloutNeeds, stages: readonly Stage[], wat
   const toMs = now() - LAG_MS
   const before = await observe(await split.splits(), toMs - BASELINE_MS, toMs)
   for (const [i, stage] of stages.entries()) {
-    if (i > 0 && (await needs.mayGoOn?.(stage)) === false) return held(stages[i - 1] ?? stage, 'somebody said so')
+    if (i > 0 && (await needs.mayGoOn?.(stage)) === false) return holdAt(stages[i - 1] ?? stage, 'somebody said so')
     await split.shift(stage)
     say(`${stage} % of the traffic to the new revisions; watching for ${minutes(watch.stageMs)}`)
-    const verdict = await watched(needs, watch, before)
+    const verdict = await watchStage(needs, watch, before)
     if (verdict.kind === 'bad') return goBack(needs, verdict.reason)
     if (verdict.kind === 'unclear') {
       say(`stays at ${stage} %: ${verdict.reason}`)
-      return held(stage, verdict.reason)
+      return holdAt(stage, verdict.reason)
     }
     say(`${stage} %: no worse than the old revisions`)
   }
@@ -63,7 +63,7 @@ export async function rollOut(needs: RolloutNeeds, stages: readonly Stage[], wat
   return { kind: 'done' }
 }
 
-function held(stage: Stage, reason: string): Ended {
+function holdAt(stage: Stage, reason: string): Ended {
   return { kind: 'held', stage, reason }
 }
 
@@ -74,7 +74,7 @@ export async function goBack(needs: Pick<RolloutNeeds, 'traffic' | 'say'>, reaso
   return { kind: 'back', reason }
 }
 
-async function watched(
+async function watchStage(
   { traffic: split, observe, now, sleep, say }: RolloutNeeds,
   watch: Watch,
   before: Observation,
@@ -87,7 +87,7 @@ async function watched(
     const visibleMs = now() - LAG_MS
     const watchedMs = now() - beganMs
     if (visibleMs > beganMs) {
-      verdict = await judged(observe, splits, before, beganMs, visibleMs)
+      verdict = await judgeStage(observe, splits, before, beganMs, visibleMs)
       say(`  ${minutes(watchedMs)}: ${verdict.kind}${'reason' in verdict ? ` (${verdict.reason})` : ''}`)
     }
     if (verdict.kind === 'bad') return verdict
@@ -96,7 +96,7 @@ async function watched(
   }
 }
 
-async function judged(
+async function judgeStage(
   observe: Observe,
   splits: readonly Split[],
   before: Observation,

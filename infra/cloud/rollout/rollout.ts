@@ -61,7 +61,7 @@ async function main(): Promise<number> {
       now: Date.now,
       sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
       say,
-      ...(!values.auto && { mayGoOn: asked }),
+      ...(!values.auto && { mayGoOn: askToGoOn }),
     }
     const ended = await rollOut(
       needs,
@@ -88,7 +88,7 @@ async function isProven(staging: string | undefined, region: string, hash: strin
   }
 }
 
-async function asked(stage: number): Promise<boolean> {
+async function askToGoOn(stage: number): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stdout })
   const answer = await lines.question(`On to ${stage} %? [y/N] `)
   lines.close()

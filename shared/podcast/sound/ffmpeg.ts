@@ -68,12 +68,12 @@ function runWasm(job: WasmJob, signal: AbortSignal): Promise<FfmpegRun> {
     killSignal: 'SIGKILL',
   })
   return new Promise((resolve) => {
-    const failed = (words: string) => resolve({ exitCode: 1, log: words })
+    const fail = (words: string) => resolve({ exitCode: 1, log: words })
     child.once('message', (run: FfmpegRun) => resolve(run))
-    child.once('error', ({ message }) => failed(message))
-    child.once('exit', (code, by) => failed(`ffmpeg ended early (${by ?? code})`))
+    child.once('error', ({ message }) => fail(message))
+    child.once('exit', (code, by) => fail(`ffmpeg ended early (${by ?? code})`))
     child.send(job, (error) => {
-      if (error) failed(error.message)
+      if (error) fail(error.message)
     })
   })
 }

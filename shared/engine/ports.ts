@@ -48,6 +48,6 @@ export type Clock = {
   readonly every: (periodMs: number, callback: () => void) => () => void
 }
 
-export type Severity = 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR'
+type Severity = 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR'
 /** Hears of everything worth a line in the log. */
 export type Tell = (severity: Severity, event: string, fields: Record<string, unknown>) => void

@@ -11,7 +11,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Whether it was thrown on purpose, by us, and says all there is to say. */
-export function isOurs(error: unknown): boolean {
+function isOurs(error: unknown): boolean {
   return error instanceof DomainError || error instanceof BreakerOpenError
 }
 

@@ -13,7 +13,7 @@ import type { SweepRules } from './due.ts'
 export type Evidence = { readonly lastResult: unknown }
 
 /** What a sweep does about one step, and why in words a person can follow. */
-export type Cure = {
+type Cure = {
   readonly step: string
   readonly action: 'requeue' | 'finish' | 'error' | 'upgrade'
   readonly reason: string

@@ -12,7 +12,7 @@ import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
 import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
-export type StepWords = {
+type StepWords = {
   /** What it makes, in a few words. */
   readonly makes: string
 }

@@ -7,7 +7,7 @@ import type { StepDefinition } from '../../../shared/engine/definition.ts'
 import { JobEnded } from '../../../shared/engine/failure.ts'
 import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
 import type { Workflow } from '../../../shared/engine/workflow.ts'
-import { FakeVendors } from './fake-vendors.ts'
+import type { FakeVendors } from './fake-vendors.ts'
 
 /* Another product on the same engine: five steps of every kind, whose work is done by vendors in memory. */
 
@@ -157,7 +157,6 @@ const finish = defineStep({
 
 export const FAKE_PIPELINE = definePipeline([transcribe, write, voice, master, finish])
 export const FAKE_STEPS = FAKE_PIPELINE.map(({ name }) => name)
-export type FakeStepName = (typeof FAKE_PIPELINE)[number]['name']
 
 export const FAKE_PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>> = {
   transcribe: [

@@ -13,7 +13,7 @@ import { FakeVendors } from './fake-vendors.ts'
 import { MemoryTasks } from './memory-queue.ts'
 import { MemoryWorkflows } from './memory-store.ts'
 
-export const SETTINGS: EngineSettings = {
+const SETTINGS: EngineSettings = {
   stepLeaseMs: 20_000,
   stalledStepMs: 150_000,
   stuckAfterMs: 7_200_000,
@@ -51,7 +51,7 @@ export const FAIR: Weather = {
 }
 
 /** A vendor that cannot be used just now. */
-export class VendorAway extends Error {
+class VendorAway extends Error {
   readonly provider: string
   readonly sent: boolean
   readonly ambiguous: boolean
@@ -65,9 +65,9 @@ export class VendorAway extends Error {
 }
 
 /** The store or the queue does not answer. */
-export class StoreAway extends Error {}
+class StoreAway extends Error {}
 
-export function explain(error: unknown): Failure {
+function explain(error: unknown): Failure {
   if (error instanceof VendorAway) {
     const { provider: service, sent, ambiguous, message: technical } = error
     return { kind: 'away', service, sent, ambiguous, retryAfterMs: 0, technical }

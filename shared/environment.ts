@@ -80,7 +80,7 @@ export const SETTINGS = {
   PUBLIC_BASE_URL: baseUrl
     .optional()
     .describe(
-      'where providers reach your hooks; locally without it, a real provider gets audio as bytes and is polled',
+      'where providers send their webhooks; locally without it, a real provider gets audio as bytes and is polled',
     ),
   FIRESTORE_DATABASE: text.default('(default)').describe('the database, such as one that was restored from a backup'),
   MAX_REQUEST_SIZE_BYTES: number(1)
@@ -118,7 +118,7 @@ export const SETTINGS = {
   STEP_LEASE_SECONDS: number(1)
     .default(20)
     .describe(
-      'a worker silent for this long has lost its step; must exceed 15 s, the longest a transcription may take to be submitted',
+      'how long a worker may miss heartbeats before it loses its step; must exceed 15 s, the longest a transcription may take to be submitted',
     ),
   SAFETY_POLL_SECONDS: number(1)
     .default(20)

@@ -1,3 +1,3 @@
-import { serveHook } from '../serve-hook.ts'
+import { serveWebhook } from '../serve-webhook.ts'
 
-export default serveHook('auphonic')
+export default serveWebhook('auphonic')

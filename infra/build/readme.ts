@@ -86,7 +86,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const current = before === after
   const check = process.argv.includes('--check')
   if (!check && !current) await writeFile(README, after)
-  const verdict = current ? 'up to date' : check ? 'out of date; run npm run generate' : 'written'
-  process.stdout.write(`README tables: ${verdict}\n`)
+  const state = current ? 'up to date' : check ? 'out of date; run npm run generate' : 'written'
+  process.stdout.write(`README tables: ${state}\n`)
   process.exitCode = check && !current ? 1 : 0
 }

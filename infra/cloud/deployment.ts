@@ -51,7 +51,7 @@ const RUNBOOK_IN_REPOSITORY = 'infra/RUNBOOK.md'
 /**
  * Settings out of `.env.PROJECT` and the environment, which has the last word, all of them checked as the functions
  * themselves would.
- * @throws ConfigError naming every variable at fault, and never its value
+ * @throws ConfigError naming every bad variable, and never its value
  */
 export function deploymentOf({
   project,

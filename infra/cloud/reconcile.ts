@@ -48,8 +48,8 @@ function stepOf(resource: Resource, found: Found | undefined): Making | undefine
 }
 
 /**
- * Makes everything as it must be, kind after kind, and looks at each thing right before it is changed: what a run that
- * broke off has done is not done again. What fails stops no other of its kind; the kinds after it are not begun.
+ * Makes everything as it must be, kind after kind, and looks at each thing right before it is changed: what an earlier
+ * deployment that broke off has done is not done again. What fails stops no other of its kind; later kinds are not begun.
  * @returns whether everything is as it must be
  */
 export async function apply(
@@ -85,7 +85,7 @@ export async function apply(
           if (step !== undefined) await carryOut(step, () => patiently(patience, () => makeChange(kind, step)))
         },
       )
-      // What comes after may need what failed, such as hooks that must know a secret before it is used.
+      // What comes after may need what failed, such as webhooks that must know a secret before it is used.
       if (failed) return false
     }
     // Looked at again: what was just made has its name only now.

@@ -106,13 +106,13 @@ async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promi
   const calls = Object.values(FUNCTIONS).map(async ({ name, method, caller }) => {
     const url = `${functionsBaseUrl}/${name}`
     const token = caller === 'tasks' ? await identity.serviceToken(LOCAL_TASKS_ACCOUNT, url) : user
-    const order = { episodeId: '0'.repeat(24), step: name.slice('work-'.length), generation: 1, dispatch: 1 }
+    const task = { episodeId: '0'.repeat(24), step: name.slice('work-'.length), generation: 1, dispatch: 1 }
     const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
     const query = `?episodeId=${'0'.repeat(24)}`
     const response = await fetch(`${url}${query}`, {
       method,
       headers,
-      ...(method === 'POST' && { body: JSON.stringify(caller === 'tasks' ? order : {}) }),
+      ...(method === 'POST' && { body: JSON.stringify(caller === 'tasks' ? task : {}) }),
     })
     await response.arrayBuffer()
   })

@@ -31,7 +31,8 @@ export class Progress {
 
   #redraw(episode: EpisodeView): void {
     const lines = STEP_NAMES.map(
-      (name) => `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${note(episode.steps[name])}`,
+      (name) =>
+        `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${describeState(episode.steps[name])}`,
     )
     lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#showElapsed()}`)
     const up = this.#lines > 0 ? `\u001B[${this.#lines}A` : ''
@@ -59,7 +60,7 @@ function word({ state, error, degraded }: StepView): string {
   return degraded === undefined ? state : `${state} (degraded)`
 }
 
-function note(step: StepView): string {
+function describeState(step: StepView): string {
   const { startedAt, finishedAt } = step
   const seconds = startedAt && ((finishedAt ? Date.parse(finishedAt) : Date.now()) - Date.parse(startedAt)) / 1000
   return `${word(step)}${seconds === undefined || seconds === '' ? '' : ` ${seconds.toFixed(1)} s`}`

@@ -12,7 +12,7 @@ import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
 import { ObjectTooLarge, SourceFailed } from './errors.ts'
-import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
+import { failureOfStorage, isFailureOfStorage, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
 /** As long as the longest function that writes may run. */
@@ -206,5 +206,5 @@ function statOf(metadata: FileMetadata): ObjectStat {
 
 /** What storage itself could not do is told as such; an abort and errors of our own pass as they are. */
 function unavailable(what: string, error: unknown): unknown {
-  return isStorageAtFault(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
+  return isFailureOfStorage(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
 }

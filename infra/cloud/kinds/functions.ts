@@ -80,7 +80,7 @@ export function functionKind(
   }
 }
 
-/** The function once nobody is deploying it, such as a run of ours that broke off. */
+/** The function once nobody is deploying it, such as an earlier deployment that broke off. */
 async function awaitSettled(read: () => Promise<Found | undefined>): Promise<Found | undefined> {
   for (let polls = 0; polls < STATE_POLLS_MAX; polls++) {
     const found = await read()

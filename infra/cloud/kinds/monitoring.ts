@@ -34,7 +34,7 @@ function idOf(name: string): string {
   return name.slice(name.indexOf('/metrics/') + '/metrics/'.length)
 }
 
-/** What one collection of Cloud Monitoring needs to be kept in order. */
+/** What one collection of Cloud Monitoring needs to be kept as it must be. */
 type Collection = {
   list: () => Promise<Fields[]>
   create: (fields: Fields) => Promise<unknown>

@@ -55,7 +55,7 @@ async function main(): Promise<number> {
     await split.pin()
     if (!(await deploying({ deployment, mode: 'apply', source, candidate: true, say })).complete) return 1
     const reached = Math.max(...(await split.splits()).map((one) => (one.old === one.new ? 0 : one.percent)))
-    const needs = {
+    const dependencies = {
       traffic: split,
       observe: observing(clients, project),
       now: Date.now,
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
       ...(!values.auto && { mayGoOn: askToGoOn }),
     }
     const ended = await rollOut(
-      needs,
+      dependencies,
       STAGES.filter((stage) => stage > reached && stage <= to),
     )
     return EXIT[ended.kind]

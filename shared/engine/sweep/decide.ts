@@ -35,7 +35,7 @@ export type SweepContext = {
   readonly pipeline: Pipeline
   readonly rules: SweepRules
   readonly evidence: Evidence
-  /** Of the error that a stuck workflow ends with. */
+  /** Of the problem that a stuck workflow ends with. */
   readonly errorId: string
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { runFfmpeg } from './ffmpeg.ts'
-import type { FfmpegOptions, FfmpegRun } from './ffmpeg.ts'
+import type { FfmpegOptions, FfmpegResult } from './ffmpeg.ts'
 import { NotAudioError } from './not-audio.ts'
 
 /** Loudness of a recording by EBU R128 (ITU-R BS.1770). */
@@ -26,7 +26,7 @@ export function measureLoudness(folder: string, input: string, options: FfmpegOp
 
 /**
  * Joins files of `folder` in their order and brings the whole to the target in two passes (EBU R128): the first measures,
- * the second applies one gain where the peaks allow it. Writes an mp3 of 128 kbit/s.
+ * the second applies one gain where the peaks allow it. Makes an mp3 of 128 kbit/s.
  * @throws NotAudioError
  */
 export async function masterLoudness(
@@ -119,14 +119,14 @@ async function measureChain(
   const { log } = requireSuccess(await runFfmpeg({ folder, args, inputs, outputs: [] }, options))
   const summary = log.slice(log.lastIndexOf('Summary:'))
   const figure = (pattern: RegExp) => Number(pattern.exec(summary)?.[1]?.replace('inf', 'Infinity') ?? Number.NaN)
-  const report = {
+  const loudness = {
     integratedLufs: figure(/I:\s+(-?[\d.]+) LUFS/),
     thresholdLufs: figure(/Threshold:\s+(-?[\d.]+) LUFS/),
     rangeLu: figure(/LRA:\s+(-?[\d.]+) LU/),
     truePeakDb: figure(/Peak:\s+(-?[\d.]+|-inf) dBFS/),
   }
-  if (Object.values(report).some(Number.isNaN)) throw new NotAudioError(lastLine(log))
-  return report
+  if (Object.values(loudness).some(Number.isNaN)) throw new NotAudioError(lastLine(log))
+  return loudness
 }
 
 function sources(inputs: readonly string[]): string[] {
@@ -137,9 +137,9 @@ function loudnorm(targetLufs: number): string {
   return `loudnorm=I=${targetLufs + ENCODER_LOSS_DB}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}`
 }
 
-function requireSuccess(run: FfmpegRun): FfmpegRun {
-  if (run.exitCode === 0) return run
-  throw new NotAudioError(lastLine(run.log))
+function requireSuccess(result: FfmpegResult): FfmpegResult {
+  if (result.exitCode === 0) return result
+  throw new NotAudioError(lastLine(result.log))
 }
 
 function lastLine(text: string): string {

@@ -98,7 +98,7 @@ function chapters(
   return found.length > 0 ? found : [{ startSeconds: 0, title: clip(opening, CHAPTER_TITLE_CHARS_MAX) }]
 }
 
-/** The terms that come up most, as they were written most often; the longer first among equals. */
+/** The terms that come up most, as they are spelled most often; the longer first among equals. */
 function tagsOf(sentences: readonly Termed[], frequency: ReadonlyMap<string, number>): string[] {
   const ranked = [...frequency].toSorted(([a, x], [b, y]) => y - x || b.length - a.length)
   const often = ranked.filter(([, times]) => times > 1)

@@ -134,7 +134,7 @@ function load(
   )
   const parsed = schema.safeParse(filled)
   const idle = parsed.success ? listIdleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
-  const problems = [
+  const complaints = [
     ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
         ? `${issue.path.join('.')} is not set`
@@ -142,7 +142,7 @@ function load(
     ),
     ...needed.filter((name) => filled[name] === undefined && !idle.has(name)).map((name) => `${name} is not set`),
   ]
-  if (!parsed.success || problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
+  if (!parsed.success || complaints.length > 0) throw new ConfigError(`Configuration: ${complaints.join('; ')}`)
   const env = parsed.data
   const project = env.GOOGLE_CLOUD_PROJECT
   const region = env.FUNCTION_REGION

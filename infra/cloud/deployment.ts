@@ -73,14 +73,14 @@ export function deploymentOf({
   const settings = pick([...Object.keys(SETTINGS), ...Object.keys(BREAKER_SETTINGS)])
   const secrets = pick(Object.keys(SECRETS)) as Deployment['secrets']
   const alertEmails = (valueOf('ALERT_EMAILS') ?? '').split(',').flatMap((one) => one.trim() || [])
-  const problems = [
+  const complaints = [
     ...strangers.map((name) => `${name} in .env.${project} is no setting of Steadycast`),
     ...Object.entries(secrets)
       .filter(([, value]) => !KEY.test(value) || PLACEHOLDER.test(value))
       .map(([name]) => `${name} is malformed: expected a key of 16 to 512 characters without spaces`),
     ...alertEmails.filter((one) => !EMAIL.test(one)).map(() => 'ALERT_EMAILS: expected addresses, comma-separated'),
   ]
-  if (problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
+  if (complaints.length > 0) throw new ConfigError(`Configuration: ${complaints.join('; ')}`)
   const bucket = valueOf('STORAGE_BUCKET') ?? `${project}-steadycast`
   const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
   const runbookUrl = valueOf('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY

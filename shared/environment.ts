@@ -113,7 +113,7 @@ export const SETTINGS = {
     .describe('an episode without progress for so long is marked `error`'),
   STALLED_STEP_THRESHOLD_SECONDS: number(0)
     .default(150)
-    .describe('how long a step may miss heartbeats, or its task be late, before it is requeued'),
+    .describe('how long a step may miss heartbeats, or wait for a lost task, before it is requeued'),
   ORPHAN_AGE_HOURS: number(0)
     .default(24)
     .describe('stored objects that their ended episode does not refer to are removed at this age'),

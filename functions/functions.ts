@@ -215,7 +215,7 @@ function table<Name extends string>(rows: Record<Name, Omit<FunctionRow, 'name'>
 
 /**
  * `episodes-upload-url` is exported as `episodes.uploadUrl`, and its handler is `functions/episodes/upload-url.ts`. Work
- * functions and hooks have no handler of their own: `serve-step.ts` and `serve-hook.ts` serve them all.
+ * functions and hooks have no handler of their own: `serve-step.ts` and `serve-webhook.ts` serve them all.
  */
 export function entryPoint(name: string): { folder: string; file: string; path: string } {
   const [folder = '', ...rest] = name.split('-')

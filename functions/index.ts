@@ -24,7 +24,9 @@ const LOADERS: Record<FunctionName, Loader> = {
   'episodes-delete': () => import('./episodes/delete.ts'),
   'usage-get': () => import('./usage/get.ts'),
   ...loadersOf(STEP_NAMES, 'work', async (step) => (await import('./serve-step.ts')).serveStep(step)),
-  ...loadersOf(CALLING_PROVIDER_NAMES, 'hooks', async (name) => (await import('./serve-hook.ts')).serveHook(name)),
+  ...loadersOf(CALLING_PROVIDER_NAMES, 'hooks', async (name) =>
+    (await import('./serve-webhook.ts')).serveWebhook(name),
+  ),
   'ops-live': () => import('./ops/live.ts'),
   'ops-health': () => import('./ops/health.ts'),
   'ops-sweep': () => import('./ops/sweep.ts'),

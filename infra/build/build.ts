@@ -19,9 +19,11 @@ const BUNDLED = new Set(['zod', 'jose', '@google-cloud/firestore', '@google-clou
  */
 const UNREAD_BUILTINS: Plugin = {
   name: 'unread-builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^[a-z]/ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined))
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[a-z]/ }, ({ path }) =>
+      isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+    )
+    bundler.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
     }))
   },
@@ -30,8 +32,8 @@ const UNREAD_BUILTINS: Plugin = {
 /** Google's newer clients read JSON that lies beside them when they are loaded; what is bundled has nothing beside it. */
 const BUNDLED_JSON: Plugin = {
   name: 'bundled-json',
-  setup({ onLoad }) {
-    onLoad({ filter: /@google-cloud[/\\]tasks[/\\].*_client\.js$/ }, async ({ path }) => {
+  setup(bundler) {
+    bundler.onLoad({ filter: /@google-cloud[/\\]tasks[/\\].*_client\.js$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       const contents = source.replaceAll(/getJSON\(path\.join\(dirname, ([^)]+)\)\)/g, (_, parts: string) => {
         const relative = parts.split(', ').map((part) => part.slice(1, -1))

@@ -61,7 +61,7 @@ function toolsOf(work: WorkDependencies): Tools {
     safetyPollMs: config.safetyPollMs,
     ffmpegPath: config.ffmpegPath,
     webhookUrl(provider, episodeId) {
-      const url = new URL(`${config.hooksBaseUrl}/hooks-${provider}`)
+      const url = new URL(`${config.webhooksBaseUrl}/hooks-${provider}`)
       url.searchParams.set('episodeId', episodeId)
       return url.href
     },

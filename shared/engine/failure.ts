@@ -72,7 +72,7 @@ export class StepRefused extends Error {
 }
 
 /** The name under which capacity of our own is waited for. */
-export const CAPACITY = 'capacity'
+const CAPACITY = 'capacity'
 
 /** What the engine's own errors mean; undefined for an error that is not one of them. */
 export function failureOfEngine(error: unknown): Failure | undefined {

@@ -43,7 +43,7 @@ export type Objects = {
 }
 
 /** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
-export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
+type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
 
 /** Show notes by what they were made of, so that the same words are not paid for twice. */
 export type NotesCache = {

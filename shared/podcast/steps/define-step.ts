@@ -12,7 +12,7 @@ import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
 import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
-export type StepWords = {
+type StepWords = {
   /** What it makes, in a few words. */
   readonly makes: string
   /** From what to what, as the table of functions tells it. */
@@ -20,7 +20,7 @@ export type StepWords = {
 }
 
 /** What the function that works on a step is given where it is not what every worker has, and how fast it is fed. */
-export type StepWorker = {
+type StepWorker = {
   readonly maxDispatchesPerSecond: number
   readonly maxConcurrentDispatches: number
   readonly memoryMiB?: 512 | 2048

@@ -65,7 +65,7 @@ function introOf({ options }: Pick<EpisodeContent, 'options'>) {
 }
 
 /** Whose words, in which voice. */
-export function voiceCacheKeyOf(userId: string, version: string, text: string): string {
+function voiceCacheKeyOf(userId: string, version: string, text: string): string {
   const digest = createHash('sha256').update(JSON.stringify([userId, version, text]))
   return cachedVoiceKey(digest.digest('hex'))
 }

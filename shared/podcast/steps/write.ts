@@ -81,7 +81,7 @@ async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Materi
 }
 
 /** Whose notes, of what, by which model and instruction. */
-export function cacheKeyOf(userId: string, version: string, material: Material): string {
+function cacheKeyOf(userId: string, version: string, material: Material): string {
   return createHash('sha256')
     .update(JSON.stringify([userId, version, material]))
     .digest('hex')

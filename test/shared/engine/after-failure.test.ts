@@ -79,7 +79,7 @@ const decide = (situation: Situation, more?: Partial<FailedAttempt>) =>
   afterFailure(failedAttempt(situation, more), SETTINGS, NOW_MS)
 const nameOf = (decision: Decision) => (decision.next === 'fallBack' ? 'fallBack' : decision.outcome.kind)
 
-type Row = { when: { [Column in keyof Situation]?: Situation[Column] | readonly Situation[Column][] }; then: string }
+type Row = { when: { [Column in keyof Situation]?: Situation[Column] | readonly Situation[Column][] }; becomes: string }
 const VENDOR = ['away', 'rejected'] as const
 const SOONER = ['short', 'long'] as const
 const TRIES = ['jobEnded', 'unexpected'] as const
@@ -87,37 +87,37 @@ const WITH_VENDOR = ['job', 'call'] as const
 
 const TABLE: readonly Row[] = [
   // Nobody waits for an upgrade.
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: true }, then: 'failed' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'tooLong' }, then: 'failed' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, then: 'waiting' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: true }, then: 'nextProvider' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: true }, becomes: 'failed' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: true }, becomes: 'nextProvider' },
   {
     when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: false, fallback: true },
-    then: 'fallBack',
+    becomes: 'fallBack',
   },
   {
     when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: false, fallback: false },
-    then: 'waiting',
+    becomes: 'waiting',
   },
   // A service that is not the step's own provider is waited for, whatever the step could do without.
-  { when: { failure: VENDOR, kind: 'plain', waited: SOONER }, then: 'waiting' },
-  { when: { failure: VENDOR, kind: 'plain', waited: 'tooLong' }, then: 'failed' },
-  { when: { failure: 'ours', waited: SOONER }, then: 'waiting' },
-  { when: { failure: 'ours', waited: 'tooLong' }, then: 'failed' },
-  { when: { failure: 'refused', next: true, upgrade: false }, then: 'nextProvider' },
-  { when: { failure: 'refused', next: true, upgrade: true }, then: 'failed' },
-  { when: { failure: 'refused', next: false }, then: 'failed' },
-  { when: { failure: TRIES, attempt: [1, 4] }, then: 'tryAgain' },
-  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, then: 'nextProvider' },
-  { when: { failure: TRIES, attempt: 5, next: true, upgrade: true }, then: 'failed' },
-  { when: { failure: TRIES, attempt: 5, next: false, fallback: true }, then: 'fallBack' },
-  { when: { failure: TRIES, attempt: 5, next: false, fallback: false }, then: 'failed' },
+  { when: { failure: VENDOR, kind: 'plain', waited: SOONER }, becomes: 'waiting' },
+  { when: { failure: VENDOR, kind: 'plain', waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: 'ours', waited: SOONER }, becomes: 'waiting' },
+  { when: { failure: 'ours', waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: 'refused', next: true, upgrade: true }, becomes: 'failed' },
+  { when: { failure: 'refused', next: false }, becomes: 'failed' },
+  { when: { failure: TRIES, attempt: [1, 4] }, becomes: 'tryAgain' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: true }, becomes: 'failed' },
+  { when: { failure: TRIES, attempt: 5, next: false, fallback: true }, becomes: 'fallBack' },
+  { when: { failure: TRIES, attempt: 5, next: false, fallback: false }, becomes: 'failed' },
 ]
 
 function matches({ when }: Row, situation: Situation): boolean {
   return Object.entries(when).every(([column, allowed]) => {
     const value = situation[column as keyof Situation]
-    return Array.isArray(allowed) ? allowed.includes(value as never) : allowed === value
+    return Array.isArray(allowed) ? allowed.includes(value) : allowed === value
   })
 }
 
@@ -135,10 +135,10 @@ describe('the table', () => {
     expect(rowsMet.size).toBe(TABLE.length)
   })
 
-  test.each(TABLE.map((row) => [`${JSON.stringify(row.when)} -> ${row.then}`, row] as const))('%s', (_name, row) => {
+  test.each(TABLE.map((row) => [`${JSON.stringify(row.when)} -> ${row.becomes}`, row] as const))('%s', (_name, row) => {
     const met = situations.filter((situation) => matches(row, situation))
     expect(met.length).toBeGreaterThan(0)
-    for (const situation of met) expect([situation, nameOf(decide(situation))]).toEqual([situation, row.then])
+    for (const situation of met) expect([situation, nameOf(decide(situation))]).toEqual([situation, row.becomes])
   })
 })
 

@@ -1,5 +1,5 @@
 import { enqueueAll } from '../../../shared/engine/enqueue.ts'
-import type { StepReport } from '../../../shared/engine/runner.ts'
+import type { TaskEnd } from '../../../shared/engine/runner.ts'
 import type { RunnerOptions } from '../../../shared/engine/runner-options.ts'
 import { start } from '../../../shared/engine/transitions/owner.ts'
 import { stepOf } from '../../../shared/engine/workflow.ts'
@@ -12,7 +12,7 @@ import { FAIR, Instance, SETTINGS, World } from './world.ts'
 export type RunnerPart = Partial<RunnerOptions<Order, FakeTools>>
 type Delivery = {
   readonly instance: Instance
-  readonly ended: Promise<StepReport | { outcome: 'threw'; error: unknown }>
+  readonly ended: Promise<TaskEnd | { outcome: 'threw'; error: unknown }>
 }
 
 /** One workflow on a quiet day, delivered by hand. */
@@ -33,9 +33,9 @@ export class ByHand {
     )
     for (const { name } of FAKE_PIPELINE) {
       if (name === step) return
-      while (this.step(name as FakeStepName).state !== 'done') {
-        await this.passUntil(this.step(name as FakeStepName).nextCheckAtMs ?? 0)
-        await this.carryOut(name as FakeStepName)
+      while (this.step(name).state !== 'done') {
+        await this.passUntil(this.step(name).nextCheckAtMs ?? 0)
+        await this.carryOut(name)
       }
     }
   }

@@ -36,19 +36,20 @@ const RELEASES = readdirSync(DOCUMENTS).toSorted()
 const NOW_MS = Date.parse('2026-11-28T00:05:55Z')
 
 type Sample = { readonly collection: string; readonly id: string; readonly fields: DocumentData }
-type StoredTime = { _seconds: number; _nanoseconds: number }
+/** How a timestamp stands in the JSON of a sample. */
+type StoredTime = { time: string }
 
 function samplesOf(release: string): (readonly [name: string, sample: Sample])[] {
   return readdirSync(`${DOCUMENTS}${release}`).map((file) => {
     const sample = JSON.parse(readFileSync(`${DOCUMENTS}${release}/${file}`, 'utf8'), (_key, value: unknown) =>
-      isTime(value) ? new Date(value._seconds * 1000 + value._nanoseconds / 1e6) : value,
+      isTime(value) ? new Date(value.time) : value,
     ) as Sample
     return [file.replace('.json', ''), sample]
   })
 }
 
 function isTime(value: unknown): value is StoredTime {
-  return typeof value === 'object' && value !== null && '_seconds' in value
+  return typeof value === 'object' && value !== null && 'time' in value
 }
 
 /** Every name that a source file of the product gives to a collection. */

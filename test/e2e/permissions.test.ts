@@ -5,6 +5,7 @@ import type { ApiClient } from '../../infra/demo/api-client.ts'
 import { ACCOUNTS } from '../../infra/local/iam.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { callSweep, clientOf, settled, SPEECH, startTestCloud, until, uploaded } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -34,6 +35,7 @@ async function everything(): Promise<void> {
   await alice.upload(finished.id, SPEECH, 'audio/flac')
   await alice.act('process', finished.id)
   await settled(alice, finished.id)
+  await expectUnaided(cloud, finished.id)
   await callSweep(cloud)
 
   // Straight to storage, by a link.
@@ -49,6 +51,7 @@ async function everything(): Promise<void> {
   await alice.act('cancel', draft.id)
   await alice.act('retry', draft.id)
   await settled(alice, draft.id)
+  await expectUnaided(cloud, draft.id, { stepsFenced: between(0, 1) })
 
   await alice.list()
   await alice.call('GET', 'usage-get')
@@ -77,6 +80,7 @@ async function everything(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   await callSweep(cloud)
   await settled(alice, lost.id)
+  await expectUnaided(cloud, lost.id, { cures: 1 })
 
   await alice.call('POST', 'episodes-delete', { episodeId: finished.id })
   await callSweep(cloud)

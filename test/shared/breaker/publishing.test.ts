@@ -4,7 +4,8 @@ import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { BreakerOpenError } from '../../../shared/breaker/open-error.ts'
 import type { BreakerEvent, ProbeResult } from '../../../shared/breaker/transitions.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { VirtualStore, VirtualTime } from './virtual-world.ts'
+import { VirtualTime } from '../virtual-time.ts'
+import { VirtualStore } from './virtual-world.ts'
 
 /** Instances that have all looked at the store at the beginning, and calls of theirs that end when the test says so. */
 async function fleet(count: number) {

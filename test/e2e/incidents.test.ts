@@ -89,6 +89,7 @@ describe('reads', () => {
       return documents.flatMap(({ docs }) => docs.map(({ ref, updateTime }) => `${ref.path} ${updateTime.toMillis()}`))
     }
     const before = await versions()
+    expect(before.filter((one) => one.startsWith('episodes/')).length).toBeGreaterThan(0)
     await alice.get(id)
     await alice.list()
     await alice.call('GET', `episodes-get?episodeId=${id}&history=1`)

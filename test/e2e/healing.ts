@@ -117,8 +117,9 @@ export async function expectUnaided(
   expect(healing, `${episodeId}\n${story}\n`).toMatchObject({ ...GOOD_DAY, ...provoked })
 }
 
-function inShort({ time = '', event, step = '', generation, dispatch, outcome = '', reason = '' }: Line): string {
-  return `${time} ${event} ${step} g${generation} d${dispatch} ${outcome} ${reason}`
+function inShort({ time, event, step, generation, dispatch, outcome, reason }: Line): string {
+  const task = generation === undefined ? step : `${step} g${generation} d${dispatch}`
+  return [time, event, task, outcome, reason].filter((part) => part !== undefined).join(' ')
 }
 
 /** A number between two, both included: for what the test provoked, and cannot know exactly. */

@@ -101,7 +101,7 @@ describe('a provider that cannot be used', () => {
     await alice.act('process', draft.id)
     expect(await settled(alice, draft.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(2)
-    await expectUnaided(cloud, draft.id, { failures: 1 })
+    await expectUnaided(cloud, draft.id, { waits: 2 })
   })
 })
 

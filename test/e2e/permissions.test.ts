@@ -86,7 +86,8 @@ async function everything(): Promise<void> {
   await callSweep(cloud)
   expect(await ops('ops-breakers', { name: 'gcs', action: 'close', reason: 'a rehearsal' })).toBe(200)
   expect(await ops('ops-breakers', { name: 'gcs', action: 'auto', reason: 'a rehearsal' })).toBe(200)
-  expect(await ops('ops-health')).toBe(200)
+  // A check that takes too long on a busy machine is done again.
+  await expect.poll(() => ops('ops-health'), { timeout: 30_000, interval: 500 }).toBe(200)
 }
 
 describe('what each account may do', () => {

@@ -131,6 +131,19 @@ describe('a sweep', () => {
     expect(await yard.sweep()).toMatchObject({ checked: 150, requeued: 150, more: false })
   })
 
+  test('looks at nothing more once its request has ended, and leaves the rest as it is to the next', async () => {
+    const yard = await yardAt(STALLED_MS)
+    yard.add(90, begun)
+    yard.storeMs = 2_000
+    const request = new AbortController()
+    yard.time.after(11_000, () => request.abort(new Error('the time of the request is up')))
+    const report = await yard.sweep({ signal: request.signal })
+    expect(report).toMatchObject({ failed: 0, more: true })
+    expect(report.checked).toBeLessThanOrEqual(24)
+    expect(yard.time.nowMs).toBeLessThan(STALLED_MS + 20_000)
+    expect(await yard.sweep()).toMatchObject({ checked: 90 - report.checked, failed: 0, more: false })
+  })
+
   test('is stopped by no workflow that fails, and leaves that one alone for ten minutes', async () => {
     const yard = await yardAt(STALLED_MS)
     const [bad = ''] = yard.add(1, deleted)

@@ -224,8 +224,7 @@ class LivedWorkflow {
       this.#break(`it ended ${order.status}: ${JSON.stringify(FAKE_STEPS.map((name) => order.steps[name]?.state))}`)
     if (order.upgrade !== undefined) this.#break('an upgrade was left behind')
     if (this.#readyTimes !== 1) this.#break(`it became ready ${this.#readyTimes} times`)
-    for (const [name, times] of vendors.calls)
-      if (times > CALLS_MOST) this.#break(`call ${times} of ${name} was made`)
+    for (const [name, times] of vendors.calls) if (times > CALLS_MOST) this.#break(`call ${times} of ${name} was made`)
     for (const step of ['write', 'voice']) {
       const counted = order.steps[step]?.paid?.calls ?? 0
       const made = vendors.callsOfStep[step] ?? 0

@@ -130,6 +130,7 @@ export function between(least: number, most: number): number {
   ) as number
 }
 
+/** What the lines of an episode tell of its healing so far. */
 export function countHealing(lines: readonly Line[]): Healing {
   const count = (holds: (line: Line) => boolean) => lines.filter(holds).length
   const settled = (...outcomes: string[]) =>
@@ -159,7 +160,7 @@ function saysReady(lines: readonly Line[]): boolean {
 }
 
 /** Tasks of an episode that are being delivered, or wait for another delivery. */
-function tasksUnderWay(cloud: LocalCloud, episodeId: string): string[] {
+export function tasksUnderWay(cloud: LocalCloud, episodeId: string): string[] {
   return [...cloud.dispatcher.queues.values()].flatMap((queue) =>
     [...queue.tasks.values(), ...queue.finished.values().filter(({ running }) => running)]
       .filter(({ name, running, dispatchCount }) => name.includes(episodeId) && (running || dispatchCount > 0))

@@ -39,9 +39,9 @@ export function faultsOf(
 }
 
 /** Deliveries that one lost attempt may take: until its lease has run out the step is busy, and the backoff grows. */
-const REDELIVERIES_MAX = 8
+const REDELIVERIES_MAX = 5
 /** Steps that sweeps may have given to others meanwhile. */
-const CURES_MAX = 8
+const CURES_MAX = 6
 
 /**
  * What is wrong with how often an episode was healed before anything was delivered again on purpose: a task whose

@@ -69,6 +69,13 @@ async function everything(): Promise<void> {
   })
   await cloud.faults.clear()
 
+  // Notes that are declined: who had reserved them lets others write them.
+  const declined = await uploaded(alice, 'declined')
+  await cloud.faults.set('gemini', { mode: 'blocked' })
+  await alice.act('process', declined.id)
+  expect((await settled(alice, declined.id)).status).toBe('error')
+  await cloud.faults.clear()
+
   // A task that was lost.
   const lost = await uploaded(alice, 'lost')
   for (const queue of cloud.dispatcher.queues.values()) queue.resource = { ...queue.resource, state: 'PAUSED' }

@@ -1,10 +1,12 @@
 import type { EndpointRow } from '../shared/http/endpoint-row.ts'
 import type { SecretName } from '../shared/dependencies/config.ts'
+import { PIPELINE } from '../shared/podcast/pipeline.ts'
+import type { StepName } from '../shared/podcast/pipeline.ts'
 import { JOB_PORTS, PORT_NAMES } from '../shared/podcast/ports.ts'
 import { titlesOf } from '../shared/providers/orders.ts'
 import { PROVIDERS, secretsFor } from '../shared/providers/providers.ts'
 import type { CallingProviderName } from '../shared/providers/providers.ts'
-import { WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
+import { workFunction, WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
 /** Rates and retries of the queue that feeds a work function. */
 type QueueRow = {
@@ -129,38 +131,7 @@ export const FUNCTIONS = table({
   'episodes-cancel': { ...write, ...light, caller: 'user', purpose: 'Stops processing' },
   'episodes-delete': { ...write, ...light, caller: 'user', purpose: 'Removes an episode and all its files' },
   'usage-get': { ...read, ...light, caller: 'user', purpose: 'What you use, what it cost, and what your plan allows' },
-  'work-transcribe': {
-    ...work,
-    secrets: [...secretsFor('transcribers'), 'WEBHOOK_SECRET'],
-    purpose: `Recording to words with times (${titlesOf('transcribers')})`,
-    queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
-  },
-  'work-write': {
-    ...work,
-    secrets: secretsFor('writers'),
-    purpose: `Transcript to show notes (${titlesOf('writers')})`,
-    queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
-  },
-  'work-voice': {
-    ...work,
-    secrets: secretsFor('speakers'),
-    purpose: `Text to a spoken intro (${titlesOf('speakers')})`,
-    queue: { ...queue, maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
-  },
-  'work-master': {
-    ...work,
-    // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
-    memoryMiB: 2048,
-    concurrency: 2,
-    secrets: [...secretsFor('masterings'), 'WEBHOOK_SECRET'],
-    purpose: `Recording and intro to a mastered mp3 (${titlesOf('masterings')})`,
-    queue: { ...queue, maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
-  },
-  'work-finish': {
-    ...work,
-    purpose: 'Tags, captions and durable outputs',
-    queue: { ...queue, maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
-  },
+  ...makeWorkRows(),
   ...makeHookRows(),
   'ops-live': {
     ...read,
@@ -209,6 +180,24 @@ export const FUNCTIONS = table({
 
 export type FunctionName = keyof typeof FUNCTIONS
 
+/** A function for every step, with the secrets of whoever can do it. */
+function makeWorkRows(): Record<`work-${StepName}`, Omit<FunctionRow, 'name'>> {
+  const rows = PIPELINE.map(({ name, kind, port, words, worker }) => {
+    const { maxDispatchesPerSecond, maxConcurrentDispatches, ...size } = worker
+    const secrets =
+      port === undefined ? [] : [...secretsFor(port), ...(kind === 'job' ? (['WEBHOOK_SECRET'] as const) : [])]
+    const row = {
+      ...work,
+      ...size,
+      ...(secrets.length > 0 && { secrets }),
+      purpose: port === undefined ? words.purpose : `${words.purpose} (${titlesOf(port)})`,
+      queue: { ...queue, maxDispatchesPerSecond, maxConcurrentDispatches },
+    }
+    return [workFunction(name), row]
+  })
+  return Object.fromEntries(rows) as ReturnType<typeof makeWorkRows>
+}
+
 /** A function for every provider that calls back. */
 function makeHookRows(): Record<`hooks-${CallingProviderName}`, Omit<FunctionRow, 'name'>> {
   const rows = PROVIDERS.filter((provider) => provider.hook !== undefined).map(({ name, make }) => [
@@ -224,7 +213,10 @@ function table<Name extends string>(rows: Record<Name, Omit<FunctionRow, 'name'>
   ) as Record<Name, FunctionRow>
 }
 
-/** `episodes-upload-url` is `functions/episodes/upload-url.ts`, exported as `episodes.uploadUrl`. */
+/**
+ * `episodes-upload-url` is exported as `episodes.uploadUrl`, and its handler is `functions/episodes/upload-url.ts`. Work
+ * functions and hooks have no handler of their own: `serve-step.ts` and `serve-webhook.ts` serve them all.
+ */
 export function entryPoint(name: string): { folder: string; file: string; path: string } {
   const [folder = '', ...rest] = name.split('-')
   const file = rest.join('-')

@@ -1,4 +1,6 @@
 import { loadConfiguration } from '../shared/dependencies/config.ts'
+import { STEP_NAMES } from '../shared/podcast/pipeline.ts'
+import { CALLING_PROVIDER_NAMES } from '../shared/providers/providers.ts'
 import type { Serve } from '../shared/http/arrival.ts'
 import { refuseUnguarded, serveInFrontOfFramework } from '../shared/http/framework/serve-in-front.ts'
 import { errorFields, log } from '../shared/telemetry/log.ts'
@@ -6,8 +8,10 @@ import { keepSecret } from '../shared/telemetry/redact.ts'
 import { entryPoint, FUNCTIONS } from './functions.ts'
 import type { FunctionName } from './functions.ts'
 
+type Loader = () => Promise<{ default: Serve }>
+
 /** How each function is loaded. An instance serves one of them, and loads no other. */
-const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
+const LOADERS: Record<FunctionName, Loader> = {
   'episodes-create': () => import('./episodes/create.ts'),
   'episodes-upload': () => import('./episodes/upload.ts'),
   'episodes-upload-url': () => import('./episodes/upload-url.ts'),
@@ -19,17 +23,24 @@ const LOADERS: Record<FunctionName, () => Promise<{ default: Serve }>> = {
   'episodes-cancel': () => import('./episodes/cancel.ts'),
   'episodes-delete': () => import('./episodes/delete.ts'),
   'usage-get': () => import('./usage/get.ts'),
-  'work-transcribe': () => import('./work/transcribe.ts'),
-  'work-write': () => import('./work/write.ts'),
-  'work-voice': () => import('./work/voice.ts'),
-  'work-master': () => import('./work/master.ts'),
-  'work-finish': () => import('./work/finish.ts'),
-  'hooks-assemblyai': () => import('./hooks/assemblyai.ts'),
-  'hooks-auphonic': () => import('./hooks/auphonic.ts'),
+  ...loadersOf(STEP_NAMES, 'work', async (step) => (await import('./serve-step.ts')).serveStep(step)),
+  ...loadersOf(CALLING_PROVIDER_NAMES, 'hooks', async (name) =>
+    (await import('./serve-webhook.ts')).serveWebhook(name),
+  ),
   'ops-live': () => import('./ops/live.ts'),
   'ops-health': () => import('./ops/health.ts'),
   'ops-sweep': () => import('./ops/sweep.ts'),
   'ops-breakers': () => import('./ops/breakers.ts'),
+}
+
+/** One loader for each of a family of functions that are served alike. */
+function loadersOf<Name extends string, Family extends string>(
+  names: readonly Name[],
+  family: Family,
+  load: (name: Name) => Promise<Serve>,
+): Record<`${Family}-${Name}`, Loader> {
+  const loaders = names.map((name) => [`${family}-${name}`, async () => ({ default: await load(name) })])
+  return Object.fromEntries(loaders) as ReturnType<typeof loadersOf<Name, Family>>
 }
 
 const target = process.env['FUNCTION_TARGET']

@@ -29,7 +29,9 @@ export async function serveStep(step: StepName): Promise<Serve> {
   })
   const { config, breakers, episodes, objects, queue } = dependencies()
   for (const client of [episodes, objects, queue]) client.preload()
-  const port = PIPELINE.find(({ name }) => name === step)?.port
+  const definition = PIPELINE.find(({ name }) => name === step)
+  await definition?.prepare?.(config)
+  const port = definition?.port
   if (port !== undefined) for (const name of config.providerOrder[port]) breakers[name].warmUp()
   const work = await loadWorkDependencies(port === undefined ? [] : [port])
   const runner = stepRunner(work)
@@ -38,10 +40,10 @@ export async function serveStep(step: StepName): Promise<Serve> {
     async handle({ input: { episodeId, generation, dispatch }, signal, header }) {
       const retries = Number(header(RETRY_COUNT_HEADER) ?? 0)
       if (retries > 0) log('NOTICE', 'step.redelivered', { episodeId, step, generation, dispatch, retries })
-      const report = await runner.run(episodeId, { step, generation, dispatch }, signal)
-      if (report.outcome === 'busy') throw new RedeliverTask('Another attempt holds this step; deliver the task again')
-      if (report.outcome === 'interrupted') throw new RedeliverTask('The worker ran out of time')
-      return { status: 200, json: report }
+      const end = await runner.run(episodeId, { step, generation, dispatch }, signal)
+      if (end.outcome === 'busy') throw new RedeliverTask('Another attempt holds this step; deliver the task again')
+      if (end.outcome === 'interrupted') throw new RedeliverTask('The worker ran out of time')
+      return { status: 200, json: end }
     },
   }
   return serveEdge(`work-${step}`, spec, () => work)

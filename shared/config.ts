@@ -20,8 +20,8 @@ export type ProviderConfig = {
   baseUrl: string
   /** Whether the provider can fetch our signed storage URLs; otherwise audio is sent as bytes. */
   canReachStorage: boolean
-  /** Whether the provider can call our hooks; otherwise results are only polled. */
-  canReachHooks: boolean
+  /** Whether the provider can call our webhooks; otherwise results are only polled. */
+  canReachWebhooks: boolean
   /** Values of all its variables that are no secrets, by their names. */
   settings: Readonly<Record<string, unknown>>
 }
@@ -50,8 +50,8 @@ export type Config = {
   databaseId: string
   /** Base of every function's URL, without a trailing slash: the audience of service tokens starts with it. */
   functionsBaseUrl: string
-  /** Base under which providers reach our hooks. */
-  hooksBaseUrl: string
+  /** Base under which providers reach our webhooks. */
+  webhooksBaseUrl: string
   userTokens: TokenIssuer
   serviceTokens: TokenIssuer
   tasksServiceAccount: string
@@ -96,7 +96,7 @@ export type Config = {
   breakers: Readonly<Record<string, BreakerConfig>>
 }
 
-/** The environment cannot be used as it is; the message names every variable at fault and what was expected of it. */
+/** The environment cannot be used as it is; the message names every bad variable and what was expected of it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -134,7 +134,7 @@ function load(
   )
   const parsed = schema.safeParse(filled)
   const idle = parsed.success ? listIdleSecrets(parts, orderIn(parsed.data, parts)) : new Set<string>()
-  const problems = [
+  const complaints = [
     ...(parsed.error?.issues ?? []).map((issue) =>
       filled[String(issue.path[0])] === undefined
         ? `${issue.path.join('.')} is not set`
@@ -142,7 +142,7 @@ function load(
     ),
     ...needed.filter((name) => filled[name] === undefined && !idle.has(name)).map((name) => `${name} is not set`),
   ]
-  if (!parsed.success || problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
+  if (!parsed.success || complaints.length > 0) throw new ConfigError(`Configuration: ${complaints.join('; ')}`)
   const env = parsed.data
   const project = env.GOOGLE_CLOUD_PROJECT
   const region = env.FUNCTION_REGION
@@ -153,7 +153,7 @@ function load(
     bucket: env.STORAGE_BUCKET,
     databaseId: env.FIRESTORE_DATABASE,
     functionsBaseUrl,
-    hooksBaseUrl: env.PUBLIC_BASE_URL ?? functionsBaseUrl,
+    webhooksBaseUrl: env.PUBLIC_BASE_URL ?? functionsBaseUrl,
     userTokens: {
       issuer: env.USER_TOKEN_ISSUER ?? `https://securetoken.google.com/${project}`,
       jwksUrl: env.USER_TOKEN_JWKS_URL,
@@ -222,7 +222,7 @@ function provider(env: Parsed, { name, settings }: ProviderVariables, functionsB
     apiKey: (env[`${prefix}_API_KEY`] as string | undefined) ?? '',
     baseUrl: url,
     canReachStorage: !storageIsLocal || reachesLoopback,
-    canReachHooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
+    canReachWebhooks: env.PUBLIC_BASE_URL !== undefined || !isLoopback(functionsBaseUrl) || reachesLoopback,
     settings: Object.fromEntries(Object.keys(settings).map((variable) => [variable, env[variable]])),
   }
 }

@@ -80,7 +80,7 @@ export const SETTINGS = {
   PUBLIC_BASE_URL: baseUrl
     .optional()
     .describe(
-      'where providers reach your hooks; locally without it, a real provider gets audio as bytes and is polled',
+      'where providers send their webhooks; locally without it, a real provider gets audio as bytes and is polled',
     ),
   FIRESTORE_DATABASE: text.default('(default)').describe('the database, such as one that was restored from a backup'),
   MAX_REQUEST_SIZE_BYTES: number(1)
@@ -93,13 +93,15 @@ export const SETTINGS = {
     .default('all')
     .describe('`problems` leaves out the lines of requests that were neither refused nor slow'),
   SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1).describe('a request of that length is a warning'),
-  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5).describe('and of that length an error'),
+  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5).describe('a request of that length is an error'),
   EPISODE_DEADLINE_HOURS: number(0).default(24).describe('how long a step waits for its provider'),
-  DEFAULT_PLAN: oneOf(PLAN_NAMES).default('standard').describe('the plan of who has none in their token'),
-  FALLBACK_AFTER_SECONDS: number(0).default(120).describe('when a step does without its provider'),
+  DEFAULT_PLAN: oneOf(PLAN_NAMES).default('standard').describe('the plan of users whose token has no plan claim'),
+  FALLBACK_AFTER_SECONDS: number(0)
+    .default(120)
+    .describe('how long a step waits for its provider before it takes its fallback'),
   FALLBACKS: names(FALLBACKS)
     .default([...FALLBACKS])
-    .describe('which steps may do so at all; `none` for none'),
+    .describe('fallbacks that may be taken at all; `none` for none'),
   UPGRADE_AFTER_SECONDS: number(0)
     .default(300)
     .describe("how soon a fallback's result is asked for again at its provider"),
@@ -111,21 +113,21 @@ export const SETTINGS = {
     .describe('an episode without progress for so long is marked `error`'),
   STALLED_STEP_THRESHOLD_SECONDS: number(0)
     .default(150)
-    .describe('a step nobody looks after for so long is given to another attempt'),
+    .describe('how long a step may miss heartbeats, or wait for a lost task, before it is requeued'),
   ORPHAN_AGE_HOURS: number(0)
     .default(24)
     .describe('stored objects that their ended episode does not refer to are removed at this age'),
   STEP_LEASE_SECONDS: number(1)
     .default(20)
     .describe(
-      'a worker silent for this long has lost its step; must exceed 15 s, the longest a transcription may take to be submitted',
+      'how long a worker may miss heartbeats before it loses its step; must exceed 15 s, the longest a transcription may take to be submitted',
     ),
   SAFETY_POLL_SECONDS: number(1)
     .default(20)
     .describe('how soon a job is asked for although its provider said it would call'),
 }
 
-/** What must never be seen, beside the keys of providers. Each function is given those that it uses, and no other. */
+/** Secrets of ours, beside the keys of providers. Each function is given those that it uses, and no other. */
 export const SECRETS = {
   WEBHOOK_SECRET: text
     .optional()
@@ -143,16 +145,16 @@ export const BREAKER_VARIABLES = {
   FAILURE_THRESHOLD: {
     setting: 'failureThreshold',
     schema: number(1).pipe(z.int()),
-    meaning: 'so many failures open it,',
+    meaning: 'number of failures within the window that opens the breaker',
   },
-  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001), meaning: 'when they are within this time' },
+  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001), meaning: 'the length of that window' },
   MIN_FAILURE_RATE: {
     setting: 'minFailureRate',
     schema: number(0).pipe(z.number().max(1)),
-    meaning: 'and at least this share of the published results',
+    meaning: 'the share of published results that must be failures for it to open',
   },
-  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001), meaning: 'how long it stays open at first,' },
-  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001), meaning: 'and at most' },
+  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001), meaning: 'how long it stays open at first' },
+  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001), meaning: 'how long it stays open at most' },
   SUCCESSES_TO_CLOSE: {
     setting: 'successesToClose',
     schema: number(1).pipe(z.int()),

@@ -25,23 +25,23 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
   'a file charged three times: a redelivery made the job again': [
     ['long/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
     ['e2e/misbehaviour', ['of every task a second time change nothing and cost nothing']],
-    ['shared/episodes/machine', ['looks for a job only when whoever may still be making it cannot any more']],
+    ['shared/engine/steps', ['looks for a job only when whoever may still be making it cannot any more']],
   ],
   'the recording deleted before the retry: a clean-up by age': [
     ['e2e/sweep', ['keeps the recording of an episode that failed, however old, for the retry']],
   ],
   'a transcript paid for and never found: two names for one object': [
-    ['shared/episodes/artefacts', ['has one name for each artefact of a generation']],
+    ['shared/podcast/artefacts', ['has one name for each artefact of a generation']],
   ],
   '"processing" came back after a cancel: a late worker wrote': [
     ['e2e/pipeline', ['a cancelled episode stays cancelled, whatever its worker still does, and a retry finishes it']],
-    ['shared/episodes/machine', ['changes nothing after a cancel, nor after a delete']],
+    ['shared/engine/steps', ['changes nothing after a cancel, nor after a delete']],
   ],
   'workers absent, and nobody knew': [
     ['e2e/sweep', ['gives a step whose task was lost to another, once, and says so; a dry run says the same']],
   ],
   'a poison job retried for ever': [
-    ['shared/episodes/machine', ['after too many crashes ends the step with a visible, retryable error']],
+    ['shared/engine/steps', ['after five crashes ends the step with a visible, retryable error']],
   ],
   'bursts of 429 read as an outage': [
     ['shared/breaker/troubles', ['a Retry-After opens it for everybody, for that long and no longer than the cap']],
@@ -65,8 +65,11 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
   'a webhook lost, early, twice, late, forged': [
     ['e2e/misbehaviour', ["['webhook-lost', 'webhook-twice']"]],
     [
-      'shared/episodes/machine',
-      ['that comes while the step is held makes the next look come at once', 'after the step is done changes nothing'],
+      'shared/engine/steps',
+      [
+        'that comes while the step is held makes the next look come at once',
+        'after the step is done, or the episode deleted, changes nothing',
+      ],
     ],
     ['e2e/hooks', ['of a job that is not recorded yet', 'of an earlier generation', 'of another episode']],
   ],

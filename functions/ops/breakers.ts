@@ -1,17 +1,17 @@
 import { breakerOperations } from '../../shared/dependencies/breaker-operations.ts'
 import { SHARED_BREAKERS } from '../../shared/dependencies/config.ts'
-import { breakerOrder, listBreakers, orderBreaker } from '../../shared/operations/breakers.ts'
+import { overrideRequest, listBreakers, overrideBreaker } from '../../shared/operations/breakers.ts'
 import { serveEdge } from '../serve-edge.ts'
 
 breakerOperations().firestore.preload()
 
-/** What the breakers of the fleet are like, and an operator's word over theirs. */
+/** Lists the breakers of the fleet, and takes an operator's override. */
 export default serveEdge(
   'ops-breakers',
   {
-    input: breakerOrder(SHARED_BREAKERS),
+    input: overrideRequest(SHARED_BREAKERS),
     async handle({ method, input, userId }, { control }) {
-      if (method === 'POST') await orderBreaker(control, input, userId)
+      if (method === 'POST') await overrideBreaker(control, input, userId)
       return { status: 200, json: { breakers: await listBreakers(control, SHARED_BREAKERS) } }
     },
   },

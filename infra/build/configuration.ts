@@ -37,14 +37,14 @@ function breakerRows(): string[][] {
   const { breakers } = loadConfiguration({ GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b' }, [])
   const common = breakerSettings()
   const rows = Object.entries(BREAKER_VARIABLES).map(([end, { setting, meaning }]) => {
-    const shown = (value: number | undefined) => {
+    const showSetting = (value: number | undefined) => {
       if (value === undefined) return 'off'
       return String(setting.endsWith('Ms') ? value / 1000 : value)
     }
-    const others = BREAKERS.map((name) => ({ name, value: shown(breakerSettings(breakers[name])[setting]) }))
-      .filter(({ value }) => value !== shown(common[setting]))
+    const others = BREAKERS.map((name) => ({ name, value: showSetting(breakerSettings(breakers[name])[setting]) }))
+      .filter(({ value }) => value !== showSetting(common[setting]))
       .map(({ name, value }) => `${name}: ${value}`)
-    const value = `\`${shown(common[setting])}\`${others.length > 0 ? ` (${others.join(', ')})` : ''}`
+    const value = `\`${showSetting(common[setting])}\`${others.length > 0 ? ` (${others.join(', ')})` : ''}`
     return [`\`BREAKER_${end}\``, value, meaning, 'you']
   })
   const names = BREAKERS.map((name) => `\`${name.toUpperCase()}\``).join(', ')

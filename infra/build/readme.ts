@@ -6,25 +6,33 @@ import { format, resolveConfig } from 'prettier'
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/http/codes.ts'
 import { PLANS } from '../../shared/quotas/plans.ts'
+import { LAYERS } from '../check/layers.ts'
 import { configurationTable } from './configuration.ts'
 import { table } from './markdown-table.ts'
 
-/** The README's tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
-const TABLES: Record<string, () => string> = {
-  functions: functionsTable,
-  errors: errorsTable,
-  plans: plansTable,
-  configuration: configurationTable,
+/** By README, its tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
+const TABLES: Record<string, Record<string, () => string>> = {
+  'README.md': {
+    functions: functionsTable,
+    errors: errorsTable,
+    plans: plansTable,
+    configuration: configurationTable,
+  },
+  'shared/README.md': { layers: layersTable },
 }
 
-const README = fileURLToPath(new URL('../../README.md', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The text with every generated table made anew. @throws Error when a table has no place in it */
-export function withTables(text: string): string {
+/**
+ * The text of a README with every generated table made anew.
+ * @param readme its path in the repository
+ * @throws Error when a table has no place in it
+ */
+export function withTables(readme: string, text: string): string {
   let result = text
-  for (const [name, make] of Object.entries(TABLES)) {
+  for (const [name, make] of Object.entries(TABLES[readme] ?? {})) {
     const place = new RegExp(`(<!-- ${name} -->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
-    if (!place.test(result)) throw new Error(`README.md has no place for the table "${name}"`)
+    if (!place.test(result)) throw new Error(`${readme} has no place for the table "${name}"`)
     result = result.replace(place, (_all, open: string, close: string) => `${open}\n${make()}\n\n${close}`)
   }
   return result
@@ -76,17 +84,28 @@ function plansTable(): string {
   return table(['Plan', ...names.map((name) => `\`${name}\``)], rows)
 }
 
+function layersTable(): string {
+  const rows = LAYERS.map(({ rooms, about }) => [rooms.map((room) => `\`${room}\``).join(', '), about])
+  return table(['Rooms', 'What they are for'], rows)
+}
+
 function bytes(count: number): string {
   return count >= 1024 * 1024 ? `${count / 1024 / 1024} MiB` : `${count / 1024} KiB`
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const before = await readFile(README, 'utf8')
-  const after = await format(withTables(before), { ...(await resolveConfig(README)), parser: 'markdown' })
+/** Brings the tables of one README up to date, or only looks whether they are. @returns whether all is well now */
+async function renew(readme: string, check: boolean): Promise<boolean> {
+  const path = ROOT + readme
+  const before = await readFile(path, 'utf8')
+  const after = await format(withTables(readme, before), { ...(await resolveConfig(path)), parser: 'markdown' })
   const current = before === after
+  if (!check && !current) await writeFile(path, after)
+  const state = current ? 'up to date' : check ? 'out of date; run npm run generate' : 'written'
+  process.stdout.write(`tables of ${readme}: ${state}\n`)
+  return current || !check
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const check = process.argv.includes('--check')
-  if (!check && !current) await writeFile(README, after)
-  const verdict = current ? 'up to date' : check ? 'out of date; run npm run generate' : 'written'
-  process.stdout.write(`README tables: ${verdict}\n`)
-  process.exitCode = check && !current ? 1 : 0
+  for (const readme of Object.keys(TABLES)) if (!(await renew(readme, check))) process.exitCode = 1
 }

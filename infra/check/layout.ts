@@ -22,12 +22,11 @@ const IGNORED = new Set(['node_modules', 'dist', 'coverage'])
 const FILE_LINES_MAX = { code: 320, test: 420 }
 const CODE_FOLDERS = ['functions', 'shared', 'infra', 'test']
 
-/** Participles that are no adjectives of anything we have; a function that does something is a verb. */
+/** Irregular participles that no verb of ours is spelled like; a function that does something is a verb. */
 const PARTICIPLES = new Set(
-  'begun built cut done found given gone held kept known left lost made met moved read run said seen sent set shown spoken stood taken told thrown understood worked written'
-    .split(' ')
-    // Words that are verbs as well.
-    .filter((word) => !['cut', 'found', 'left', 'read', 'run', 'set'].includes(word)),
+  'begun bound bought brought built caught chosen done drawn driven fed forgotten found given gone hidden held kept known laid lost made meant met moved paid said seen sent shown spent spoken stood taken taught told thought thrown understood withdrawn worked written'.split(
+    ' ',
+  ),
 )
 /** Verbs and nouns that end as participles do. */
 const NO_PARTICIPLES = new Set(['embed', 'exceed', 'feed', 'need', 'proceed', 'seed', 'shed', 'speed', 'succeed'])
@@ -69,15 +68,27 @@ function fileViolations(file: string, text: string): Violation[] {
   return found
 }
 
-/** Functions that are declared by name, methods included. */
-function* functionNames(text: string): Generator<string> {
-  const declarations =
-    /\bfunction\*? (\w+)|^ {2,4}(?:async |static |readonly )*[*#]*(\w+)\([^;{}]*\)(?:: [^;={}]+)? \{$/gm
-  for (const [, declared, method] of text.matchAll(declarations)) yield declared ?? method ?? ''
+const ARGUMENTS = String.raw`\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)`
+const FUNCTION_NAMES = new RegExp(
+  [
+    String.raw`^\s*(?:export )?(?:default )?(?:async )?function\*? (\w+)`,
+    // A method or a getter; its body begins on the same line.
+    String.raw`^ {2,6}(?:async |static |override |get )*[*#]*(\w+)\([^;{}]*\)(?:: [^;={}]+)? \{$`,
+    // A function as a value: of a constant, of a field, in a type.
+    String.raw`\bconst (\w+)(?:: [^=\n]+)? = (?:async )?(?:\w+|${ARGUMENTS}(?:: [^=;]+?)?) =>`,
+    String.raw`^ +(?:readonly )?#?(\w+)\??: (?:async )?(?:\w+|${ARGUMENTS}(?:: [^=;\n]+?)?) =>`,
+  ].join('|'),
+  'gm',
+)
+
+/** Functions by their names, methods included; a name may be found twice. */
+function functionNames(text: string): string[] {
+  return [...text.matchAll(FUNCTION_NAMES)].flatMap(([, ...names]) => names.find((name) => name !== undefined) ?? [])
 }
 
+/** Whether a name is a participle, alone or with what follows one: `madeBy`, `foundAt`. */
 function isParticiple(name: string): boolean {
-  // A name of several words that begins with a verb is one, whatever it ends with.
-  if (!/^[a-z]+$/.test(name) || NO_PARTICIPLES.has(name)) return false
-  return PARTICIPLES.has(name) || /[^e]ed$/.test(name)
+  const [, word = ''] = /^([a-z]+)(?:By|At|As|For|From|In|Over|To|With)?$/.exec(name) ?? []
+  if (NO_PARTICIPLES.has(word)) return false
+  return PARTICIPLES.has(word) || /[^e]ed$/.test(word)
 }

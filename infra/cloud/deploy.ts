@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   const deployment = readDeployment(project, values.region)
   const mode: DeployMode = values.plan ? 'plan' : values.destroy ? 'destroy' : 'apply'
   if (mode === 'destroy' && !(await meansIt(project))) return 1
-  const rehearsal = values.rehearse ? await rehearsed(project) : undefined
+  const rehearsal = values.rehearse ? await startRehearsal(project) : undefined
   try {
     const { complete } = await deploying({
       deployment,
@@ -68,7 +68,7 @@ async function meansIt(project: string): Promise<boolean> {
 }
 
 /** A control plane of this machine's own, which remembers what was deployed to it. */
-async function rehearsed(project: string) {
+async function startRehearsal(project: string) {
   // Nobody is asked for credentials.
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const state = new ControlPlaneState(project, existsSync(REHEARSAL) ? readFileSync(REHEARSAL, 'utf8') : undefined)

@@ -41,7 +41,7 @@ export async function deploying(options: DeployOptions): Promise<{ complete: boo
       return { complete: true, steps }
     }
     if (mode === 'apply' && !candidate && !takeTraffic) {
-      const held = await traffic(clients, deployment).held()
+      const held = await traffic(clients, deployment).listHeld()
       if (held.length > 0) {
         say(
           `a rollout is under way, or was taken back (${held.slice(0, 3).join(', ')}${held.length > 3 ? ', …' : ''}):`,

@@ -51,7 +51,7 @@ const RUNBOOK_IN_REPOSITORY = 'infra/RUNBOOK.md'
 /**
  * Settings out of `.env.PROJECT` and the environment, which has the last word, all of them checked as the functions
  * themselves would.
- * @throws ConfigError naming every variable at fault, and never its value
+ * @throws ConfigError naming every bad variable, and never its value
  */
 export function deploymentOf({
   project,
@@ -66,24 +66,24 @@ export function deploymentOf({
   )
   const inFile: Record<string, string | undefined> = parseEnv(file)
   const strangers = Object.keys(inFile).filter((name) => !known.has(name))
-  const given = (name: string) => (environment[name] ?? inFile[name])?.trim() || undefined
+  const valueOf = (name: string) => (environment[name] ?? inFile[name])?.trim() || undefined
   const pick = (names: readonly string[]) =>
-    Object.fromEntries(names.flatMap((name) => (given(name) === undefined ? [] : [[name, given(name) ?? '']])))
+    Object.fromEntries(names.flatMap((name) => (valueOf(name) === undefined ? [] : [[name, valueOf(name) ?? '']])))
 
   const settings = pick([...Object.keys(SETTINGS), ...Object.keys(BREAKER_SETTINGS)])
   const secrets = pick(Object.keys(SECRETS)) as Deployment['secrets']
-  const alertEmails = (given('ALERT_EMAILS') ?? '').split(',').flatMap((one) => one.trim() || [])
-  const problems = [
+  const alertEmails = (valueOf('ALERT_EMAILS') ?? '').split(',').flatMap((one) => one.trim() || [])
+  const complaints = [
     ...strangers.map((name) => `${name} in .env.${project} is no setting of Steadycast`),
     ...Object.entries(secrets)
       .filter(([, value]) => !KEY.test(value) || PLACEHOLDER.test(value))
       .map(([name]) => `${name} is malformed: expected a key of 16 to 512 characters without spaces`),
     ...alertEmails.filter((one) => !EMAIL.test(one)).map(() => 'ALERT_EMAILS: expected addresses, comma-separated'),
   ]
-  if (problems.length > 0) throw new ConfigError(`Configuration: ${problems.join('; ')}`)
-  const bucket = given('STORAGE_BUCKET') ?? `${project}-steadycast`
+  if (complaints.length > 0) throw new ConfigError(`Configuration: ${complaints.join('; ')}`)
+  const bucket = valueOf('STORAGE_BUCKET') ?? `${project}-steadycast`
   const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
-  const runbookUrl = given('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
+  const runbookUrl = valueOf('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
   const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
   return { ...named, unusedSecrets: listUnusedSecrets(config) }
 }

@@ -33,7 +33,7 @@ export async function plan(kinds: Kinds, desired: readonly Resource[]): Promise<
       const step = stepOf(resource, found[i])
       if (step !== undefined) steps.push(step)
     })
-    for (const left of await leftOver(kind, () => found)) steps.push({ action: 'remove', kind: name, found: left })
+    for (const left of await listLeftOver(kind, () => found)) steps.push({ action: 'remove', kind: name, found: left })
   }
   return steps
 }
@@ -48,8 +48,8 @@ function stepOf(resource: Resource, found: Found | undefined): Making | undefine
 }
 
 /**
- * Makes everything as it must be, kind after kind, and looks at each thing right before it is changed: what a run that
- * broke off has done is not done again. What fails stops no other of its kind; the kinds after it are not begun.
+ * Makes everything as it must be, kind after kind, and looks at each thing right before it is changed: what an earlier
+ * deployment that broke off has done is not done again. What fails stops no other of its kind; later kinds are not begun.
  * @returns whether everything is as it must be
  */
 export async function apply(
@@ -76,20 +76,20 @@ export async function apply(
         kind.atOnce ?? AT_ONCE,
         wanted.filter((resource) => (resource.rank ?? 0) === rank),
         async (resource) => {
-          const found = await looked(kind, resource, (error) => {
+          const found = await tryToRead(kind, resource, (error) => {
             failed = true
             tell({ step: { action: 'create', resource }, outcome: 'failed', error })
           })
           if (found === 'unknown') return
           const step = stepOf(resource, found)
-          if (step !== undefined) await carryOut(step, () => patiently(patience, () => carried(kind, step)))
+          if (step !== undefined) await carryOut(step, () => patiently(patience, () => makeChange(kind, step)))
         },
       )
-      // What comes after may need what failed, such as hooks that must know a secret before it is used.
+      // What comes after may need what failed, such as webhooks that must know a secret before it is used.
       if (failed) return false
     }
     // Looked at again: what was just made has its name only now.
-    for (const left of await leftOver(kind, () => lookAt(kind, wanted)))
+    for (const left of await listLeftOver(kind, () => lookAt(kind, wanted)))
       await carryOut({ action: 'remove', kind: name, found: left }, async () => kind.remove?.(left))
     if (failed) return false
   }
@@ -137,7 +137,7 @@ async function patiently({ triesMax, waitMs }: Patience, work: () => Promise<voi
   }
 }
 
-async function carried(kind: Kind, step: Making): Promise<void> {
+async function makeChange(kind: Kind, step: Making): Promise<void> {
   if (step.action === 'create') return kind.create(step.resource)
   const changed = [...new Set(step.paths.map((path) => path.split(/[.[]/)[0] ?? ''))]
   if (kind.update === undefined)
@@ -145,7 +145,7 @@ async function carried(kind: Kind, step: Making): Promise<void> {
   return kind.update(step.resource, step.found, changed)
 }
 
-async function looked(kind: Kind, resource: Resource, failed: (error: unknown) => void) {
+async function tryToRead(kind: Kind, resource: Resource, failed: (error: unknown) => void) {
   try {
     return await kind.read(resource)
   } catch (error) {
@@ -159,13 +159,13 @@ function lookAt(kind: Kind, wanted: readonly Resource[]): Promise<(Found | undef
 }
 
 /** What bears our mark, may be removed, and is none of what is wanted. */
-async function leftOver(
+async function listLeftOver(
   kind: Kind,
-  wanted: () => readonly (Found | undefined)[] | Promise<readonly (Found | undefined)[]>,
+  findWanted: () => readonly (Found | undefined)[] | Promise<readonly (Found | undefined)[]>,
 ): Promise<Found[]> {
   const marked = kind.remove ? ((await kind.list?.()) ?? []) : []
   if (marked.length === 0) return []
-  const known = new Set((await wanted()).map((one) => one?.name))
+  const known = new Set((await findWanted()).map((one) => one?.name))
   return marked.filter(({ name }) => !known.has(name))
 }
 

@@ -24,9 +24,9 @@ export async function packSource(region: string): Promise<Source> {
   )
   const hash = createHash('sha256')
   for (const [name, content] of files) hash.update(`${name}\0${content.length}\0`).update(content)
-  const packed = () =>
+  const pack = () =>
     new Promise<Uint8Array>((resolve, reject) => {
       zip(Object.fromEntries(files), { mtime: TIME }, (error, bytes) => (error ? reject(error) : resolve(bytes)))
     })
-  return { hash: hash.digest('hex').slice(0, HASH_CHARS), zip: once(packed) }
+  return { hash: hash.digest('hex').slice(0, HASH_CHARS), zip: once(pack) }
 }

@@ -12,7 +12,7 @@ export function lineOf(step: Step): string {
   if (step.action === 'create') return resource.reason === undefined ? head : `${head}  (${resource.reason})`
   if (resource.kind === 'secretVersion') return `${head}: a new version`
   const changes = step.paths.map(
-    (path) => `${path}: ${shown(at(step.found.fields, path))} -> ${shown(at(resource.fields, path))}`,
+    (path) => `${path}: ${showValue(at(step.found.fields, path))} -> ${showValue(at(resource.fields, path))}`,
   )
   return `${head}: ${changes.join(', ')}`
 }
@@ -36,7 +36,7 @@ function at(fields: Fields, path: string): unknown {
   return value
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   const text = value instanceof Uint8Array ? Buffer.from(value).toString() : (JSON.stringify(value) ?? 'nothing')
   return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text
 }

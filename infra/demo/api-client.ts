@@ -27,8 +27,8 @@ export class ApiClient {
     this.#token = token
   }
 
-  async create(wish: { title: string; language?: string; options?: Record<string, unknown> }): Promise<EpisodeView> {
-    return (await this.call<{ episode: EpisodeView }>('POST', 'episodes-create', wish)).episode
+  async create(request: { title: string; language?: string; options?: Record<string, unknown> }): Promise<EpisodeView> {
+    return (await this.call<{ episode: EpisodeView }>('POST', 'episodes-create', request)).episode
   }
 
   async get(episodeId: string): Promise<EpisodeView> {

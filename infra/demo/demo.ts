@@ -106,13 +106,13 @@ async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promi
   const calls = Object.values(FUNCTIONS).map(async ({ name, method, caller }) => {
     const url = `${functionsBaseUrl}/${name}`
     const token = caller === 'tasks' ? await identity.serviceToken(LOCAL_TASKS_ACCOUNT, url) : user
-    const order = { episodeId: '0'.repeat(24), step: name.slice('work-'.length), generation: 1, dispatch: 1 }
+    const task = { episodeId: '0'.repeat(24), step: name.slice('work-'.length), generation: 1, dispatch: 1 }
     const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
     const query = `?episodeId=${'0'.repeat(24)}`
     const response = await fetch(`${url}${query}`, {
       method,
       headers,
-      ...(method === 'POST' && { body: JSON.stringify(caller === 'tasks' ? order : {}) }),
+      ...(method === 'POST' && { body: JSON.stringify(caller === 'tasks' ? task : {}) }),
     })
     await response.arrayBuffer()
   })
@@ -197,12 +197,12 @@ async function watch(
 async function download({
   outputs,
 }: EpisodeView): Promise<Record<'episode.mp3' | 'transcript.json' | 'captions.vtt' | 'captions.srt', Buffer>> {
-  const fetched = async (url: string | undefined) => Buffer.from(await (await fetch(url ?? '')).arrayBuffer())
+  const fetchBytes = async (url: string | undefined) => Buffer.from(await (await fetch(url ?? '')).arrayBuffer())
   const files = {
-    'episode.mp3': await fetched(outputs?.audioUrl),
-    'transcript.json': await fetched(outputs?.transcriptUrl),
-    'captions.vtt': await fetched(outputs?.vttUrl),
-    'captions.srt': await fetched(outputs?.srtUrl),
+    'episode.mp3': await fetchBytes(outputs?.audioUrl),
+    'transcript.json': await fetchBytes(outputs?.transcriptUrl),
+    'captions.vtt': await fetchBytes(outputs?.vttUrl),
+    'captions.srt': await fetchBytes(outputs?.srtUrl),
   }
   for (const [name, bytes] of Object.entries(files)) await writeFile(`${OUTPUT}${name}`, bytes)
   await writeFile(`${OUTPUT}notes.json`, `${JSON.stringify(outputs?.notes, null, 2)}\n`)

@@ -26,20 +26,21 @@ export class Progress {
     const states = STEP_NAMES.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
     if (states === this.#states) return
     this.#states = states
-    process.stdout.write(`  ${this.#elapsed()}  ${bar(episode.progress)} ${states}\n`)
+    process.stdout.write(`  ${this.#showElapsed()}  ${bar(episode.progress)} ${states}\n`)
   }
 
   #redraw(episode: EpisodeView): void {
     const lines = STEP_NAMES.map(
-      (name) => `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${note(episode.steps[name])}`,
+      (name) =>
+        `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${describeState(episode.steps[name])}`,
     )
-    lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#elapsed()}`)
+    lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#showElapsed()}`)
     const up = this.#lines > 0 ? `\u001B[${this.#lines}A` : ''
     process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}`)
     this.#lines = lines.length
   }
 
-  #elapsed(): string {
+  #showElapsed(): string {
     return `${((Date.now() - this.#startedAtMs) / 1000).toFixed(1).padStart(5)} s`
   }
 }
@@ -59,7 +60,7 @@ function word({ state, error, degraded }: StepView): string {
   return degraded === undefined ? state : `${state} (degraded)`
 }
 
-function note(step: StepView): string {
+function describeState(step: StepView): string {
   const { startedAt, finishedAt } = step
   const seconds = startedAt && ((finishedAt ? Date.parse(finishedAt) : Date.now()) - Date.parse(startedAt)) / 1000
   return `${word(step)}${seconds === undefined || seconds === '' ? '' : ` ${seconds.toFixed(1)} s`}`

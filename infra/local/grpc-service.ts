@@ -118,7 +118,7 @@ export class GrpcService {
         const streaming = methods.streaming?.[name]
         return [
           name,
-          streaming ? this.#streaming(name, streaming) : this.#unary(name, methods.unary[name] ?? unimplemented(name)),
+          streaming ? this.#streaming(name, streaming) : this.#unary(name, methods.unary[name] ?? refuseMethod(name)),
         ]
       }),
     )
@@ -155,7 +155,7 @@ export class GrpcService {
   }
 }
 
-function unimplemented(name: string): Unary {
+function refuseMethod(name: string): Unary {
   return () => {
     throw new GrpcError(STATUS.unimplemented, `${name} is not part of the local cloud`)
   }

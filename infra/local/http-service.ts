@@ -133,7 +133,7 @@ export class HttpService {
     const refused = refusalOf(fault, refuse)
     const reply = refused ?? (await this.#route(request, body, url, fault, (id) => (episodeId = id)))
     record(reply.status)
-    await answer(request, response, fault?.mode === 'malformed' ? garbled(reply) : reply, fault?.mode === 'truncate')
+    await answer(request, response, fault?.mode === 'malformed' ? garble(reply) : reply, fault?.mode === 'truncate')
   }
 
   async #route(
@@ -163,7 +163,7 @@ export class HttpService {
         json: async () => JSON.parse((await body).toString('utf8')) as unknown,
         concerns,
       }
-      return await around(asked, async () => replied(async () => chosen.route.handle(asked)))
+      return await around(asked, async () => takeReply(async () => chosen.route.handle(asked)))
     } catch (error) {
       if (error instanceof ReplyError) return error.reply
       if (error instanceof SyntaxError) return refuse(400, {})
@@ -174,7 +174,7 @@ export class HttpService {
 }
 
 /** What a route answers, also when it threw its answer. */
-async function replied(handle: () => Promise<Reply>): Promise<Reply> {
+async function takeReply(handle: () => Promise<Reply>): Promise<Reply> {
   try {
     return await handle()
   } catch (error) {
@@ -200,7 +200,7 @@ function refusalOf(fault: Fault | undefined, refuse: ServiceOptions['refuse']): 
 }
 
 /** A body that starts like the real one and is not what it says. */
-function garbled(reply: Reply): Reply {
+function garble(reply: Reply): Reply {
   return { ...reply, body: '{"oops": <html>', json: undefined }
 }
 

@@ -20,7 +20,7 @@ const GRANTED = new Map(ACCOUNTS.map((account) => [account, new Set(permissionsO
 export class Iam {
   readonly #used = new Map<AccountName, Set<string>>()
 
-  used(account: AccountName): string[] {
+  usedPermissions(account: AccountName): string[] {
     return [...(this.#used.get(account) ?? [])]
   }
 

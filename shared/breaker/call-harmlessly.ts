@@ -4,6 +4,6 @@ export function callHarmlessly(listen: () => unknown): void {
     const heard = listen()
     if (heard instanceof Promise) heard.catch(() => undefined)
   } catch {
-    // The listener's own fault, and nobody else's.
+    // A listener's failure is its own, and nobody else's.
   }
 }

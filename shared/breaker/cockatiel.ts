@@ -43,7 +43,7 @@ class Listeners<T> {
       try {
         listener(event)
       } catch {
-        // A listener's fault is not the call's.
+        // A listener's failure is not the call's.
       }
   }
 }

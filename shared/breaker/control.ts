@@ -35,7 +35,7 @@ type ReadVersion = { record: BreakerRecord; writes: readonly string[]; version: 
 
 const STORE_WAIT_MS = 5000
 
-/** What operators see of a fleet's breakers, and how they overrule them. Unlike calls, it needs the store. */
+/** What operators see of a fleet's breakers, and how they override them. Unlike calls, it needs the store. */
 export class BreakerControl {
   readonly #store: BreakerStore
   readonly #onEvent: (event: BreakerEvent & { breaker: string; local: boolean }) => void
@@ -52,7 +52,7 @@ export class BreakerControl {
   }
 
   /**
-   * Overrules a breaker for the whole fleet, within the TTL of its instances and until the override's end.
+   * Overrides a breaker for the whole fleet, within the TTL of its instances and until the override ends.
    * @throws what the store throws when it cannot be used
    */
   async override(name: string, override: Override): Promise<BreakerStatus> {

@@ -19,7 +19,7 @@ export const SETTINGS = Object.assign(
   ...PROVIDERS.map(({ settings }) => settings),
 ) as typeof OWN_SETTINGS & (typeof PROVIDERS)[number]['settings']
 export const BREAKER_SETTINGS = breakerVariables(BREAKERS)
-/** What must never be seen. */
+/** Secrets, of ours and of providers. */
 export const SECRETS = Object.assign({}, ...PROVIDERS.map(({ secrets }) => secrets), OWN_SECRETS) as Record<
   SecretName,
   typeof OWN_SECRETS.WEBHOOK_SECRET

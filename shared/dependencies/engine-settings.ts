@@ -1,7 +1,6 @@
 import type { EngineSettings } from '../engine/limits.ts'
 import type { SweepRules } from '../engine/sweep/due.ts'
 import { mayHoldFiles } from '../podcast/clean-up.ts'
-import type { Episode } from '../podcast/episode.ts'
 import type { Configuration } from './config.ts'
 
 /** The engine's settings in this product's words. */
@@ -18,5 +17,5 @@ export function engineSettings(config: Configuration): EngineSettings {
 }
 
 export function sweepRules(config: Configuration): SweepRules {
-  return { ...engineSettings(config), mayHoldFiles: (episode) => mayHoldFiles(episode as Episode) }
+  return { ...engineSettings(config), mayHoldFiles }
 }

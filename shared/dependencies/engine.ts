@@ -6,6 +6,7 @@ import type { Clock, Tell } from '../engine/ports.ts'
 import { StepRunner } from '../engine/runner.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { Episode } from '../podcast/episode.ts'
+import { SourceFailed } from '../podcast/errors.ts'
 import { stopJobs } from '../podcast/jobs.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
 import type { PortLists } from '../podcast/ports.ts'
@@ -60,7 +61,7 @@ function toolsOf(work: WorkDependencies): Tools {
     safetyPollMs: config.safetyPollMs,
     ffmpegPath: config.ffmpegPath,
     webhookUrl(provider, episodeId) {
-      const url = new URL(`${config.hooksBaseUrl}/hooks-${provider}`)
+      const url = new URL(`${config.webhooksBaseUrl}/hooks-${provider}`)
       url.searchParams.set('episodeId', episodeId)
       return url.href
     },
@@ -78,6 +79,9 @@ export function explain(error: unknown): Failure {
     const { service, technical, retryAfterMs = 0 } = error
     return { kind: 'away', service, sent: true, ambiguous: false, retryAfterMs, technical }
   }
+  // What a step stores comes from our storage, unless the step has said otherwise.
+  if (error instanceof SourceFailed)
+    return { kind: 'away', service: 'gcs', sent: true, ambiguous: false, retryAfterMs: 0, technical: error.technical }
   return failureOfEngine(error) ?? failureOfCall(error) ?? { kind: 'unexpected', ambiguous: false }
 }
 

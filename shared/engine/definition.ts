@@ -27,7 +27,7 @@ export type StepPlan<Name extends string = string> = {
 }
 
 /** What a step makes without its provider, and in words for its owner what it lacks. */
-export type FallbackResult<Result> = { readonly result: Result | undefined; readonly degraded: string }
+type FallbackResult<Result> = { readonly result: Result | undefined; readonly degraded: string }
 
 /**
  * A step: everything about it in one place.

@@ -153,12 +153,12 @@ export class Execution<W extends Workflow, Tools> {
   #describe(error: unknown): FailedAttempt {
     const { explain, providersOf, random, newId, allowsFallback } = this.#options
     const { workflow, name, step, provider } = this.attempt
-    const passedOver = [...(step.passedOver ?? []), provider]
+    const passedOver = new Set([...(step.passedOver ?? []), provider])
     return {
       failure: explain(error),
       kind: this.#claimed.provider?.kind ?? 'plain',
       provider,
-      hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.includes(other.name)),
+      hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.has(other.name)),
       step,
       callCounted: this.countsCall,
       callLeft: this.#callLeft,

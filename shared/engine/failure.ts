@@ -44,6 +44,17 @@ export class NotEntitled extends Error {
   override readonly name = 'NotEntitled'
 }
 
+/** Thrown by a step: a service cannot be used just now, as it turned out on the way. */
+export class ServiceAway extends Error {
+  override readonly name = 'ServiceAway'
+  readonly service: string
+
+  constructor(service: string, message: string, cause: unknown) {
+    super(message, { cause })
+    this.service = service
+  }
+}
+
 /** Thrown by a step: the provider has ended its job, and another may succeed. */
 export class JobEnded extends Error {
   override readonly name = 'JobEnded'
@@ -61,13 +72,14 @@ export class StepRefused extends Error {
 }
 
 /** The name under which capacity of our own is waited for. */
-export const CAPACITY = 'capacity'
+const CAPACITY = 'capacity'
 
 /** What the engine's own errors mean; undefined for an error that is not one of them. */
 export function failureOfEngine(error: unknown): Failure | undefined {
   if (error instanceof JobEnded) return { kind: 'jobEnded' }
   if (error instanceof StepRefused) return { kind: 'refused', ambiguous: false, words: error.words }
-  if (error instanceof FallbackBusy)
-    return { kind: 'away', service: CAPACITY, sent: true, ambiguous: false, retryAfterMs: 0, technical: error.message }
+  const away = { kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const
+  if (error instanceof ServiceAway) return { ...away, service: error.service, technical: error.message }
+  if (error instanceof FallbackBusy) return { ...away, service: CAPACITY, technical: error.message }
   return undefined
 }

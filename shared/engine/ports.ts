@@ -2,7 +2,7 @@ import type { StepTask } from './task.ts'
 import type { Cause } from './history.ts'
 import type { Workflow } from './workflow.ts'
 
-/* What the engine needs of the world. Real implementations: shared/store and shared/tasks; in memory: test/engine. */
+/* What the engine needs of the world. Real implementations: shared/store and shared/tasks; in memory: test/shared/engine. */
 
 /** What a change is to be: `next` absent leaves the workflow alone; `cause` goes into its history. */
 export type Change<W extends Workflow> = { readonly next?: W | undefined; readonly cause?: Cause | undefined }
@@ -48,6 +48,6 @@ export type Clock = {
   readonly every: (periodMs: number, callback: () => void) => () => void
 }
 
-export type Severity = 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR'
+type Severity = 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR'
 /** Hears of everything worth a line in the log. */
 export type Tell = (severity: Severity, event: string, fields: Record<string, unknown>) => void

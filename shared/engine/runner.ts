@@ -17,7 +17,7 @@ import { stepOf } from './workflow.ts'
 import type { Workflow } from './workflow.ts'
 
 /** What became of a task. `busy` and `interrupted` need it delivered again; all others end it. */
-export type StepReport =
+export type TaskEnd =
   | { outcome: 'absent' | 'gaveUp' | 'fenced' | 'busy' | 'interrupted' }
   | { outcome: 'stale'; reason: string }
   | { outcome: Outcome['kind'] }
@@ -37,7 +37,7 @@ export class StepRunner<W extends Workflow, Tools> {
   }
 
   /** @throws what the store or the queue throws when it is away: the task must be delivered again */
-  async run(workflowId: string, task: StepTask, signal: AbortSignal): Promise<StepReport> {
+  async run(workflowId: string, task: StepTask, signal: AbortSignal): Promise<TaskEnd> {
     const { queue, tell, afterStale } = this.#options
     const { step, generation } = task
     const fields = { workflowId, step, generation, dispatch: task.dispatch }

@@ -100,11 +100,11 @@ export const HistoryEntry = z.looseObject({
 export type HistoryEntry = z.infer<typeof HistoryEntry>
 
 /** What a workflow has cost: provider to unit to amount, as providers measure it. */
-export const Costs = z.record(z.string(), z.record(z.string(), z.number()))
-export type Costs = z.infer<typeof Costs>
+const Costs = z.record(z.string(), z.record(z.string(), z.number()))
+type Costs = z.infer<typeof Costs>
 
 /** The fields that the engine keeps in a document; a product adds its own beside them. */
-export function workflowFields<Steps extends z.ZodType, Results extends z.ZodType>(steps: Steps, results: Results) {
+export function workflowFields<S extends z.ZodType, R extends z.ZodType>(steps: S, results: R) {
   return {
     id: z.string(),
     status: WorkflowStatus,
@@ -176,7 +176,7 @@ export function stepOf(workflow: Pick<Workflow, 'steps'>, name: string): Step {
 type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T]
 
 /** A copy that lacks some of its optional fields. */
-export function without<T extends object, K extends Optional<T> & string>(value: T, ...names: K[]): T {
+export function without<T extends object>(value: T, ...names: Optional<T>[]): T {
   const copy = { ...value }
   for (const name of names) delete copy[name]
   return copy

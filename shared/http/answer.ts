@@ -45,7 +45,7 @@ async function finishResponse(response: Exchange['response'], bytes?: Buffer): P
 export async function readAway(request: Exchange['request']): Promise<void> {
   await new Promise<void>((resolve) => {
     let bytes = 0
-    const done = () => {
+    const finish = () => {
       clearTimeout(timer)
       request.off('data', count)
       resolve()
@@ -53,10 +53,10 @@ export async function readAway(request: Exchange['request']): Promise<void> {
     const count = (chunk: Buffer) => {
       bytes += chunk.length
       countPassing(chunk.length)
-      if (bytes > LINGER_BYTES) done()
+      if (bytes > LINGER_BYTES) finish()
     }
-    const timer = setTimeout(done, LINGER_MS)
-    request.on('data', count).once('end', done).once('close', done).once('error', done)
+    const timer = setTimeout(finish, LINGER_MS)
+    request.on('data', count).once('end', finish).once('close', finish).once('error', finish)
     request.unpipe().resume()
   })
 }

@@ -7,7 +7,7 @@ import type { Identity, TokenVerifier } from './identity.ts'
 
 /**
  * Lets in only whom the function table names. No token or a bad one is 401; a good token of the wrong caller is 403.
- * Runs before any of the body is read. A provider's token is checked by the hook itself, which alone knows the attempt.
+ * Runs before any of the body is read. A provider's token is checked by the hooks function itself, which alone knows the attempt.
  */
 export const callerCheck: Wrapper = async (exchange, next) => {
   const { caller } = exchange.row

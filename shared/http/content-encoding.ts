@@ -18,10 +18,10 @@ const INFLATERS: Readonly<Record<string, Inflate>> = {
  * `bytesMax`, takes no longer than parsing that much JSON afterwards, and holds one inflated body at a time.
  */
 export function inflate(sent: Buffer, encoding: string, bytesMax: number): Inflated {
-  const run = Object.hasOwn(INFLATERS, encoding) ? INFLATERS[encoding] : undefined
-  if (run === undefined) return { kind: 'unknown' }
+  const inflateAll = Object.hasOwn(INFLATERS, encoding) ? INFLATERS[encoding] : undefined
+  if (inflateAll === undefined) return { kind: 'unknown' }
   try {
-    return { kind: 'bytes', bytes: run(sent, { maxOutputLength: bytesMax }) }
+    return { kind: 'bytes', bytes: inflateAll(sent, { maxOutputLength: bytesMax }) }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return { kind: 'tooLarge' }
     return { kind: 'damaged', cause: error }

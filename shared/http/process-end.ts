@@ -52,14 +52,14 @@ export class ProcessEnd {
     this.#exitCode = Math.max(this.#exitCode, code)
     if (this.#draining) return
     this.#draining = true
-    const { after, exit, log: report } = this.#surroundings
-    report('NOTICE', 'process.draining', { cause, inFlight: this.#inFlight.size })
+    const { after, exit, log: tell } = this.#surroundings
+    tell('NOTICE', 'process.draining', { cause, inFlight: this.#inFlight.size })
     after(ABORT_AFTER_MS, () => {
       const reason = new HttpError('service_unavailable', { technical: 'The instance is shutting down' })
       for (const abort of this.#inFlight) abort(reason)
     })
     after(EXIT_AFTER_MS, () => {
-      report('WARNING', 'process.ended_early', { inFlight: this.#inFlight.size })
+      tell('WARNING', 'process.ended_early', { inFlight: this.#inFlight.size })
       exit(this.#exitCode)
     })
     if (this.#inFlight.size === 0) this.#leaveWhenIdle()

@@ -39,7 +39,7 @@ export const timeLimit: Wrapper = async (exchange, next) => {
   try {
     return await Promise.race([work, rejectOnAbort(signal)])
   } catch (error) {
-    if (signal.aborted) reportLateEnd(work)
+    if (signal.aborted) logLateEnd(work)
     throw error
   } finally {
     clearTimeout(timer)
@@ -56,9 +56,9 @@ async function rejectOnAbort(signal: AbortSignal): Promise<never> {
 }
 
 /** Work that does not heed its signal is a defect worth finding. */
-function reportLateEnd(work: Promise<unknown>): void {
+function logLateEnd(work: Promise<unknown>): void {
   const answeredAtMs = performance.now()
-  const report = (error?: unknown) => {
+  const logEnd = (error?: unknown) => {
     const lateMs = Math.round(performance.now() - answeredAtMs)
     if (lateMs > 1000)
       log('WARNING', 'request.worked_on', {
@@ -66,5 +66,5 @@ function reportLateEnd(work: Promise<unknown>): void {
         ...(error !== undefined && { error: errorFields(error) }),
       })
   }
-  work.then(() => report(), report)
+  work.then(() => logEnd(), logEnd)
 }

@@ -17,10 +17,10 @@ function errorOf(code: string | undefined): HttpError {
 }
 
 /** Answers what could not be parsed as a request, with the same envelope as everything else. */
-export function answerUnparsed(failure: NodeJS.ErrnoException, socket: Duplex, report = log): void {
+export function answerUnparsed(failure: NodeJS.ErrnoException, socket: Duplex, tell = log): void {
   if (failure.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const { status, headers, body, errorId, requestId } = plainAnswer(errorOf(failure.code))
-  report('NOTICE', 'request.unparsed', { error_id: errorId, requestId, parser: failure.code, status })
+  tell('NOTICE', 'request.unparsed', { error_id: errorId, requestId, parser: failure.code, status })
   const head = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`)
   // The phrase after the status may be empty (RFC 9112); importing Node's costs every cold start 15 ms.
   const lines = [`HTTP/1.1 ${status} `, ...head, '', body]

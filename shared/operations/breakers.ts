@@ -8,8 +8,8 @@ import { ServiceUnavailable } from '../errors/unavailable.ts'
 const FORCED_SECONDS_MAX = 30 * 24 * 3600
 const REASON_CHARS_MAX = 500
 
-/** An operator's word over one of the breakers `names`; without `forSeconds` it holds until the next. */
-export function breakerOrder(names: readonly string[]) {
+/** An operator's override of one of the breakers `names`; without `forSeconds` it holds until the next. */
+export function overrideRequest(names: readonly string[]) {
   return z.strictObject({
     name: z.enum(names),
     action: z.enum(['open', 'close', 'auto']),
@@ -17,7 +17,7 @@ export function breakerOrder(names: readonly string[]) {
     reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
   })
 }
-type BreakerOrder = z.infer<ReturnType<typeof breakerOrder>>
+type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>
 
 /** A breaker in an answer; times are RFC 3339. */
 type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
@@ -33,10 +33,10 @@ export async function listBreakers(control: BreakerControl, names: readonly stri
   return withStore(async () => Promise.all(names.map(async (name) => viewOf(await control.status(name)))))
 }
 
-/** @throws ServiceUnavailable when the store cannot be used; then nothing has changed, or the order holds */
-export async function orderBreaker(
+/** @throws ServiceUnavailable when the store cannot be used; then nothing has changed, or the override holds */
+export async function overrideBreaker(
   control: BreakerControl,
-  { name, action, reason, forSeconds }: BreakerOrder,
+  { name, action, reason, forSeconds }: OverrideRequest,
   by: string,
 ): Promise<void> {
   const forMs = forSeconds === undefined ? undefined : forSeconds * 1000

@@ -20,4 +20,4 @@ export const Episode = z.looseObject({ ...contentFields, ...workflowFields(Steps
 export type Episode = z.infer<typeof Episode>
 export const EpisodeStatus = WorkflowStatus
 export type EpisodeStatus = WorkflowStatus
-export type Results = Episode['results']
+type Results = Episode['results']

@@ -92,3 +92,13 @@ export class ForeignWebhookToken extends DomainError {
     super({ technical: 'The token is not of this job' })
   }
 }
+
+/** What was to be stored could not be read to its end, which says nothing about storage; `cause` says why. */
+export class SourceFailed extends DomainError {
+  override readonly name = 'SourceFailed'
+  override readonly kind = 'unavailable'
+
+  constructor(cause: unknown) {
+    super({ technical: 'What was to be stored could not be read', cause })
+  }
+}

@@ -8,7 +8,7 @@ import { write } from './steps/write.ts'
 /** THE PIPELINE: its steps in the order a person reads them. Each says the rest in its own file. */
 export const PIPELINE = definePipeline([transcribe, write, voice, master, finish])
 
-export type PodcastSteps = typeof PIPELINE
+type PodcastSteps = typeof PIPELINE
 export type StepName = PodcastSteps[number]['name']
 export type StepNamed<Name extends StepName> = Extract<PodcastSteps[number], { name: Name }>
 

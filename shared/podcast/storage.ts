@@ -12,7 +12,11 @@ export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string,
 export type Objects = {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
-  /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
+  /**
+   * Writes an object under a name that is not taken.
+   * @returns its stat, of the earlier write when there was one
+   * @throws SourceFailed when `content` could not be read to its end
+   */
   create(
     key: string,
     content: Readable | Buffer | string,
@@ -39,7 +43,7 @@ export type Objects = {
 }
 
 /** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
-export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
+type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
 
 /** Show notes by what they were made of, so that the same words are not paid for twice. */
 export type NotesCache = {

@@ -3,7 +3,7 @@ import type { Episode, EpisodeStatus } from './episode.ts'
 
 /* What the podcast needs of storage; implemented in shared/store. */
 
-export type PageQuery = {
+type PageQuery = {
   userId: string
   status?: EpisodeStatus | undefined
   pageSize: number

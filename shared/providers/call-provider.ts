@@ -75,7 +75,7 @@ async function attempt<T>(
   try {
     const signal = AbortSignal.any([guarded, AbortSignal.timeout(timeoutMs)])
     const result = await timePart('provider', () => call.attempt(signal))
-    limit.worked()
+    limit.countSuccess()
     logCall(call, context, startedAtMs)
     return result
   } catch (thrown) {

@@ -20,6 +20,10 @@ export type ProviderSecretName = `${Uppercase<ProviderName>}_API_KEY`
 export const PROVIDERS: readonly (AnyProvider & { readonly name: ProviderName })[] = LIST
 export const PROVIDER_NAMES = LIST.map(({ name }) => name) as unknown as readonly [ProviderName, ...ProviderName[]]
 
+export const CALLING_PROVIDER_NAMES = PROVIDERS.flatMap(({ name, hook }) =>
+  hook === undefined ? [] : [name],
+) as readonly CallingProviderName[]
+
 export function providerNamed(name: ProviderName): AnyProvider {
   const found = PROVIDERS.find((one) => one.name === name)
   if (found === undefined) throw new Error(`there is no provider ${name}`)

@@ -37,7 +37,7 @@ export class ConcurrencyLimit {
   }
 
   /** A call went through. */
-  worked(): void {
+  countSuccess(): void {
     if (this.#most === Number.POSITIVE_INFINITY || this.#now() - this.#changedAtMs < RAISE_EVERY_MS) return
     this.#most = this.#most >= this.#tooMany ? Number.POSITIVE_INFINITY : this.#most + 1
     this.#changedAtMs = this.#now()

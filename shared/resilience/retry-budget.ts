@@ -12,7 +12,7 @@ export class RetryBudget {
   }
 
   /** A request that is not a repeat was sent. */
-  requested(): void {
+  countRequest(): void {
     this.#earned = Math.min(this.#requestsPerRepeat, this.#earned + 1)
   }
 

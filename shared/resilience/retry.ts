@@ -49,7 +49,7 @@ export async function withRetries<T>(
   const endsAtMs = clock.monotonicMs() + policy.totalTimeoutMs
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted()
-    if (failures === 0) budget.requested()
+    if (failures === 0) budget.countRequest()
     // Whole milliseconds, as timers want them.
     const leftMs = Math.max(1, Math.ceil(endsAtMs - clock.monotonicMs()))
     try {

@@ -125,7 +125,7 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     { next, cause, reservations = [] }: EpisodeChange,
     writeId: string,
   ): Promise<Version | 'lost'> {
-    const { FieldPath, FieldValue } = await import('@google-cloud/firestore')
+    const { FieldPath, FieldValue } = await import('./firestore-client.ts')
     const writes = appendWrite(before.writes, writeId)
     const after = prepare(before.episode, next ?? before.episode, cause ?? { by: 'system' })
     const changes = [...changedFields(before.episode, after), { path: ['recentWrites'], value: writes }]

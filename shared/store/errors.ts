@@ -19,13 +19,3 @@ export class ObjectTooLarge extends DomainError {
     super({ technical: 'The object is too large' })
   }
 }
-
-/** What was to be stored could not be read to its end, which says nothing about storage; `cause` says why. */
-export class SourceFailed extends DomainError {
-  override readonly name = 'SourceFailed'
-  override readonly kind = 'unavailable'
-
-  constructor(cause: unknown) {
-    super({ technical: 'What was to be stored could not be read', cause })
-  }
-}

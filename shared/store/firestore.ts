@@ -31,7 +31,7 @@ export function firestoreAccess(
   callTimeoutMs = CALL_TIMEOUT_MS,
 ): FirestoreAccess {
   const access = once(async () => {
-    const { Firestore: Client } = await import('@google-cloud/firestore')
+    const { Firestore: Client } = await import('./firestore-client.ts')
     return new Client({ projectId: config.projectId, databaseId: config.databaseId })
   })
   return {

@@ -11,8 +11,9 @@ import type { Objects, ObjectStat, SignedUpload, StoredObject } from '../podcast
 import { withDeadline } from '../resilience/deadline.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
-import { ObjectTooLarge, SourceFailed } from './errors.ts'
-import { failureOfStorage, isStorageAtFault, statusOf } from './storage-failure.ts'
+import { SourceFailed } from '../podcast/errors.ts'
+import { ObjectTooLarge } from './errors.ts'
+import { failureOfStorage, isFailureOfStorage, statusOf } from './storage-failure.ts'
 
 const CONTROL_TIMEOUT_MS = 10_000
 /** As long as the longest function that writes may run. */
@@ -62,9 +63,9 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
       })
       const source = typeof content === 'string' || Buffer.isBuffer(content) ? [content] : content
       try {
-        const transfer = (guarded: AbortSignal) => transferred(source, sink, guarded)
+        const send = (guarded: AbortSignal) => transfer(source, sink, guarded)
         const options = { leaseMs: TRANSFER_LEASE_MS }
-        await timePart('storage', () => breaker.execute(transfer, signal, options))
+        await timePart('storage', () => breaker.execute(send, signal, options))
       } catch (error) {
         if (statusOf(error) !== 412) throw unavailable('write', error)
       }
@@ -176,7 +177,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
 }
 
 /** @throws SourceFailed when it was the source that failed */
-async function transferred(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
+async function transfer(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
   let first: 'source' | 'storage' | undefined
   if (!Array.isArray(source)) source.once('error', () => (first ??= 'source'))
   sink.once('error', () => (first ??= 'storage'))
@@ -206,5 +207,5 @@ function statOf(metadata: FileMetadata): ObjectStat {
 
 /** What storage itself could not do is told as such; an abort and errors of our own pass as they are. */
 function unavailable(what: string, error: unknown): unknown {
-  return isStorageAtFault(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
+  return isFailureOfStorage(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
 }

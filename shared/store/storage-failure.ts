@@ -11,12 +11,12 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Whether it was thrown on purpose, by us, and says all there is to say. */
-export function isOurs(error: unknown): boolean {
+function isOurs(error: unknown): boolean {
   return error instanceof DomainError || error instanceof BreakerOpenError
 }
 
 /** Whether storage itself could not do it, as opposed to being asked for what cannot be done. */
-export function isStorageAtFault(error: unknown): boolean {
+export function isFailureOfStorage(error: unknown): boolean {
   if (isOurs(error) || (error instanceof Error && error.name === 'AbortError')) return false
   const status = statusOf(error)
   return error instanceof DeadlineError || status === undefined || status >= 500 || status === 429 || status === 408
@@ -24,7 +24,7 @@ export function isStorageAtFault(error: unknown): boolean {
 
 /** What a failed call says about Cloud Storage, to its breaker. */
 export function failureOfStorage(error: unknown): FailureMeaning {
-  if (!isStorageAtFault(error)) return statusOf(error) === 401 ? { reason: 'auth' } : 'ignored'
+  if (!isFailureOfStorage(error)) return statusOf(error) === 401 ? { reason: 'auth' } : 'ignored'
   const status = statusOf(error)
   if (status !== 429 && status !== 503) return 'failure'
   const forMs = retryAfterMs(retryAfterHeader(error), Date.now())

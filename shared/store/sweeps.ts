@@ -7,8 +7,6 @@ const KEPT_MS = 30 * 24 * 3_600_000
 /** What the latest sweep that was carried out wrote, besides its own record: how it goes is read here. */
 const LATEST = 'latest'
 
-export type SweepRecords = ReturnType<typeof sweepRecords>
-
 /** What each sweep saw and did, one document each, kept for 30 days. */
 export function sweepRecords(firestore: FirestoreAccess) {
   return {

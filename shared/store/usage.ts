@@ -19,8 +19,8 @@ const COLLECTION = 'usage'
 type Waiting = {
   request: ReservationRequest
   limits: Limits
-  done: (refusal: Refusal | undefined) => void
-  failed: (error: unknown) => void
+  resolve: (refusal: Refusal | undefined) => void
+  reject: (error: unknown) => void
 }
 
 type Answer = { refusals: (Refusal | undefined)[]; next: Usage | undefined }
@@ -37,9 +37,9 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
 
     async reserve(userId, request, limits) {
       if (isUnlimited(request, limits)) return
-      const refusal = await new Promise<Refusal | undefined>((done, failed) => {
+      const refusal = await new Promise<Refusal | undefined>((resolve, reject) => {
         const queue = queues.get(userId)
-        const waiting = { request, limits, done, failed }
+        const waiting = { request, limits, resolve, reject }
         if (queue !== undefined) return void queue.push(waiting)
         queues.set(userId, [waiting])
         void drain(userId)
@@ -48,7 +48,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
     },
 
     async release(userId, id) {
-      const { FieldValue } = await import('@google-cloud/firestore')
+      const { FieldValue } = await import('./firestore-client.ts')
       await firestore.call('release reservation', (db) =>
         db
           .collection(COLLECTION)
@@ -67,9 +67,9 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
       if (batch.length === 0) return void queues.delete(userId)
       try {
         const refusals = await reserveAll(userId, batch)
-        for (const [index, { done }] of batch.entries()) done(refusals[index])
+        for (const [index, { resolve }] of batch.entries()) resolve(refusals[index])
       } catch (error) {
-        for (const { failed } of batch) failed(error)
+        for (const { reject } of batch) reject(error)
       }
     }
   }

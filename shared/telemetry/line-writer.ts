@@ -34,7 +34,7 @@ export class LineWriter {
   }
 
   /** Lines that no reader was there for. */
-  get dropped(): number {
+  get droppedLines(): number {
     return this.#dropped
   }
 

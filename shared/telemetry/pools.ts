@@ -1,6 +1,5 @@
 import { globalAgent as plainAgent } from 'node:http'
 import type { Agent } from 'node:http'
-import { globalAgent as tlsAgent } from 'node:https'
 
 /** Connections of this process to one origin: how many work, how many requests wait for one, how many are idle. */
 export type Pool = { inUse: number; waiting: number; idle: number }
@@ -29,6 +28,8 @@ export function outboundPools(): Record<string, Pool> {
   const dispatcher = (globalThis as { [FETCH_DISPATCHER]?: { stats?: Record<string, FetchStats> } })[FETCH_DISPATCHER]
   for (const [origin, { connected, free, queued, running }] of Object.entries(dispatcher?.stats ?? {}))
     pools[origin] = { inUse: running, waiting: queued, idle: Math.min(free, connected) }
+  // Loaded here: a function that calls nobody needs no TLS.
+  const { globalAgent: tlsAgent } = process.getBuiltinModule('node:https')
   for (const agent of [plainAgent, tlsAgent])
     for (const [name, pool] of poolsOf(agent)) {
       const known = pools[name] ?? { inUse: 0, waiting: 0, idle: 0 }

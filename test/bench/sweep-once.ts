@@ -52,7 +52,7 @@ const options: SweepOptions<Episode> = {
   findLastResult: nothing,
   remove: nothing,
   tidy: nothing,
-  save: sweepRecords(counting).save,
+  save: (id, record, nowMs) => sweepRecords(counting).save(id, record, nowMs),
 }
 
 // The client loads and connects before anything is measured.

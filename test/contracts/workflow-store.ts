@@ -80,14 +80,14 @@ export function workflowStoreContract(name: string, open: () => Promise<StoreUnd
     test('finds what is due, the longest due first, in pages, and nothing else', async () => {
       const { stores, create, nowMs } = await open()
       const [store] = stores
-      const ids = [newId(), newId(), newId()]
+      const due = [newId(), newId(), newId()]
       // A task that was due long ago: the sweep should have looked at the first before the second.
-      for (const [index, id] of ids.entries()) await create(id, stalledFor(nowMs(), 10_000_000 - index * 1_000_000))
+      for (const [index, id] of due.entries()) await create(id, stalledFor(nowMs(), 10_000_000 - index * 1_000_000))
       await create(newId(), stalledFor(nowMs(), -10_000_000))
       const pages: string[][] = []
       for await (const page of store?.due(nowMs(), 2) ?? []) pages.push(page.map(({ id }) => id))
-      const found = pages.flat().filter((id) => ids.includes(id))
-      expect(found).toEqual(ids)
+      const found = pages.flat().filter((id) => due.includes(id))
+      expect(found).toEqual(due)
       expect(Math.max(...pages.map(({ length }) => length))).toBe(2)
     })
 

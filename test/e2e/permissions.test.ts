@@ -101,7 +101,7 @@ describe('what each account may do', () => {
   test('is what its functions do, and nothing else', async () => {
     await everything()
     for (const account of ACCOUNTS)
-      expect({ account, used: cloud.iam.used(account).toSorted(byName) }).toEqual({
+      expect({ account, used: cloud.iam.usedPermissions(account).toSorted(byName) }).toEqual({
         account,
         used: permissionsOf(account).toSorted(byName),
       })

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -15,7 +16,10 @@ const run = promisify(execFile)
 describe('the function table', () => {
   test.each(Object.keys(FUNCTIONS))('%s has a file of its name', (name) => {
     const { folder, file } = entryPoint(name)
-    expect(existsSync(`${root}functions/${folder}/${file}.ts`)).toBe(true)
+    // What these do is said by a step, and by a provider.
+    if (folder === 'work') expect(existsSync(`${root}shared/podcast/steps/${file}.ts`)).toBe(true)
+    else if (folder === 'hooks') expect(existsSync(`${root}shared/providers/${file}/provider.ts`)).toBe(true)
+    else expect(existsSync(`${root}functions/${folder}/${file}.ts`)).toBe(true)
   })
 
   test('becomes a manifest that leaves nothing to defaults', () => {
@@ -39,7 +43,28 @@ describe('the function table', () => {
   })
 
   test('has a place in the README, or the generator says so', () => {
-    expect(() => withTables('no tables here')).toThrow(/no place for the table/)
+    expect(() => withTables('README.md', 'no tables here')).toThrow(/README.md has no place for the table/)
+    expect(() => withTables('shared/README.md', 'none here')).toThrow(/no place for the table "layers"/)
+  })
+})
+
+describe('what is written about the code', () => {
+  const pages = globSync(['*.md', '{functions,shared,infra,test}/**/*.md'], {
+    cwd: root,
+    exclude: (name) => name === 'node_modules',
+  })
+  /** Files and folders as prose names them; what follows `NAME/` is made by the reader. */
+  const PATH = /^(?!dist\/|application\/|\.steadycast\/)[\w.-]+\/[\w./-]*$|^[\w-]+\.ts$/
+
+  test('is found', () => expect(pages.length).toBeGreaterThan(8))
+
+  test.each(pages)('%s names only files that are there', (page) => {
+    const named = [...readFileSync(`${root}${page}`, 'utf8').matchAll(/`([^`\s]+)`/g)].map(([, name = '']) => name)
+    const bases = [root, `${root}shared/`, `${root}${dirname(page)}/`]
+    const lost = named.filter(
+      (name) => PATH.test(name) && !name.includes('NAME') && !bases.some((base) => existsSync(base + name)),
+    )
+    expect(lost).toEqual([])
   })
 })
 
@@ -48,12 +73,17 @@ const MARK = 'modules: '
 
 /** Loads the deploy entry as an instance does, waits for its function, and tells which modules that took. */
 async function modulesOf(target: string): Promise<string[]> {
+  const [folder = '', name = ''] = target.split('.')
+  const loaded = {
+    work: `(await import('file://${root}functions/serve-step.ts')).serveStep('${name}')`,
+    hooks: `(await import('file://${root}functions/serve-webhook.ts')).serveWebhook('${name}')`,
+  }[folder]
   const script = `
     import { registerHooks } from 'node:module'
     const seen = []
     registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
     await import(${JSON.stringify(`file://${root}functions/index.ts`)})
-    await import(${JSON.stringify(`file://${root}functions/${target.replace('.', '/')}.ts`)})
+    await ${loaded ?? `import('file://${root}functions/${folder}/${name}.ts')`}
     await new Promise((resolve) => setTimeout(resolve, 300))
     process.stdout.write('\\n${MARK}' + JSON.stringify(seen) + '\\n', () => process.exit(0))`
   const environment = {

@@ -282,7 +282,7 @@ describe('a queue', () => {
     expect(first).toHaveLength(3)
     expect(made.take(1)).toHaveLength(0)
     const [one] = first
-    if (one) made.ended(one, 200, undefined, 2)
+    if (one) made.endAttempt(one, 200, undefined, 2)
     expect(made.take(2)).toHaveLength(1)
   })
 
@@ -297,7 +297,7 @@ describe('a queue', () => {
   test('slows down as a whole at 429 and 503, and honours Retry-After', () => {
     const made = filled({ maxConcurrentDispatches: 1 }, 3)
     const [one] = made.take(0)
-    if (one) made.ended(one, 503, 7, 10)
+    if (one) made.endAttempt(one, 503, 7, 10)
     expect(made.take(6000)).toHaveLength(0)
     expect(made.take(7010)).toHaveLength(1)
   })
@@ -316,10 +316,10 @@ describe('a queue', () => {
     const made = new Queue({ name: 'q', retryConfig: { maxAttempts: 1, maxRetryDuration: { seconds: 10 } } }, 0)
     made.add(task(1))
     const [one] = made.take(0)
-    if (one) made.ended(one, 500, undefined, 1000)
+    if (one) made.endAttempt(one, 500, undefined, 1000)
     expect(made.tasks.size).toBe(1)
     const [again] = made.take(60_000)
-    if (again) made.ended(again, 500, undefined, 60_000)
+    if (again) made.endAttempt(again, 500, undefined, 60_000)
     expect(made.tasks.size).toBe(0)
   })
 })

@@ -83,18 +83,18 @@ describe('configuration', () => {
 
   test('knows that a real provider cannot reach a local cloud, and that a stand-in can', () => {
     const { providers } = loadConfiguration({ ...minimal, ...local, GEMINI_BASE_URL: 'http://127.0.0.1:1' })
-    expect(providers.assemblyai).toMatchObject({ canReachStorage: false, canReachHooks: false })
-    expect(providers.gemini).toMatchObject({ canReachStorage: true, canReachHooks: true })
+    expect(providers.assemblyai).toMatchObject({ canReachStorage: false, canReachWebhooks: false })
+    expect(providers.gemini).toMatchObject({ canReachStorage: true, canReachWebhooks: true })
     expect(loadConfiguration(minimal).providers.assemblyai).toMatchObject({
       canReachStorage: true,
-      canReachHooks: true,
+      canReachWebhooks: true,
     })
   })
 
   test('sends hooks to PUBLIC_BASE_URL where one is given', () => {
     const config = loadConfiguration({ ...minimal, ...local, PUBLIC_BASE_URL: 'https://tunnel.example/' })
-    expect(config.hooksBaseUrl).toBe('https://tunnel.example')
-    expect(config.providers.assemblyai.canReachHooks).toBe(true)
+    expect(config.webhooksBaseUrl).toBe('https://tunnel.example')
+    expect(config.providers.assemblyai.canReachWebhooks).toBe(true)
   })
 
   test("takes a breaker's own variable before its own default, and that before what is set for all", () => {

@@ -18,7 +18,7 @@ type Permissions = {
 type Scope = keyof Permissions
 
 const ENQUEUES = {
-  project: { 'cloudtasks.tasks.create': 'orders of steps are tasks' },
+  project: { 'cloudtasks.tasks.create': 'steps are dispatched as tasks' },
   tasksAccount: { 'iam.serviceAccounts.actAs': 'a task bears a token of the account that Cloud Tasks calls as' },
 }
 const READS_OBJECTS = {
@@ -83,8 +83,8 @@ export const PERMISSIONS: Record<AccountName, Permissions> = {
   breakers: {
     project: {
       'datastore.entities.get': 'what the breakers are like',
-      'datastore.entities.create': 'an order about a breaker that nobody has used',
-      'datastore.entities.update': 'orders of operators',
+      'datastore.entities.create': 'an override of a breaker that nobody has used',
+      'datastore.entities.update': 'overrides by operators',
     },
   },
   health: {

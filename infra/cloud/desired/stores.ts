@@ -14,7 +14,7 @@ const APIS: Record<string, string> = {
   'cloudfunctions.googleapis.com': 'functions',
   'cloudresourcemanager.googleapis.com': 'who may do what in the project',
   'cloudscheduler.googleapis.com': 'the schedule of the sweep',
-  'cloudtasks.googleapis.com': 'orders of steps',
+  'cloudtasks.googleapis.com': 'tasks of steps',
   'firestore.googleapis.com': 'episodes, breakers, usage',
   'iam.googleapis.com': 'accounts and roles',
   'iamcredentials.googleapis.com': 'signs links without a key file',

@@ -19,7 +19,7 @@ export async function unlessAbsent<T>(look: Promise<T>): Promise<T | undefined> 
 }
 
 /** What Google's clients find under a name: the thing is the first part of their answer. */
-export async function foundAt(
+export async function readFound(
   name: string,
   look: Promise<readonly [unknown, ...unknown[]]>,
 ): Promise<Found | undefined> {

@@ -1,15 +1,15 @@
 import type { Clients } from '../clients.ts'
 import { differences } from '../difference.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
-import { foundAt, isAbsent, unlessAbsent } from './absent.ts'
-import { snake, split } from './names.ts'
+import { readFound, isAbsent, unlessAbsent } from './absent.ts'
+import { snake, splitName } from './names.ts'
 
 /** Holds every episode: never removed by us. */
 export function databaseKind({ firestoreAdmin }: Clients): Kind {
   return {
-    read: ({ name }) => foundAt(name, firestoreAdmin.getDatabase({ name })),
+    read: ({ name }) => readFound(name, firestoreAdmin.getDatabase({ name })),
     async create({ name, fields }) {
-      const { parent, id } = split(name, '/databases/')
+      const { parent, id } = splitName(name, '/databases/')
       const [operation] = await firestoreAdmin.createDatabase({ parent, databaseId: id, database: fields })
       await operation.promise()
     },
@@ -25,7 +25,7 @@ export function databaseKind({ firestoreAdmin }: Clients): Kind {
 
 /** Composite indexes. The API names them; one is known by its fields. */
 export function indexKind({ firestoreAdmin }: Clients): Kind {
-  const parentOf = ({ name }: Resource) => split(name, '/indexes/').parent
+  const parentOf = ({ name }: Resource) => splitName(name, '/indexes/').parent
   return {
     // Building one waits for the others of its collection.
     atOnce: 1,
@@ -102,13 +102,13 @@ export function backupScheduleKind({ firestoreAdmin }: Clients): Kind {
     atOnce: 1,
     async read({ name, fields }) {
       const recurrence = recurrenceOf(fields)
-      const known = (await schedules(split(name, '/backupSchedules/').parent)) as Fields[]
+      const known = (await schedules(splitName(name, '/backupSchedules/').parent)) as Fields[]
       const schedule = known.find((one) => one[recurrence] !== undefined && one[recurrence] !== null)
       return schedule && { name: String(schedule['name']), fields: schedule }
     },
     async create({ name, fields }) {
       await firestoreAdmin.createBackupSchedule({
-        parent: split(name, '/backupSchedules/').parent,
+        parent: splitName(name, '/backupSchedules/').parent,
         backupSchedule: fields,
       })
     },

@@ -2,7 +2,7 @@ import type { Clients } from '../clients.ts'
 import { differences } from '../difference.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
 import { unlessAbsent } from './absent.ts'
-import { split, snake } from './names.ts'
+import { splitName, snake } from './names.ts'
 import { isOurs } from './project.ts'
 
 const STATE_POLL_MS = 2_000
@@ -34,7 +34,7 @@ export function functionKind(
     const serviceConfig = { ...(found['serviceConfig'] as Fields), allTrafficOnLatestRevision: wanted }
     return { name, fields: { ...found, serviceConfig } }
   }
-  const sent = (fields: Fields): Fields => {
+  const prepareFields = (fields: Fields): Fields => {
     const { state: _state, ...rest } = fields
     const serviceConfig = { ...(rest['serviceConfig'] as Fields), allTrafficOnLatestRevision: !candidate }
     return { ...rest, serviceConfig }
@@ -48,19 +48,19 @@ export function functionKind(
   return {
     read,
     async create({ name, fields }) {
-      const made = await withSource(sent(fields))
-      const { id } = split(name, '/functions/')
+      const made = await withSource(prepareFields(fields))
+      const { id } = splitName(name, '/functions/')
       const [operation] = await functions.createFunction({ parent, functionId: id, function: { ...made, name } })
       await operation.promise()
     },
     async update(resource, found, changed) {
       const { name, fields } = resource
       if (found.fields['state'] === 'DEPLOYING') {
-        const settled = await settledFunction(() => read(resource))
+        const settled = await awaitSettled(() => read(resource))
         if (settled && differences(fields, settled.fields).length === 0) return
       }
       const rebuilt = changed.some((field) => field === 'labels' || field === 'buildConfig' || field === 'state')
-      const made = rebuilt ? await withSource(sent(fields)) : sent(fields)
+      const made = rebuilt ? await withSource(prepareFields(fields)) : prepareFields(fields)
       const mask = new Set([...changed, ...(rebuilt ? ['labels', 'buildConfig'] : []), 'serviceConfig'])
       mask.delete('state')
       const [operation] = await functions.updateFunction({
@@ -80,8 +80,8 @@ export function functionKind(
   }
 }
 
-/** The function once nobody is deploying it, such as a run of ours that broke off. */
-async function settledFunction(read: () => Promise<Found | undefined>): Promise<Found | undefined> {
+/** The function once nobody is deploying it, such as an earlier deployment that broke off. */
+async function awaitSettled(read: () => Promise<Found | undefined>): Promise<Found | undefined> {
   for (let polls = 0; polls < STATE_POLLS_MAX; polls++) {
     const found = await read()
     if (found?.fields['state'] !== 'DEPLOYING') return found

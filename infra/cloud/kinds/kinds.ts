@@ -10,7 +10,7 @@ import { jobKind, queueKind } from './queues.ts'
 import { secretKind, secretVersionKind } from './secrets.ts'
 import { bucketKind } from './storage.ts'
 
-/** How each kind of resource is kept in order, by Google's clients. */
+/** How each kind of resource is kept as it must be, by Google's clients. */
 export function kindsOf(
   clients: Clients,
   place: Pick<Deployment, 'project' | 'region'>,

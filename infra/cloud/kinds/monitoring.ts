@@ -1,7 +1,7 @@
 import type { Clients } from '../clients.ts'
 import { MARK } from '../resource.ts'
 import type { Fields, Found, Kind, Resource } from '../resource.ts'
-import { foundAt, unlessAbsent } from './absent.ts'
+import { readFound, unlessAbsent } from './absent.ts'
 import { snake } from './names.ts'
 
 /** The label by which what the API names itself is known to us: letters, digits, `_` and `-`. */
@@ -11,7 +11,7 @@ const ID_LABEL = 'steadycast-id'
 export function metricKind({ metrics }: Clients, project: string): Kind {
   const parent = `projects/${project}`
   return {
-    read: ({ name }) => foundAt(name, metrics.getLogMetric({ metricName: name })),
+    read: ({ name }) => readFound(name, metrics.getLogMetric({ metricName: name })),
     async create({ name, fields }) {
       await metrics.createLogMetric({ parent, metric: { ...fields, name: idOf(name) } })
     },
@@ -34,7 +34,7 @@ function idOf(name: string): string {
   return name.slice(name.indexOf('/metrics/') + '/metrics/'.length)
 }
 
-/** What one collection of Cloud Monitoring needs to be kept in order. */
+/** What one collection of Cloud Monitoring needs to be kept as it must be. */
 type Collection = {
   list: () => Promise<Fields[]>
   create: (fields: Fields) => Promise<unknown>
@@ -45,7 +45,7 @@ type Collection = {
 }
 
 /** Things whose names the API makes: ours are known by a label. */
-function labelled({ list, create, update, remove, labels }: Collection): Kind {
+function labelledKind({ list, create, update, remove, labels }: Collection): Kind {
   const ours = async (): Promise<(Found & { id: string })[]> => {
     const listed = (await unlessAbsent(list())) ?? []
     return listed.flatMap((fields) => {
@@ -53,16 +53,16 @@ function labelled({ list, create, update, remove, labels }: Collection): Kind {
       return id === undefined ? [] : [{ id, name: String(fields['name']), fields }]
     })
   }
-  const marked = ({ name, fields }: Resource): Fields => ({
+  const mark = ({ name, fields }: Resource): Fields => ({
     ...fields,
     [labels]: { ...(fields[labels] as object | undefined), ...MARK, [ID_LABEL]: name },
   })
   return {
     atOnce: 4,
     read: async ({ name }) => (await ours()).find(({ id }) => id === name),
-    create: async (resource) => void (await create(marked(resource))),
+    create: async (resource) => void (await create(mark(resource))),
     update: async (resource, found, changed) =>
-      void (await update({ ...marked(resource), name: found.name }, changed.map(snake))),
+      void (await update({ ...mark(resource), name: found.name }, changed.map(snake))),
     remove: async ({ name }) => void (await remove(name)),
     list: ours,
   }
@@ -70,7 +70,7 @@ function labelled({ list, create, update, remove, labels }: Collection): Kind {
 
 export function channelKind({ channels }: Clients, project: string): Kind {
   const name = `projects/${project}`
-  return labelled({
+  return labelledKind({
     labels: 'userLabels',
     list: async () => (await channels.listNotificationChannels({ name }))[0] as Fields[],
     create: (notificationChannel) => channels.createNotificationChannel({ name, notificationChannel }),
@@ -83,7 +83,7 @@ export function channelKind({ channels }: Clients, project: string): Kind {
 /** Alert policies name the channels they tell by our ids; here they get the names that the API made. */
 export function alertPolicyKind({ alerts, channels }: Clients, project: string): Kind {
   const name = `projects/${project}`
-  const kind = labelled({
+  const kind = labelledKind({
     labels: 'userLabels',
     list: async () => (await alerts.listAlertPolicies({ name }))[0] as Fields[],
     create: (alertPolicy) => alerts.createAlertPolicy({ name, alertPolicy }),
@@ -98,7 +98,7 @@ export function alertPolicyKind({ alerts, channels }: Clients, project: string):
     const listed = (fields['notificationChannels'] ?? []) as string[]
     return { ...fields, notificationChannels: listed.map((one) => called.get(one) ?? one) }
   }
-  const told = async (resource: Resource): Promise<Resource> => ({
+  const nameChannels = async (resource: Resource): Promise<Resource> => ({
     ...resource,
     fields: await withChannels(resource.fields, 'id', 'name'),
   })
@@ -109,14 +109,14 @@ export function alertPolicyKind({ alerts, channels }: Clients, project: string):
       // By our ids, so that what is there can be compared with what is wanted.
       return found && { ...found, fields: await withChannels(found.fields, 'name', 'id') }
     },
-    create: async (resource) => kind.create(await told(resource)),
-    update: async (resource, found, changed) => kind.update?.(await told(resource), found, changed),
+    create: async (resource) => kind.create(await nameChannels(resource)),
+    update: async (resource, found, changed) => kind.update?.(await nameChannels(resource), found, changed),
   }
 }
 
 export function uptimeCheckKind({ uptime }: Clients, project: string): Kind {
   const parent = `projects/${project}`
-  return labelled({
+  return labelledKind({
     labels: 'userLabels',
     list: async () => (await uptime.listUptimeCheckConfigs({ parent }))[0] as Fields[],
     create: (uptimeCheckConfig) => uptime.createUptimeCheckConfig({ parent, uptimeCheckConfig }),
@@ -128,7 +128,7 @@ export function uptimeCheckKind({ uptime }: Clients, project: string): Kind {
 /** A dashboard is replaced whole. */
 export function dashboardKind({ dashboards }: Clients, project: string): Kind {
   const parent = `projects/${project}`
-  return labelled({
+  return labelledKind({
     labels: 'labels',
     list: async () => (await dashboards.listDashboards({ parent }))[0] as Fields[],
     create: (dashboard) => dashboards.createDashboard({ parent, dashboard }),

@@ -1,5 +1,5 @@
 /** `parent` and `id` of a name, cut at its collection. */
-export function split(name: string, collection: string): { parent: string; id: string } {
+export function splitName(name: string, collection: string): { parent: string; id: string } {
   const at = name.indexOf(collection)
   return { parent: name.slice(0, at), id: name.slice(at + collection.length) }
 }

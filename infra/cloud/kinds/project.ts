@@ -43,14 +43,14 @@ export function serviceAccountKind({ iam }: Clients, project: string): Kind {
 /** Roles of our own: exactly the permissions that are used. A deleted one keeps its name for weeks, and is taken back. */
 export function roleKind({ iam }: Clients, project: string): Kind {
   const { roles } = iam.projects
-  const found = async (name: string) => (await unlessAbsent(roles.get({ name })))?.data
+  const readRole = async (name: string) => (await unlessAbsent(roles.get({ name })))?.data
   return {
     async read({ name }) {
-      const role = await found(name)
+      const role = await readRole(name)
       return role === undefined || role.deleted ? undefined : { name, fields: role as Fields }
     },
     async create({ name, fields }) {
-      if ((await found(name))?.deleted) {
+      if ((await readRole(name))?.deleted) {
         await roles.undelete({ name, requestBody: {} })
         await roles.patch({ name, requestBody: fields })
       } else
@@ -86,8 +86,8 @@ export function grantKind(clients: Clients): Kind {
       const policy = await unlessAbsent(policyOf(clients, resource).get())
       return policy && has(policy, role, member) ? { name, fields } : undefined
     },
-    create: (resource) => changePolicy(clients, resource.fields as Grant, added),
-    remove: (found) => changePolicy(clients, found.fields as Grant, withdrawn),
+    create: (resource) => changePolicy(clients, resource.fields as Grant, addMember),
+    remove: (found) => changePolicy(clients, found.fields as Grant, withdrawMember),
   }
 }
 
@@ -120,12 +120,12 @@ function has({ bindings }: Policy, role: string, member: string): boolean {
   return (bindings ?? []).some((one) => isOf(one, role) && one.members?.includes(member))
 }
 
-function added(policy: Policy, role: string, member: string): Policy {
+function addMember(policy: Policy, role: string, member: string): Policy {
   if (has(policy, role, member)) return policy
   return { ...policy, bindings: [...(policy.bindings ?? []), { role, members: [member] }] }
 }
 
-function withdrawn(policy: Policy, role: string, member: string): Policy {
+function withdrawMember(policy: Policy, role: string, member: string): Policy {
   const without = (policy.bindings ?? []).map((one) =>
     isOf(one, role) ? { ...one, members: (one.members ?? []).filter((other) => other !== member) } : one,
   )

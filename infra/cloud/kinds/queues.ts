@@ -1,7 +1,7 @@
 import type { Clients } from '../clients.ts'
 import type { Fields, Kind } from '../resource.ts'
-import { foundAt, unlessAbsent } from './absent.ts'
-import { snake, split } from './names.ts'
+import { readFound, unlessAbsent } from './absent.ts'
+import { snake, splitName } from './names.ts'
 
 /**
  * Queues hold tasks. One that was deleted cannot be made again for days, so they stay; the sweep gives every episode a
@@ -9,9 +9,9 @@ import { snake, split } from './names.ts'
  */
 export function queueKind({ tasks }: Clients): Kind {
   return {
-    read: ({ name }) => foundAt(name, tasks.getQueue({ name })),
+    read: ({ name }) => readFound(name, tasks.getQueue({ name })),
     async create({ name, fields }) {
-      await tasks.createQueue({ parent: split(name, '/queues/').parent, queue: { ...fields, name } })
+      await tasks.createQueue({ parent: splitName(name, '/queues/').parent, queue: { ...fields, name } })
     },
     async update({ name, fields }, _found, changed) {
       await tasks.updateQueue({ queue: { ...fields, name }, updateMask: { paths: changed.map(snake) } })
@@ -23,7 +23,7 @@ export function queueKind({ tasks }: Clients): Kind {
 export function jobKind({ scheduler }: Clients, place: { project: string; region: string }): Kind {
   const parent = `projects/${place.project}/locations/${place.region}`
   return {
-    read: ({ name }) => foundAt(name, scheduler.getJob({ name })),
+    read: ({ name }) => readFound(name, scheduler.getJob({ name })),
     async create({ name, fields }) {
       await scheduler.createJob({ parent, job: { ...fields, name } })
     },

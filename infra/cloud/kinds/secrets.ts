@@ -1,16 +1,16 @@
 import type { Clients } from '../clients.ts'
 import type { Kind } from '../resource.ts'
-import { foundAt, unlessAbsent } from './absent.ts'
-import { split } from './names.ts'
+import { readFound, unlessAbsent } from './absent.ts'
+import { splitName } from './names.ts'
 
 const FAILED_PRECONDITION = 9
 
 /** Where secrets are kept. Never removed by us: what they hold may be nowhere else. */
 export function secretKind({ secrets }: Clients): Kind {
   return {
-    read: ({ name }) => foundAt(name, secrets.getSecret({ name })),
+    read: ({ name }) => readFound(name, secrets.getSecret({ name })),
     async create({ name, fields }) {
-      const { parent, id } = split(name, '/secrets/')
+      const { parent, id } = splitName(name, '/secrets/')
       await secrets.createSecret({ parent, secretId: id, secret: fields })
     },
     async update({ name, fields }, _found, changed) {
@@ -22,7 +22,7 @@ export function secretKind({ secrets }: Clients): Kind {
 /** What a secret holds. A new value is a new version; the one before stays, for those who still use it. */
 export function secretVersionKind({ secrets }: Clients): Kind {
   const add = async (name: string, value: unknown) => {
-    const parent = split(name, '/versions/').parent
+    const parent = splitName(name, '/versions/').parent
     await secrets.addSecretVersion({ parent, payload: { data: Buffer.from(String(value)) } })
   }
   return {

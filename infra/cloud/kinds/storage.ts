@@ -1,11 +1,11 @@
 import type { Clients } from '../clients.ts'
 import type { Kind } from '../resource.ts'
-import { foundAt } from './absent.ts'
+import { readFound } from './absent.ts'
 
 /** Holds recordings and results: never removed by us. */
 export function bucketKind({ storage }: Clients): Kind {
   return {
-    read: ({ name }) => foundAt(name, storage.bucket(name).getMetadata()),
+    read: ({ name }) => readFound(name, storage.bucket(name).getMetadata()),
     async create({ name, fields }) {
       await storage.createBucket(name, fields)
     },

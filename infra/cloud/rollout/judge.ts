@@ -4,7 +4,7 @@ export type Sample = { requests: number; errors: number; p95Ms: number | undefin
 /** The same time of both revisions, by function. */
 export type Observation = Readonly<Record<string, { old: Sample; new: Sample }>>
 
-export type Verdict =
+export type Judgement =
   /** Nothing speaks against going on. */
   | { kind: 'good' }
   /** It cannot be said yet. */
@@ -65,12 +65,12 @@ const CRITERIA: Criteria = {
 const SURE = 3.09
 
 /** Judges what was seen so far; a single function that is bad makes all of it bad. */
-export function judge(observation: Observation, criteria: Criteria = CRITERIA): Verdict {
+export function judge(observation: Observation, criteria: Criteria = CRITERIA): Judgement {
   const functions = Object.entries(observation)
   const all = { old: total(functions.map(([, both]) => both.old)), new: total(functions.map(([, both]) => both.new)) }
   for (const [name, both] of [['all functions together', all] as const, ...functions]) {
-    const fault = faultOf(both, criteria)
-    if (fault !== undefined) return { kind: 'bad', reason: `${name}: ${fault}` }
+    const regression = regressionOf(both, criteria)
+    if (regression !== undefined) return { kind: 'bad', reason: `${name}: ${regression}` }
   }
   if (all.new.breakersOpened > 0)
     return { kind: 'unclear', reason: 'a circuit breaker has opened; whether it is the provider is not known yet' }
@@ -79,7 +79,7 @@ export function judge(observation: Observation, criteria: Criteria = CRITERIA): 
   return { kind: 'good' }
 }
 
-function faultOf(both: { old: Sample; new: Sample }, criteria: Criteria): string | undefined {
+function regressionOf(both: { old: Sample; new: Sample }, criteria: Criteria): string | undefined {
   const { old, new: fresh } = both
   if (fresh.requests < criteria.functionRequestsMin) return undefined
   const [before, after] = [share(old), share(fresh)]

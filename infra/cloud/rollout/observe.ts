@@ -96,10 +96,11 @@ function quantileOf(all: readonly Series[], q: number): number | undefined {
     bucketCounts?.forEach((count, i) => (counts[i] = (counts[i] ?? 0) + Number(count)))
   const wanted = q * counts.reduce((sum, count) => sum + count, 0)
   // Bucket 0 is what is below the scale (google.api.Distribution.BucketOptions.Exponential).
-  const bound = (i: number) => (i <= 0 ? 0 : (scale ?? 1) * (growthFactor ?? 2) ** (i - 1))
+  const boundOf = (i: number) => (i <= 0 ? 0 : (scale ?? 1) * (growthFactor ?? 2) ** (i - 1))
   let below = 0
   for (const [i, count] of counts.entries()) {
-    if (below + count >= wanted && count > 0) return bound(i) + ((wanted - below) / count) * (bound(i + 1) - bound(i))
+    if (below + count >= wanted && count > 0)
+      return boundOf(i) + ((wanted - below) / count) * (boundOf(i + 1) - boundOf(i))
     below += count
   }
   return undefined

@@ -1,5 +1,5 @@
 import { judge, withBaseline } from './judge.ts'
-import type { Observation, Verdict } from './judge.ts'
+import type { Observation, Judgement } from './judge.ts'
 import { LAG_MS } from './observe.ts'
 import type { Observe } from './observe.ts'
 import type { Split, Traffic } from './traffic.ts'
@@ -9,7 +9,7 @@ export const STAGES = [10, 50, 100] as const
 export type Stage = (typeof STAGES)[number]
 
 /** What a rollout works with; times and sleeping are given, so that a day can pass in a test. */
-export type RolloutNeeds = {
+export type RolloutDependencies = {
   traffic: Traffic
   observe: Observe
   now: () => number
@@ -40,19 +40,24 @@ export type Ended = { kind: 'done' } | { kind: 'back'; reason: string } | { kind
  * Gives the new revisions more and more of the traffic, as long as they do no worse than the old ones; else takes all
  * of it back, with the reason. What cannot be judged stays where it is, for somebody to decide.
  */
-export async function rollOut(needs: RolloutNeeds, stages: readonly Stage[], watch: Watch = WATCH): Promise<Ended> {
-  const { say, now, observe, traffic: split } = needs
+export async function rollOut(
+  dependencies: RolloutDependencies,
+  stages: readonly Stage[],
+  watch: Watch = WATCH,
+): Promise<Ended> {
+  const { say, now, observe, traffic: split } = dependencies
   const toMs = now() - LAG_MS
   const before = await observe(await split.splits(), toMs - BASELINE_MS, toMs)
   for (const [i, stage] of stages.entries()) {
-    if (i > 0 && (await needs.mayGoOn?.(stage)) === false) return held(stages[i - 1] ?? stage, 'somebody said so')
+    if (i > 0 && (await dependencies.mayGoOn?.(stage)) === false)
+      return holdAt(stages[i - 1] ?? stage, 'somebody said so')
     await split.shift(stage)
     say(`${stage} % of the traffic to the new revisions; watching for ${minutes(watch.stageMs)}`)
-    const verdict = await watched(needs, watch, before)
-    if (verdict.kind === 'bad') return goBack(needs, verdict.reason)
-    if (verdict.kind === 'unclear') {
-      say(`stays at ${stage} %: ${verdict.reason}`)
-      return held(stage, verdict.reason)
+    const judgement = await watchStage(dependencies, watch, before)
+    if (judgement.kind === 'bad') return goBack(dependencies, judgement.reason)
+    if (judgement.kind === 'unclear') {
+      say(`stays at ${stage} %: ${judgement.reason}`)
+      return holdAt(stage, judgement.reason)
     }
     say(`${stage} %: no worse than the old revisions`)
   }
@@ -63,46 +68,49 @@ export async function rollOut(needs: RolloutNeeds, stages: readonly Stage[], wat
   return { kind: 'done' }
 }
 
-function held(stage: Stage, reason: string): Ended {
+function holdAt(stage: Stage, reason: string): Ended {
   return { kind: 'held', stage, reason }
 }
 
 /** Takes all traffic from the new revisions. */
-export async function goBack(needs: Pick<RolloutNeeds, 'traffic' | 'say'>, reason: string): Promise<Ended> {
-  await needs.traffic.shift(0)
-  needs.say(`BACK to the old revisions: ${reason}`)
+export async function goBack(
+  dependencies: Pick<RolloutDependencies, 'traffic' | 'say'>,
+  reason: string,
+): Promise<Ended> {
+  await dependencies.traffic.shift(0)
+  dependencies.say(`BACK to the old revisions: ${reason}`)
   return { kind: 'back', reason }
 }
 
-async function watched(
-  { traffic: split, observe, now, sleep, say }: RolloutNeeds,
+async function watchStage(
+  { traffic: split, observe, now, sleep, say }: RolloutDependencies,
   watch: Watch,
   before: Observation,
-): Promise<Verdict> {
+): Promise<Judgement> {
   const beganMs = now()
   const splits = await split.splits()
-  let verdict: Verdict = { kind: 'unclear', reason: 'nothing was seen yet' }
+  let judgement: Judgement = { kind: 'unclear', reason: 'nothing was seen yet' }
   for (;;) {
     await sleep(watch.everyMs)
     const visibleMs = now() - LAG_MS
     const watchedMs = now() - beganMs
     if (visibleMs > beganMs) {
-      verdict = await judged(observe, splits, before, beganMs, visibleMs)
-      say(`  ${minutes(watchedMs)}: ${verdict.kind}${'reason' in verdict ? ` (${verdict.reason})` : ''}`)
+      judgement = await judgeStage(observe, splits, before, beganMs, visibleMs)
+      say(`  ${minutes(watchedMs)}: ${judgement.kind}${'reason' in judgement ? ` (${judgement.reason})` : ''}`)
     }
-    if (verdict.kind === 'bad') return verdict
-    if (watchedMs >= watch.stageMs + LAG_MS && verdict.kind === 'good') return verdict
-    if (watchedMs >= watch.patienceMs) return verdict
+    if (judgement.kind === 'bad') return judgement
+    if (watchedMs >= watch.stageMs + LAG_MS && judgement.kind === 'good') return judgement
+    if (watchedMs >= watch.patienceMs) return judgement
   }
 }
 
-async function judged(
+async function judgeStage(
   observe: Observe,
   splits: readonly Split[],
   before: Observation,
   fromMs: number,
   toMs: number,
-): Promise<Verdict> {
+): Promise<Judgement> {
   const since = async (beginMs: number) => judge(withBaseline(await observe(splits, beginMs, toMs), before))
   const recentMs = Math.max(fromMs, toMs - RECENT_MS)
   const recently = await since(recentMs)

@@ -55,16 +55,16 @@ async function main(): Promise<number> {
     await split.pin()
     if (!(await deploying({ deployment, mode: 'apply', source, candidate: true, say })).complete) return 1
     const reached = Math.max(...(await split.splits()).map((one) => (one.old === one.new ? 0 : one.percent)))
-    const needs = {
+    const dependencies = {
       traffic: split,
       observe: observing(clients, project),
       now: Date.now,
       sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
       say,
-      ...(!values.auto && { mayGoOn: asked }),
+      ...(!values.auto && { mayGoOn: askToGoOn }),
     }
     const ended = await rollOut(
-      needs,
+      dependencies,
       STAGES.filter((stage) => stage > reached && stage <= to),
     )
     return EXIT[ended.kind]
@@ -88,7 +88,7 @@ async function isProven(staging: string | undefined, region: string, hash: strin
   }
 }
 
-async function asked(stage: number): Promise<boolean> {
+async function askToGoOn(stage: number): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stdout })
   const answer = await lines.question(`On to ${stage} %? [y/N] `)
   lines.close()

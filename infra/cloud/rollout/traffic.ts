@@ -52,7 +52,7 @@ export function traffic({ run }: Clients, { project, region }: { project: string
     splits: (): Promise<Split[]> => atOnce(AT_ONCE, names, read),
 
     /** Functions whose newest revision has not all of the traffic: a rollout is under way, or was taken back. */
-    async held(): Promise<string[]> {
+    async listHeld(): Promise<string[]> {
       const splits = await atOnce(AT_ONCE, names, (name) => unlessAbsent(read(name)))
       return splits.flatMap((split) => (split && split.old !== split.new && split.percent < 100 ? [split.name] : []))
     },

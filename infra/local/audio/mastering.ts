@@ -9,7 +9,7 @@ import type { FfmpegOptions } from '../../../shared/podcast/sound/ffmpeg.ts'
 import * as loudness from '../../../shared/podcast/sound/loudness.ts'
 import { NotAudioError } from '../../../shared/podcast/sound/not-audio.ts'
 import type { Loudness } from '../../../shared/podcast/sound/loudness.ts'
-import { remembered } from './remembered.ts'
+import { remember } from './remember.ts'
 
 const RUN_TIMEOUT_MS = 600_000
 
@@ -56,7 +56,7 @@ function inFolder<T>(
   settings: readonly number[],
   work: (folder: string, options: FfmpegOptions) => Promise<T>,
 ): Promise<T> {
-  return remembered([what, ...settings, ...files], () => run(files, work))
+  return remember([what, ...settings, ...files], () => run(files, work))
 }
 
 async function run<T>(

@@ -40,7 +40,7 @@ const READS = /^(Get|List|Access|GenerateUploadUrl)/
 export async function startControlPlane(state: ControlPlaneState, telemetry?: Telemetry): Promise<ControlPlaneServer> {
   const calls: ControlCall[] = []
   const meddler: Meddler = {}
-  const observed = async (
+  const observeCall = async (
     method: string,
     request: unknown,
     changes: boolean,
@@ -53,22 +53,22 @@ export async function startControlPlane(state: ControlPlaneState, telemetry?: Te
     meddler.after?.(call)
     return answer
   }
-  const watched = (service: string, { unary }: Methods): Methods => ({
+  const watchMethods = (service: string, { unary }: Methods): Methods => ({
     unary: Object.fromEntries(
       Object.entries(unary).map(([name, method]): [string, Unary] => [
         name,
-        (request) => observed(`${service}/${name}`, request, !READS.test(name), () => method(request)),
+        (request) => observeCall(`${service}/${name}`, request, !READS.test(name), () => method(request)),
       ]),
     ),
   })
-  const watchedRoute = (route: Route): Route => ({
+  const watchRoute = (route: Route): Route => ({
     ...route,
     handle: async (request) => {
       const changes = route.method !== 'GET' && !request.url.pathname.endsWith(':getIamPolicy')
       const body = route.method === 'GET' ? undefined : (await request.bytes()).toString('utf8')
       const name = `${route.method} ${request.url.pathname}`
       try {
-        return (await observed(name, body, changes, () => route.handle(request))) as Awaited<
+        return (await observeCall(name, body, changes, () => route.handle(request))) as Awaited<
           ReturnType<Route['handle']>
         >
       } catch (error) {
@@ -82,7 +82,7 @@ export async function startControlPlane(state: ControlPlaneState, telemetry?: Te
     target: 'gcs',
     faults: new Faults(),
     journal: new Journal(),
-    routes: restRoutes(state).map(watchedRoute),
+    routes: restRoutes(state).map(watchRoute),
     refuse: (status) => ({ status, json: { error: { code: status, message: 'refused' } } }),
   }).start()
 
@@ -129,7 +129,7 @@ export async function startControlPlane(state: ControlPlaneState, telemetry?: Te
     new Faults(),
     served.map(([packageName, service, methods, protoFile]) => ({
       definition: serviceOf(packageName, service, protoFile),
-      methods: watched(service.slice(service.lastIndexOf('.') + 1), methods),
+      methods: watchMethods(service.slice(service.lastIndexOf('.') + 1), methods),
     })),
   ).start()
 

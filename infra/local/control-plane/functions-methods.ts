@@ -59,7 +59,7 @@ export function functionsMethods(state: ControlPlaneState, uploadOrigin: () => s
       etag: String(number),
     })
   }
-  const shown = (name: string): Fields => {
+  const showFunction = (name: string): Fields => {
     const found = state.get(name)
     const traffic = (state.get(serviceOf(name))['traffic'] ?? []) as { type: string; percent: number }[]
     const allTrafficOnLatestRevision = traffic.some(({ type, percent }) => type === LATEST && percent === 100)
@@ -76,11 +76,11 @@ export function functionsMethods(state: ControlPlaneState, uploadOrigin: () => s
       },
       GetFunction: ({ name }: { name: string }) => {
         api()
-        return shown(name)
+        return showFunction(name)
       },
       ListFunctions: ({ parent }: { parent: string }) => {
         api()
-        return { functions: state.list(`${parent}/functions`).map(({ name }) => shown(String(name))) }
+        return { functions: state.list(`${parent}/functions`).map(({ name }) => showFunction(String(name))) }
       },
       CreateFunction: ({
         parent,

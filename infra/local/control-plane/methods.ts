@@ -16,27 +16,27 @@ function collection(
   { X, field, plural, maskField = 'updateMask' }: { X: string; field: string; plural: string; maskField?: string },
   nameOf: (request: Fields, sent: Fields) => string,
 ): Record<string, Unary> {
-  const guarded = (work: (request: never) => unknown): Unary => {
+  const guard = (work: (request: never) => unknown): Unary => {
     return (request) => {
       state.requireApi(api)
       return work(request)
     }
   }
   return {
-    [`Get${X}`]: guarded(({ name }: Names) => state.get(name)),
-    [`Create${X}`]: guarded((request: Fields) => {
+    [`Get${X}`]: guard(({ name }: Names) => state.get(name)),
+    [`Create${X}`]: guard((request: Fields) => {
       const sent = request[field] as Fields
       return state.create(nameOf(request, sent), sent)
     }),
-    [`Update${X}`]: guarded((request: Fields) => {
+    [`Update${X}`]: guard((request: Fields) => {
       const sent = request[field] as Fields & Names
       return state.update(sent.name, sent, request[maskField] as Mask)
     }),
-    [`Delete${X}`]: guarded(({ name }: Names) => {
+    [`Delete${X}`]: guard(({ name }: Names) => {
       state.remove(name)
       return {}
     }),
-    [`List${X}s`]: guarded((request: { parent?: string; name?: string }) => ({
+    [`List${X}s`]: guard((request: { parent?: string; name?: string }) => ({
       [plural]: state.list(`${request.parent ?? request.name ?? ''}/${plural}`),
     })),
   }
@@ -80,7 +80,7 @@ export function projectMethods(state: ControlPlaneState) {
 
 export function secretsMethods(state: ControlPlaneState): Methods {
   const versions = (secret: string) => state.list(`${secret}/versions`)
-  const numbered = (name: string) => {
+  const resolveVersion = (name: string) => {
     if (!name.endsWith('/latest')) return name
     const secret = name.slice(0, name.lastIndexOf('/versions/'))
     return fullName(versions(secret).at(-1)) ?? name
@@ -107,7 +107,7 @@ export function secretsMethods(state: ControlPlaneState): Methods {
       },
       AccessSecretVersion: ({ name }: Names) => {
         state.requireApi('secretmanager.googleapis.com')
-        const version = numbered(name)
+        const version = resolveVersion(name)
         state.get(version)
         return { name: version, payload: { data: Buffer.from(state.secretValues.get(version) ?? '') } }
       },
@@ -214,9 +214,9 @@ export function tasksAndSchedulerMethods(state: ControlPlaneState): { tasks: Met
 export function monitoringMethods(state: ControlPlaneState) {
   const api = 'monitoring.googleapis.com'
   const parentOf = (request: Fields) => String(request['parent'] ?? request['name'])
-  const named = (plural: string) => (request: Fields) => `${parentOf(request)}/${plural}/${randomUUID()}`
+  const namerOf = (plural: string) => (request: Fields) => `${parentOf(request)}/${plural}/${randomUUID()}`
   const of = (X: string, field: string, plural: string): Methods => ({
-    unary: collection(state, api, { X, field, plural }, named(plural)),
+    unary: collection(state, api, { X, field, plural }, namerOf(plural)),
   })
   const alerts = of('AlertPolicy', 'alertPolicy', 'alertPolicies')
   return {
@@ -230,19 +230,19 @@ export function monitoringMethods(state: ControlPlaneState) {
 /** google.logging.v2.MetricsServiceV2; a metric's own name has no parent in it. */
 export function metricsMethods(state: ControlPlaneState): Methods {
   const api = () => state.requireApi('logging.googleapis.com')
-  const shown = (stored: Fields) => ({ ...stored, name: String(stored['name']).replace(/^.*\/metrics\//, '') })
+  const showMetric = (stored: Fields) => ({ ...stored, name: String(stored['name']).replace(/^.*\/metrics\//, '') })
   return {
     unary: {
       GetLogMetric: ({ metricName }: { metricName: string }) => {
         api()
-        return shown(state.get(metricName))
+        return showMetric(state.get(metricName))
       },
       CreateLogMetric: ({ parent, metric }: { parent: string; metric: Fields }) => {
         api()
-        return shown(state.create(`${parent}/metrics/${String(metric['name'])}`, metric))
+        return showMetric(state.create(`${parent}/metrics/${String(metric['name'])}`, metric))
       },
       UpdateLogMetric: ({ metricName, metric }: { metricName: string; metric: Fields }) =>
-        shown(state.update(metricName, metric)),
+        showMetric(state.update(metricName, metric)),
       DeleteLogMetric: ({ metricName }: { metricName: string }) => {
         state.remove(metricName)
         return {}
@@ -251,7 +251,7 @@ export function metricsMethods(state: ControlPlaneState): Methods {
         api()
         const prefix = `${parent}/metrics/`
         const all = [...state.resources].filter(([name]) => name.startsWith(prefix))
-        return { metrics: all.map(([, metric]) => shown(metric)) }
+        return { metrics: all.map(([, metric]) => showMetric(metric)) }
       },
     },
   }

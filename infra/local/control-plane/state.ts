@@ -20,7 +20,7 @@ export class ControlPlaneState {
 
   constructor(project: string, kept?: string) {
     this.project = project
-    const before = kept === undefined ? {} : (JSON.parse(kept, revived) as Record<string, [string, never][]>)
+    const before = kept === undefined ? {} : (JSON.parse(kept, reviveBytes) as Record<string, [string, never][]>)
     this.resources = new Map(before['resources'])
     this.policies = new Map(before['policies'])
     this.secretValues = new Map(before['secretValues'])
@@ -121,7 +121,7 @@ export class ControlPlaneState {
 }
 
 /** Bytes survive JSON. */
-function revived(_key: string, value: unknown): unknown {
+function reviveBytes(_key: string, value: unknown): unknown {
   const bytes = value as { type?: unknown; data?: number[] } | null
   return bytes !== null && bytes?.type === 'Buffer' && bytes.data ? Buffer.from(bytes.data) : value
 }

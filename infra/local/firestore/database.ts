@@ -80,7 +80,7 @@ export class Database {
       pending.set(name, { createTime: commitTime, updateTime: commitTime, fields: undefined })
       return { updateTime: toTimestamp(commitTime), transformResults: [] }
     }
-    const merged = write.update ? mergedFields(live?.fields, write) : (live?.fields ?? {})
+    const merged = write.update ? mergeFields(live?.fields, write) : (live?.fields ?? {})
     const transforms = [...(write.updateTransforms ?? []), ...(write.transform?.fieldTransforms ?? [])]
     const { fields, results } = applyTransforms(merged, transforms, commitTime)
     checkSize(fields, name)
@@ -123,7 +123,7 @@ function liveAt(versions: readonly Version[] | undefined, at: Micros): Version |
   return version?.fields === undefined ? undefined : version
 }
 
-function mergedFields(current: Fields | undefined, { update, updateMask }: Write): Fields {
+function mergeFields(current: Fields | undefined, { update, updateMask }: Write): Fields {
   const given = update?.fields ?? {}
   if (updateMask == null) return given
   let fields = current ?? {}

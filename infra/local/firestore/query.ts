@@ -7,7 +7,7 @@ import {
   getField,
   isNan,
   isNumber,
-  masked,
+  maskFields,
   numberOf,
   parsePath,
   sameType,
@@ -85,7 +85,7 @@ export function runQuery(database: Database, parent: string, query: StructuredQu
   const fields = query.select?.fields?.map(({ fieldPath }) => fieldPath).filter((path) => path !== NAME)
   return query.select == null
     ? page
-    : page.map((document) => ({ ...document, fields: masked(document.fields, fields ?? []) }))
+    : page.map((document) => ({ ...document, fields: maskFields(document.fields, fields ?? []) }))
 }
 
 /** count, sum and average over what a query finds. */
@@ -93,12 +93,12 @@ export function aggregate(documents: readonly Document[], aggregations: readonly
   return Object.fromEntries(
     aggregations.map((aggregation, index) => [
       aggregation.alias || `field_${index + 1}`,
-      aggregated(documents, aggregation),
+      aggregateOne(documents, aggregation),
     ]),
   )
 }
 
-function aggregated(documents: readonly Document[], { count, sum, avg }: Aggregation): Value {
+function aggregateOne(documents: readonly Document[], { count, sum, avg }: Aggregation): Value {
   if (count) {
     const upTo = Number(count.upTo?.value ?? Infinity)
     return { integerValue: String(Math.min(documents.length, upTo)) }

@@ -7,7 +7,7 @@ import { aggregate, runQuery } from './query.ts'
 import type { StructuredQuery } from './query.ts'
 import { Transactions } from './transactions.ts'
 import type { TransactionOptions } from './transactions.ts'
-import { compareNames, masked, toMicros, toTimestamp } from './values.ts'
+import { compareNames, maskFields, toMicros, toTimestamp } from './values.ts'
 import type { Micros, Timestamp } from './values.ts'
 
 type Consistency = { transaction?: Uint8Array; newTransaction?: TransactionOptions | null; readTime?: Timestamp | null }
@@ -143,7 +143,7 @@ function lookUp({ database, transactions }: Store, reader: Reader, name: string,
   if (version === undefined) return { missing: name, readTime }
   const found = asDocument(name, version)
   return {
-    found: mask?.fieldPaths?.length ? { ...found, fields: masked(found.fields, mask.fieldPaths) } : found,
+    found: mask?.fieldPaths?.length ? { ...found, fields: maskFields(found.fields, mask.fieldPaths) } : found,
     readTime,
   }
 }

@@ -22,7 +22,7 @@ export function applyTransforms(
   let changed = fields
   for (const transform of transforms) {
     const path = parsePath(transform.fieldPath)
-    const value = transformed(transform, getField(changed, path), commitTime)
+    const value = transformValue(transform, getField(changed, path), commitTime)
     changed = withField(changed, path, value)
     const isArray = transform.appendMissingElements ?? transform.removeAllFromArray
     results.push(isArray ? { nullValue: 'NULL_VALUE' } : value)
@@ -30,7 +30,7 @@ export function applyTransforms(
   return { fields: changed, results }
 }
 
-function transformed(transform: Transform, current: Value | undefined, commitTime: Micros): Value {
+function transformValue(transform: Transform, current: Value | undefined, commitTime: Micros): Value {
   if (transform.setToServerValue !== undefined) return { timestampValue: toTimestamp(commitTime) }
   if (transform.increment) return sum(current, transform.increment)
   if (transform.maximum) return extreme(current, transform.maximum, 1)

@@ -53,7 +53,7 @@ export function withField(fields: Fields, [head, ...rest]: readonly string[], va
 }
 
 /** Only what the mask names. */
-export function masked(fields: Fields, mask: readonly string[]): Fields {
+export function maskFields(fields: Fields, mask: readonly string[]): Fields {
   let picked: Fields = {}
   for (const path of mask.map(parsePath)) {
     const value = getField(fields, path)

@@ -63,7 +63,7 @@ export async function startFunctionsEmulator(options: EmulatorOptions): Promise<
     signalGroup('SIGKILL')
   }
   try {
-    await discovered(options, () => ended)
+    await awaitDiscovery(options, () => ended)
   } catch (error) {
     await stop()
     throw error
@@ -72,7 +72,7 @@ export async function startFunctionsEmulator(options: EmulatorOptions): Promise<
 }
 
 /** A failed discovery still says "All emulators ready": only the list of what it found tells. */
-async function discovered({ origin, functionsExpected }: EmulatorOptions, ended: () => boolean): Promise<void> {
+async function awaitDiscovery({ origin, functionsExpected }: EmulatorOptions, ended: () => boolean): Promise<void> {
   const startedAtMs = Date.now()
   let found = 0
   while (Date.now() - startedAtMs < START_TIMEOUT_MS && !ended()) {

@@ -2,7 +2,7 @@ import { createHash, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 
-export type SignatureVerdict = 'valid' | 'unsigned' | 'expired' | 'mismatch'
+export type SignatureState = 'valid' | 'unsigned' | 'expired' | 'mismatch'
 
 /**
  * Verifies a V4 signature: method, path, query, signed headers and expiry are what was signed
@@ -13,7 +13,7 @@ export function verifySignedUrl(
   url: URL,
   headers: IncomingHttpHeaders,
   key: KeyObject,
-): SignatureVerdict {
+): SignatureState {
   const query = url.searchParams
   const signature = query.get('X-Goog-Signature')
   if (signature === null) return 'unsigned'

@@ -15,10 +15,11 @@ export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject):
   const signed =
     (handle: (request: LocalRequest, bucket: string, name: string) => Promise<Reply> | Reply) =>
     (request: LocalRequest) => {
-      const verdict = verifySignedUrl(request.method, request.url, request.headers, key)
-      if (verdict === 'expired') return xmlError(400, 'ExpiredToken', 'The provided token has expired.')
-      if (verdict === 'unsigned') return xmlError(403, 'AccessDenied', 'Anonymous caller does not have access.')
-      if (verdict === 'mismatch') return xmlError(403, 'SignatureDoesNotMatch', 'The request signature does not match.')
+      const signature = verifySignedUrl(request.method, request.url, request.headers, key)
+      if (signature === 'expired') return xmlError(400, 'ExpiredToken', 'The provided token has expired.')
+      if (signature === 'unsigned') return xmlError(403, 'AccessDenied', 'Anonymous caller does not have access.')
+      if (signature === 'mismatch')
+        return xmlError(403, 'SignatureDoesNotMatch', 'The request signature does not match.')
       const [bucket = '', name = ''] = request.params
       return buckets.has(bucket)
         ? handle(request, bucket, name)

@@ -38,7 +38,7 @@ export class Dispatcher {
 
   /** Delivers a task outside its turn, even while it runs or after it is done: at-least-once, provoked. */
   async deliverNow(queue: Queue, task: Task): Promise<number> {
-    queue.started(task)
+    queue.beginAttempt(task)
     return this.#deliver(queue, task)
   }
 
@@ -65,7 +65,7 @@ export class Dispatcher {
     if (this.#stopped) return status
     const [queueId, taskId] = [lastPart(queue.resource.name), lastPart(task.name)]
     this.#journal.record('tasks', { task: taskId, queue: queueId, url: task.httpRequest.url, status, attempt })
-    queue.ended(task, status, retryAfterSeconds, Date.now())
+    queue.endAttempt(task, status, retryAfterSeconds, Date.now())
     this.wake()
     return status
   }

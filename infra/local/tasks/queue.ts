@@ -108,7 +108,7 @@ export class Queue {
       .toSorted((a, b) => a.scheduleTimeMs - b.scheduleTimeMs)
       .slice(0, Math.max(0, Math.min(places, Math.floor(this.#tokens))))
     this.#tokens -= due.length
-    for (const task of due) this.started(task)
+    for (const task of due) this.beginAttempt(task)
     return due
   }
 
@@ -122,7 +122,7 @@ export class Queue {
     return Math.max(dueMs - nowMs, tokenMs, this.#heldUntilMs - nowMs, 0)
   }
 
-  started(task: Task): void {
+  beginAttempt(task: Task): void {
     task.running = true
     task.dispatchCount++
     this.#running++
@@ -144,7 +144,7 @@ export class Queue {
   }
 
   /** An attempt has ended; the task is done with, given up, or due again later. */
-  ended(task: Task, status: number, retryAfterSeconds: number | undefined, nowMs: number): void {
+  endAttempt(task: Task, status: number, retryAfterSeconds: number | undefined, nowMs: number): void {
     task.running = false
     this.#running--
     if (status > 0) task.responseCount += status >= 500 ? 0 : 1

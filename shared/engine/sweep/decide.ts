@@ -13,7 +13,7 @@ import type { SweepRules } from './due.ts'
 export type Evidence = { readonly lastResult: unknown }
 
 /** What a sweep does about one step, and why in words a person can follow. */
-export type Cure = {
+type Cure = {
   readonly step: string
   readonly action: 'requeue' | 'finish' | 'error' | 'upgrade'
   readonly reason: string
@@ -35,7 +35,7 @@ export type SweepContext = {
   readonly pipeline: Pipeline
   readonly rules: SweepRules
   readonly evidence: Evidence
-  /** Of the error that a stuck workflow ends with. */
+  /** Of the problem that a stuck workflow ends with. */
   readonly errorId: string
 }
 

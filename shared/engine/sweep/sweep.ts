@@ -33,7 +33,7 @@ export type SweepOptions<W extends Workflow> = {
   readonly save: (sweepId: string, record: object, nowMs: number) => Promise<void>
 }
 
-export type SweepEntry = {
+type SweepEntry = {
   episodeId: string
   step: string | null
   action: 'none' | 'requeue' | 'finish' | 'error'

@@ -22,7 +22,7 @@ export type ClaimEvent = {
   readonly providers: readonly ProviderChoice[]
   /** The job there will be, should there be none. */
   readonly newJob: { readonly key: string; readonly webhookToken: string }
-  /** Of the error it may have to end with. */
+  /** Of the problem it may have to end with. */
   readonly errorId: string
   /** Whether a step whose provider has had all its attempts may still do without it. */
   readonly mayFallBack: boolean

@@ -81,7 +81,7 @@ function restartStep(step: Step, nowMs: number): Step {
 export function cancel<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
-  _event: Record<never, never>,
+  _event: Readonly<Record<string, never>>,
   nowMs: number,
 ): Moved<W> {
   const steps = mapSteps(workflow, (step) =>
@@ -127,7 +127,7 @@ export function recordStop<W extends Workflow>(
 export function remove<W extends Workflow>(
   _pipeline: Pipeline,
   workflow: W,
-  _event: Record<never, never>,
+  _event: Readonly<Record<string, never>>,
   nowMs: number,
 ): Moved<W> {
   const next = { ...workflow, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: workflow.generation + 1 }

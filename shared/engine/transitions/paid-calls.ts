@@ -18,7 +18,7 @@ export function settleCall(step: Step, call: CallEnd): Step {
 }
 
 /** The call that was counted was never made: what became of the one before it is as open as it was. */
-export function uncountCall({ calls, repeats, isRepeat = false }: PaidCalls): PaidCalls {
+function uncountCall({ calls, repeats, isRepeat = false }: PaidCalls): PaidCalls {
   return { calls: calls - 1, repeats: repeats - (isRepeat ? 1 : 0), open: isRepeat, isRepeat: false }
 }
 

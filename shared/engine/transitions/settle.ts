@@ -82,7 +82,7 @@ function settleStep<W extends Workflow>(
 }
 
 /** Stores a step's result, and makes tasks for what has become ready with it. */
-export function finishStep<W extends Workflow>(
+function finishStep<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
   { name, step, result }: { name: string; step: Step; result: unknown },
@@ -98,7 +98,7 @@ export function finishStep<W extends Workflow>(
 type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>
 
 /** The step as it is when its result is there. */
-export function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
+function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
   const free: Step = {
     ...without(release(step, 'done'), 'unavailable', 'error'),
     finishedAtMs: nowMs,

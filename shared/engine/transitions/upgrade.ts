@@ -71,7 +71,7 @@ export function upgradeAtMs(workflow: Workflow): number | undefined {
 export function beginUpgrade<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
-  _event: Record<never, never>,
+  _event: Readonly<Record<string, never>>,
   nowMs: number,
 ): Moved<W> | undefined {
   const step = stepToUpgrade(workflow)

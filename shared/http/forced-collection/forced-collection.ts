@@ -1,6 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
 /** So many bytes of bodies may become garbage before V8 is made to look at its youngest objects. */
 export const COLLECT_EVERY_BYTES = 8 * 1024 * 1024
 
@@ -21,8 +18,9 @@ export function countPassing(bytes: number): void {
 /** V8's own function, which a running process can get at in no other way. Without it nothing is lost but memory. */
 function findCollector(): Collect {
   try {
-    setFlagsFromString('--expose-gc')
-    return runInNewContext('gc') as Collect
+    // Loaded here: most instances never come this far.
+    process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc')
+    return process.getBuiltinModule('node:vm').runInNewContext('gc') as Collect
   } catch {
     return () => undefined
   }

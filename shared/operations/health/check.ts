@@ -61,17 +61,19 @@ export class Lookout {
   async #lookNow(waitMs: number): Promise<Looked> {
     const { look, critical, meaning } = this.#check
     const limit = new AbortController()
-    const failed = (output: string): Findings => ({ '': { status: critical ? 'fail' : 'warn', output, meaning } })
+    const describeFailure = (output: string): Findings => ({
+      '': { status: critical ? 'fail' : 'warn', output, meaning },
+    })
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<Findings>((resolve) => {
       timer = setTimeout(() => {
-        resolve(failed(`no answer within ${waitMs} ms`))
+        resolve(describeFailure(`no answer within ${waitMs} ms`))
         limit.abort(new Error('the time for looking is up'))
       }, waitMs)
     })
     const found = Promise.resolve(limit.signal)
       .then(look)
-      .catch((error: unknown) => failed(error instanceof Error ? error.message : 'unknown failure'))
+      .catch((error: unknown) => describeFailure(error instanceof Error ? error.message : 'unknown failure'))
     try {
       return (this.#known = { findings: await Promise.race([found, late]), atMs: this.#now() })
     } finally {

@@ -6,7 +6,12 @@ import { join } from 'node:path'
  * The child process that runs ffmpeg in WebAssembly: it blocks, and keeps what memory it took. Its files stay where they
  * are: reads and writes go through to the folder, so that a long recording is never held in memory.
  */
-export type WasmJob = { folder: string; args: readonly string[]; inputs: readonly string[]; outputs: readonly string[] }
+export type WasmCommand = {
+  folder: string
+  args: readonly string[]
+  inputs: readonly string[]
+  outputs: readonly string[]
+}
 
 type StreamOps = {
   read: (stream: unknown, buffer: Uint8Array, offset: number, length: number, position: number) => number
@@ -22,15 +27,15 @@ type FfmpegCore = {
 /** The end of the log is what matters: what was measured, or what went wrong. */
 const LINES_KEPT = 400
 
-process.once('message', (job: WasmJob) => {
-  run(job).then(answer, (error: unknown) => answer({ exitCode: 1, log: String(error) }))
+process.once('message', (command: WasmCommand) => {
+  run(command).then(answer, (error: unknown) => answer({ exitCode: 1, log: String(error) }))
 })
 
 function answer(result: { exitCode: number; log: string }): void {
   process.send?.(result, () => process.exit(0))
 }
 
-async function run({ folder, args, inputs, outputs }: WasmJob): Promise<{ exitCode: number; log: string }> {
+async function run({ folder, args, inputs, outputs }: WasmCommand): Promise<{ exitCode: number; log: string }> {
   const require = createRequire(import.meta.url)
   // The build looks for a browser's globals.
   Object.assign(globalThis, { self: globalThis, location: { href: 'file:///' } })

@@ -1,20 +1,20 @@
 import { execFile, fork } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, join } from 'node:path'
+import { delimiter, extname, join } from 'node:path'
 
-import type { WasmJob } from './ffmpeg-wasm.ts'
+import type { WasmCommand } from './ffmpeg-wasm.ts'
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024
 
-/** One run of ffmpeg over files of a folder, all of which have names of ours: no text of a user becomes an argument. */
-export type FfmpegJob = {
+/** One call of ffmpeg on files of a folder, all of which have names of ours: no text of a user becomes an argument. */
+export type FfmpegCommand = {
   folder: string
   args: readonly string[]
   inputs: readonly string[]
   outputs: readonly string[]
 }
-export type FfmpegRun = { exitCode: number; log: string }
+export type FfmpegResult = { exitCode: number; log: string }
 export type FfmpegOptions = {
   /** What `ffmpegProgram` answered. */
   program: string
@@ -40,17 +40,23 @@ export function ffmpegProgram(configured: string | undefined): string {
 }
 
 /** Runs ffmpeg until it ends, or ends it when the signal aborts. @throws the signal's reason */
-export async function runFfmpeg(job: FfmpegJob, { program, signal }: FfmpegOptions): Promise<FfmpegRun> {
+export async function runFfmpeg(command: FfmpegCommand, { program, signal }: FfmpegOptions): Promise<FfmpegResult> {
   signal.throwIfAborted()
-  const args = ['-hide_banner', '-nostdin', '-y', ...job.args]
-  const run = program === 'wasm' ? await runWasm({ ...job, args }, signal) : await runNative(program, job, args, signal)
+  const args = ['-hide_banner', '-nostdin', '-y', ...command.args]
+  const result =
+    program === 'wasm' ? await runWasm({ ...command, args }, signal) : await runNative(program, command, args, signal)
   signal.throwIfAborted()
-  return run
+  return result
 }
 
-function runNative(program: string, job: FfmpegJob, args: string[], signal: AbortSignal): Promise<FfmpegRun> {
+function runNative(
+  program: string,
+  command: FfmpegCommand,
+  args: string[],
+  signal: AbortSignal,
+): Promise<FfmpegResult> {
   return new Promise((resolve) => {
-    const options = { cwd: job.folder, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
+    const options = { cwd: command.folder, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
     execFile(program, args, options, (error, _stdout, log) =>
       resolve({ exitCode: error === null ? 0 : 1, log: error === null || log !== '' ? log : error.message }),
     )
@@ -58,9 +64,9 @@ function runNative(program: string, job: FfmpegJob, args: string[], signal: Abor
 }
 
 /** Compiled, the child is a file beside this one's chunk; from source it is its neighbour. */
-const CHILD = new URL(`./ffmpeg-wasm.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+const CHILD = new URL(`./ffmpeg-wasm${extname(import.meta.url)}`, import.meta.url)
 
-function runWasm(job: WasmJob, signal: AbortSignal): Promise<FfmpegRun> {
+function runWasm(command: WasmCommand, signal: AbortSignal): Promise<FfmpegResult> {
   const child = fork(CHILD, {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -68,12 +74,12 @@ function runWasm(job: WasmJob, signal: AbortSignal): Promise<FfmpegRun> {
     killSignal: 'SIGKILL',
   })
   return new Promise((resolve) => {
-    const failed = (words: string) => resolve({ exitCode: 1, log: words })
-    child.once('message', (run: FfmpegRun) => resolve(run))
-    child.once('error', ({ message }) => failed(message))
-    child.once('exit', (code, by) => failed(`ffmpeg ended early (${by ?? code})`))
-    child.send(job, (error) => {
-      if (error) failed(error.message)
+    const fail = (words: string) => resolve({ exitCode: 1, log: words })
+    child.once('message', (result: FfmpegResult) => resolve(result))
+    child.once('error', ({ message }) => fail(message))
+    child.once('exit', (code, by) => fail(`ffmpeg ended early (${by ?? code})`))
+    child.send(command, (error) => {
+      if (error) fail(error.message)
     })
   })
 }

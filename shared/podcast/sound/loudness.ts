@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { runFfmpeg } from './ffmpeg.ts'
-import type { FfmpegOptions, FfmpegRun } from './ffmpeg.ts'
+import type { FfmpegOptions, FfmpegResult } from './ffmpeg.ts'
 import { NotAudioError } from './not-audio.ts'
 
 /** Loudness of a recording by EBU R128 (ITU-R BS.1770). */
@@ -21,12 +21,12 @@ const ENCODING = ['-map_metadata', '-1', '-c:a', 'libmp3lame', '-b:a', '128k', '
 
 /** Measures a file of `folder`; silence has a loudness of -70 LUFS, the meter's lowest. @throws NotAudioError */
 export function measureLoudness(folder: string, input: string, options: FfmpegOptions): Promise<Loudness> {
-  return measured(folder, [input], '[0:a]', options)
+  return measureChain(folder, [input], '[0:a]', options)
 }
 
 /**
  * Joins files of `folder` in their order and brings the whole to the target in two passes (EBU R128): the first measures,
- * the second applies one gain where the peaks allow it. Writes an mp3 of 128 kbit/s.
+ * the second applies one gain where the peaks allow it. Makes an mp3 of 128 kbit/s.
  * @throws NotAudioError
  */
 export async function masterLoudness(
@@ -38,7 +38,7 @@ export async function masterLoudness(
     .map((_input, index) => `[${index}:a]aresample=${SAMPLE_RATE},aformat=channel_layouts=stereo[a${index}]`)
     .join(';')
   const joined = `${same};${inputs.map((_input, index) => `[a${index}]`).join('')}concat=n=${inputs.length}:v=0:a=1[j];[j]`
-  const before = await measured(folder, inputs, joined, options)
+  const before = await measureChain(folder, inputs, joined, options)
   // Silence has no loudness to be brought anywhere.
   const applied =
     before.integratedLufs > SILENCE_LUFS
@@ -52,7 +52,7 @@ export async function masterLoudness(
       : ''
   const filter = `${joined}${applied}aresample=${SAMPLE_RATE}[out]`
   const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', ...ENCODING, output]
-  succeeded(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
+  requireSuccess(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
 }
 
 /** Puts an intro of the target's loudness before an mp3 that is mastered already, which is left as it is. */
@@ -67,7 +67,7 @@ export async function prependIntro(
   const like = ['-ar', sampleRate, '-ac', channels]
   const louder = ['-i', intro, '-filter:a', `volume=${before.integratedLufs > SILENCE_LUFS ? gainDb : 0}dB`, ...like]
   const normal = 'intro-normal.mp3'
-  succeeded(
+  requireSuccess(
     await runFfmpeg({ folder, args: [...louder, ...ENCODING, normal], inputs: [intro], outputs: [normal] }, options),
   )
   await writeFile(join(folder, 'list.txt'), `file '${normal}'\nfile '${mastered}'\n`)
@@ -87,13 +87,13 @@ export async function prependIntro(
     output,
   ]
   const inputs = ['list.txt', normal, mastered]
-  succeeded(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
+  requireSuccess(await runFfmpeg({ folder, args, inputs, outputs: [output] }, options))
 }
 
 /** Any audio of `folder` as an mp3 of 128 kbit/s. @throws NotAudioError */
 export async function encodeMp3(folder: string, input: string, output: string, options: FfmpegOptions): Promise<void> {
   const args = ['-i', input, '-ar', String(SAMPLE_RATE), ...ENCODING, output]
-  succeeded(await runFfmpeg({ folder, args, inputs: [input], outputs: [output] }, options))
+  requireSuccess(await runFfmpeg({ folder, args, inputs: [input], outputs: [output] }, options))
 }
 
 async function encodingOf(
@@ -108,7 +108,7 @@ async function encodingOf(
 }
 
 /** By the meter of EBU Tech 3341, at the end of a chain of filters. */
-async function measured(
+async function measureChain(
   folder: string,
   inputs: readonly string[],
   chain: string,
@@ -116,17 +116,17 @@ async function measured(
 ): Promise<Loudness> {
   const filter = `${chain}ebur128=peak=true[out]`
   const args = [...sources(inputs), '-filter_complex', filter, '-map', '[out]', '-f', 'null', '-']
-  const { log } = succeeded(await runFfmpeg({ folder, args, inputs, outputs: [] }, options))
+  const { log } = requireSuccess(await runFfmpeg({ folder, args, inputs, outputs: [] }, options))
   const summary = log.slice(log.lastIndexOf('Summary:'))
   const figure = (pattern: RegExp) => Number(pattern.exec(summary)?.[1]?.replace('inf', 'Infinity') ?? Number.NaN)
-  const report = {
+  const loudness = {
     integratedLufs: figure(/I:\s+(-?[\d.]+) LUFS/),
     thresholdLufs: figure(/Threshold:\s+(-?[\d.]+) LUFS/),
     rangeLu: figure(/LRA:\s+(-?[\d.]+) LU/),
     truePeakDb: figure(/Peak:\s+(-?[\d.]+|-inf) dBFS/),
   }
-  if (Object.values(report).some(Number.isNaN)) throw new NotAudioError(lastLine(log))
-  return report
+  if (Object.values(loudness).some(Number.isNaN)) throw new NotAudioError(lastLine(log))
+  return loudness
 }
 
 function sources(inputs: readonly string[]): string[] {
@@ -137,9 +137,9 @@ function loudnorm(targetLufs: number): string {
   return `loudnorm=I=${targetLufs + ENCODER_LOSS_DB}:TP=${TRUE_PEAK_DB}:LRA=${RANGE_LU}`
 }
 
-function succeeded(run: FfmpegRun): FfmpegRun {
-  if (run.exitCode === 0) return run
-  throw new NotAudioError(lastLine(run.log))
+function requireSuccess(result: FfmpegResult): FfmpegResult {
+  if (result.exitCode === 0) return result
+  throw new NotAudioError(lastLine(result.log))
 }
 
 function lastLine(text: string): string {

@@ -5,16 +5,27 @@ import { JobEnded, StepRefused } from '../../engine/failure.ts'
 import type { StepDefinition } from '../../engine/definition.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
-import type { Fallback } from '../../config.ts'
+import type { Config, Fallback } from '../../config.ts'
 import type { EpisodeContent } from '../content.ts'
 import type { AudioSource, JobFailure, PortName, WebhookTarget } from '../ports.ts'
 import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
 import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
-export type StepWords = {
+type StepWords = {
   /** What it makes, in a few words. */
   readonly makes: string
+  /** From what to what, as the table of functions tells it. */
+  readonly purpose: string
+}
+
+/** What the function that works on a step is given where it is not what every worker has, and how fast it is fed. */
+type StepWorker = {
+  readonly maxDispatchesPerSecond: number
+  readonly maxConcurrentDispatches: number
+  readonly memoryMiB?: 512 | 2048
+  /** Tasks that one instance works on at a time. */
+  readonly concurrency?: number
 }
 
 /** A step of the pipeline: the engine's definition, and what the podcast adds to it. */
@@ -28,6 +39,9 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
   readonly port?: PortName
   readonly fallback?: Fallback
   readonly words: StepWords
+  readonly worker: StepWorker
+  /** What an instance makes sure of before it takes a task: it does not start when this throws. */
+  readonly prepare?: (config: Config) => Promise<void>
 }
 
 export type EpisodeAttempt = Attempt<EpisodeContent>

@@ -19,7 +19,8 @@ export const finish = defineStep({
   redoneWith: [transcribe, write, master],
   kind: 'plain',
   share: 0.1,
-  words: { makes: 'tags, captions, links' },
+  words: { makes: 'tags, captions, links', purpose: 'Tags, captions and durable outputs' },
+  worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: z.looseObject({
     audioKey: z.string(),
     transcriptKey: z.string(),

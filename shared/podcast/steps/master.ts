@@ -3,7 +3,9 @@ import * as z from 'zod'
 import { jobOf } from '../../engine/attempt.ts'
 import { resultOf } from '../../engine/definition.ts'
 import type { GenerationView } from '../../engine/workflow.ts'
+import { ServiceAway } from '../../engine/failure.ts'
 import { loudnessTargetOf } from '../content.ts'
+import { SourceFailed } from '../errors.ts'
 import type { AudioSource, Mastering, MasteringState } from '../ports.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
@@ -35,7 +37,11 @@ export const master = defineStep({
   kind: 'job',
   port: 'masterings',
   share: 0.3,
-  words: { makes: 'loudness, intro, mp3' },
+  words: { makes: 'loudness, intro, mp3', purpose: 'Recording and intro to a mastered mp3' },
+  // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
+  worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20, memoryMiB: 2048, concurrency: 2 },
+  // An instance that could not master without its provider does not start.
+  prepare: async ({ ffmpegPath }) => void (await import('../sound/ffmpeg.ts')).ffmpegProgram(ffmpegPath),
   result: MasterResult,
   fallback: 'master',
   stoppable: true,
@@ -143,7 +149,12 @@ async function storeSound(
   const audioKey = keyOf(attempt, 'mastered.mp3')
   attempt.tell('fetching the mastered audio')
   const audio = await mastering.download(made.result, attempt.call)
-  await objects.create(audioKey, audio, 'audio/mpeg', attempt.signal)
+  try {
+    await objects.create(audioKey, audio, 'audio/mpeg', attempt.signal)
+  } catch (error) {
+    if (!(error instanceof SourceFailed)) throw error
+    throw new ServiceAway(mastering.name, `${mastering.name}: the mastered audio broke off`, error)
+  }
   const recordingSeconds = resultOf(workflow, transcribe)?.durationSeconds ?? durationSeconds
   const hasIntro = resultOf(workflow, voice) !== undefined
   const introSeconds = hasIntro ? Math.max(0, durationSeconds - recordingSeconds) : 0

@@ -28,7 +28,8 @@ export const transcribe = defineStep({
   kind: 'job',
   port: 'transcribers',
   share: 0.35,
-  words: { makes: 'words with times' },
+  words: { makes: 'words with times', purpose: 'Recording to words with times' },
+  worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: TranscribeResult,
   needsProvider: ({ handTranscript }) => handTranscript === undefined,
   run: (attempt, tools) =>

@@ -21,7 +21,8 @@ export const voice = defineStep({
   kind: 'call',
   port: 'speakers',
   share: 0.05,
-  words: { makes: 'spoken intro' },
+  words: { makes: 'spoken intro', purpose: 'Text to a spoken intro' },
+  worker: { maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
   result: VoiceResult,
   fallback: 'voice',
   skips: ({ options }) => options.intro === undefined,
@@ -64,7 +65,7 @@ function introOf({ options }: Pick<EpisodeContent, 'options'>) {
 }
 
 /** Whose words, in which voice. */
-export function voiceCacheKeyOf(userId: string, version: string, text: string): string {
+function voiceCacheKeyOf(userId: string, version: string, text: string): string {
   const digest = createHash('sha256').update(JSON.stringify([userId, version, text]))
   return cachedVoiceKey(digest.digest('hex'))
 }

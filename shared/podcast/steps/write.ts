@@ -34,7 +34,8 @@ export const write = defineStep({
   kind: 'call',
   port: 'writers',
   share: 0.2,
-  words: { makes: 'title, notes, chapters' },
+  words: { makes: 'title, notes, chapters', purpose: 'Transcript to show notes' },
+  worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   result: WriteResult,
   fallback: 'notes',
 
@@ -80,7 +81,7 @@ async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Materi
 }
 
 /** Whose notes, of what, by which model and instruction. */
-export function cacheKeyOf(userId: string, version: string, material: Material): string {
+function cacheKeyOf(userId: string, version: string, material: Material): string {
   return createHash('sha256')
     .update(JSON.stringify([userId, version, material]))
     .digest('hex')

@@ -21,7 +21,7 @@ const TELLING_TERMS_MIN = 2
  */
 export async function extractiveNotes(transcript: Transcript, givenTitle: string | undefined): Promise<Notes> {
   const terms = await termsOf(transcript.language)
-  const sentences = sampled(sentencesOf(transcript.words)).map((sentence) => ({
+  const sentences = sampleEvenly(sentencesOf(transcript.words)).map((sentence) => ({
     ...sentence,
     terms: terms(sentence.text),
   }))
@@ -30,8 +30,8 @@ export async function extractiveNotes(transcript: Transcript, givenTitle: string
   const [first] = telling.toSorted((a, b) => b.score - a.score)
   const opening = first?.text ?? sentences[0]?.text ?? transcript.text
   return {
-    title: givenTitle ?? clipped(opening, TITLE_CHARS_MAX),
-    description: description(telling.map(({ text }) => text)) || clipped(transcript.text, SUMMARY_CHARS_MAX),
+    title: givenTitle ?? clip(opening, TITLE_CHARS_MAX),
+    description: description(telling.map(({ text }) => text)) || clip(transcript.text, SUMMARY_CHARS_MAX),
     chapters: chapters(sentences, transcript.durationSeconds, frequency, opening),
     tags: tagsOf(sentences, frequency),
   }
@@ -39,7 +39,7 @@ export async function extractiveNotes(transcript: Transcript, givenTitle: string
 
 type Termed = Sentence & { terms: string[] }
 
-function sampled(sentences: Sentence[]): Sentence[] {
+function sampleEvenly(sentences: Sentence[]): Sentence[] {
   if (sentences.length <= SENTENCES_MAX) return sentences
   const stride = sentences.length / SENTENCES_MAX
   return Array.from({ length: SENTENCES_MAX }, (_unused, index) => sentences[Math.floor(index * stride)]).filter(
@@ -78,9 +78,9 @@ function description(sentences: readonly string[]): string {
   let text = ''
   for (const sentence of sentences) {
     if (text.length + sentence.length > SUMMARY_CHARS_MAX) break
-    text = text === '' ? capitalised(sentence) : `${text} ${capitalised(sentence)}`
+    text = text === '' ? capitalise(sentence) : `${text} ${capitalise(sentence)}`
   }
-  return text || clipped(sentences[0] ?? '', SUMMARY_CHARS_MAX)
+  return text || clip(sentences[0] ?? '', SUMMARY_CHARS_MAX)
 }
 
 function chapters(
@@ -93,19 +93,21 @@ function chapters(
   const parts = starts.map((start, index) => sentences.slice(start, starts[index + 1] ?? sentences.length))
   const found = parts.map((part, index) => ({
     startSeconds: index === 0 ? 0 : (part[0]?.startMs ?? 0) / 1000,
-    title: clipped(summarySentences(part, frequency, 1)[0]?.text ?? opening, CHAPTER_TITLE_CHARS_MAX),
+    title: clip(summarySentences(part, frequency, 1)[0]?.text ?? opening, CHAPTER_TITLE_CHARS_MAX),
   }))
-  return found.length > 0 ? found : [{ startSeconds: 0, title: clipped(opening, CHAPTER_TITLE_CHARS_MAX) }]
+  return found.length > 0 ? found : [{ startSeconds: 0, title: clip(opening, CHAPTER_TITLE_CHARS_MAX) }]
 }
 
-/** The terms that come up most, as they were written most often; the longer first among equals. */
+/** The terms that come up most, as they are spelled most often; the longer first among equals. */
 function tagsOf(sentences: readonly Termed[], frequency: ReadonlyMap<string, number>): string[] {
   const ranked = [...frequency].toSorted(([a, x], [b, y]) => y - x || b.length - a.length)
   const often = ranked.filter(([, times]) => times > 1)
-  return (often.length >= TAGS_MAX / 2 ? often : ranked).slice(0, TAGS_MAX).map(([term]) => asWritten(term, sentences))
+  return (often.length >= TAGS_MAX / 2 ? often : ranked)
+    .slice(0, TAGS_MAX)
+    .map(([term]) => usualSpelling(term, sentences))
 }
 
-function asWritten(term: string, sentences: readonly Termed[]): string {
+function usualSpelling(term: string, sentences: readonly Termed[]): string {
   const forms = sentences.flatMap(
     ({ text }) => text.match(new RegExp(`(?<!\\p{L})${RegExp.escape(term)}(?!\\p{L})`, 'giu')) ?? [],
   )
@@ -113,13 +115,13 @@ function asWritten(term: string, sentences: readonly Termed[]): string {
 }
 
 /** Cut between words, without what a cut leaves hanging. */
-function clipped(text: string, charsMax: number): string {
-  const whole = capitalised(text.trim())
+function clip(text: string, charsMax: number): string {
+  const whole = capitalise(text.trim())
   if (whole.length <= charsMax) return whole.replace(/[.,;:]$/, '')
   const cut = whole.slice(0, charsMax)
   return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), charsMax / 2)).replace(/[\s.,;:–-]+$/, '')}…`
 }
 
-function capitalised(text: string): string {
+function capitalise(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

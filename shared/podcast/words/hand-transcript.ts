@@ -23,10 +23,10 @@ export type HandTranscript = z.infer<typeof HandTranscript>
 
 /** Types a transcript by hand may have, and how each is read. */
 const READERS: Record<string, (text: string) => Promise<Passage[]> | Passage[]> = {
-  'text/plain': plain,
+  'text/plain': readPlainText,
   'text/vtt': captions,
   'application/x-subrip': (text) => captions(`WEBVTT\n\n${withoutCommas(text)}`),
-  'application/json': ours,
+  'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
 const ISSUES_MAX = 20
@@ -56,7 +56,7 @@ export async function readHandTranscript(contentType: string, body: Buffer): Pro
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
   if (reader === undefined) throw new UnsupportedTranscriptType(Object.keys(READERS))
-  const text = decoded(body)
+  const text = decodeText(body)
   const passages = (await reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n')))
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
@@ -66,7 +66,7 @@ export async function readHandTranscript(contentType: string, body: Buffer): Pro
   return { schemaVersion: 1, timed, passages }
 }
 
-function decoded(body: Buffer): string {
+function decodeText(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body)
   } catch {
@@ -74,7 +74,7 @@ function decoded(body: Buffer): string {
   }
 }
 
-function plain(text: string): Passage[] {
+function readPlainText(text: string): Passage[] {
   if (/[^\P{Cc}\s]/u.test(text)) throw new UnreadableTranscript('It is not plain text')
   return text.split(/\n\s*\n/).map((paragraph) => ({ text: paragraph }))
 }
@@ -96,7 +96,7 @@ async function captions(text: string): Promise<Passage[]> {
     .map((cue) => {
       const speaker = /^<v(?:\.[^\s>]*)?\s+([^>]+)>/.exec(cue.text)?.[1]
       return {
-        text: unmarked(cue.text),
+        text: stripMarkup(cue.text),
         startMs: Math.round(cue.startTime * 1000),
         endMs: Math.round(cue.endTime * 1000),
         ...(speaker !== undefined && { speaker: cleanLine(speaker) }),
@@ -106,7 +106,7 @@ async function captions(text: string): Promise<Passage[]> {
 }
 
 /** The words of a cue without its tags and escapes. */
-function unmarked(text: string): string {
+function stripMarkup(text: string): string {
   const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', nbsp: ' ', lrm: '', rlm: '' }
   return text.replaceAll(/<[^>]*>/g, '').replaceAll(/&(\w+);/g, (whole, name: string) => entities[name] ?? whole)
 }
@@ -115,16 +115,16 @@ function withoutCommas(text: string): string {
   return text.replaceAll(
     /^(\s*\d{1,2}:\d{2}:\d{2}),(\d{1,3})(\s*-->\s*\d{1,2}:\d{2}:\d{2}),(\d{1,3})/gm,
     (_whole, from: string, fromMs: string, to: string, toMs: string) =>
-      `${padded(from)}.${fromMs.padEnd(3, '0')}${padded(to)}.${toMs.padEnd(3, '0')}`,
+      `${padHours(from)}.${fromMs.padEnd(3, '0')}${padHours(to)}.${toMs.padEnd(3, '0')}`,
   )
 }
 
 /** SubRip writes hours with one digit, too. */
-function padded(clock: string): string {
+function padHours(clock: string): string {
   return clock.replace(/(^|\D)(\d)(?=:\d{2}:\d{2}$)/, '$10$2')
 }
 
-function ours(text: string): Passage[] {
+function readOurJson(text: string): Passage[] {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -137,7 +137,7 @@ function ours(text: string): Passage[] {
       'It has neither words with times nor a text',
       parsed.error.issues.slice(0, ISSUES_MAX).map(({ path, message }) => ({ path: path.join('.'), message })),
     )
-  if (!('words' in parsed.data) || !Array.isArray(parsed.data.words)) return plain(String(parsed.data['text']))
+  if (!('words' in parsed.data) || !Array.isArray(parsed.data.words)) return readPlainText(String(parsed.data['text']))
   return (parsed.data.words as Passage[]).toSorted((a, b) => (a.startMs ?? 0) - (b.startMs ?? 0))
 }
 

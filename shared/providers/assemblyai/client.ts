@@ -37,12 +37,12 @@ const Job = z.discriminatedUnion('status', [
 
 /** Whether the service answers and takes our key; its balance cannot be asked for. */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<undefined> {
-  await askForHealth(buildRequests(account)('check', 'GET', '/v2/transcript?limit=1'), Listed, signal)
+  await askForHealth(requestBuilder(account)('check', 'GET', '/v2/transcript?limit=1'), Listed, signal)
 }
 
 export function makeTranscriber(account: GuardedAccount): Transcriber {
   const { guard, config, name } = account
-  const request = buildRequests(account)
+  const buildRequest = requestBuilder(account)
   const control = { guard, attemptTimeoutMs: CONTROL_TIMEOUT_MS }
 
   return {
@@ -50,14 +50,14 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
     kind: 'job',
     callsBack: callsBack(account),
 
-    async submit(wish, call) {
+    async submit(request, call) {
       const audioUrl = config.canReachStorage
-        ? await wish.recording.link({ [JOB_PARAMETER]: wish.jobKey })
-        : (wish.uploadedTo ?? (await upload(wish, call)))
-      const webhook = placeToken(account, wish.webhook)
+        ? await request.recording.link({ [JOB_PARAMETER]: request.jobKey })
+        : (request.uploadedTo ?? (await upload(request, call)))
+      const webhook = placeToken(account, request.webhook)
       const body = JSON.stringify({
         audio_url: audioUrl,
-        language_code: wish.language.toLowerCase().replace('-', '_'),
+        language_code: request.language.toLowerCase().replace('-', '_'),
         speech_models: SPEECH_MODELS,
         punctuate: true,
         format_text: true,
@@ -68,26 +68,26 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
         }),
       })
       const attempt = (signal: AbortSignal) =>
-        sendForJson(request('submit', 'POST', '/v2/transcript', body), Submitted, 1_048_576, call, signal)
+        sendForJson(buildRequest('submit', 'POST', '/v2/transcript', body), Submitted, 1_048_576, call, signal)
       return callProvider({ ...control, operation: 'submit', attemptsMax: 1, attempt }, call)
     },
 
     async find({ key, uploadedTo }, call) {
       const attempt = (signal: AbortSignal) =>
-        sendForJson(request('list', 'GET', `/v2/transcript?limit=${LIST_LIMIT}`), Listed, 4_194_304, call, signal)
+        sendForJson(buildRequest('list', 'GET', `/v2/transcript?limit=${LIST_LIMIT}`), Listed, 4_194_304, call, signal)
       const { transcripts } = await callProvider({ ...control, operation: 'list', attemptsMax: 3, attempt }, call)
       return transcripts.find(({ audio_url: url }) => url != null && (url === uploadedTo || namesJob(url, key)))
     },
 
     async read(id, call) {
       const attempt = (signal: AbortSignal) =>
-        sendForJson(request('read', 'GET', pathOf(id)), Job, TRANSCRIPT_BYTES_MAX, call, signal)
+        sendForJson(buildRequest('read', 'GET', pathOf(id)), Job, TRANSCRIPT_BYTES_MAX, call, signal)
       return stateOf(await callProvider({ ...control, operation: 'read', attemptsMax: 3, attempt }, call))
     },
 
     async remove(id, call) {
       const attempt = (signal: AbortSignal) =>
-        sendForJson(request('remove', 'DELETE', pathOf(id)), z.unknown(), TRANSCRIPT_BYTES_MAX, call, signal)
+        sendForJson(buildRequest('remove', 'DELETE', pathOf(id)), z.unknown(), TRANSCRIPT_BYTES_MAX, call, signal)
       await ignoreRefusal(callProvider({ ...control, operation: 'remove', attemptsMax: 2, attempt }, call))
     },
   }
@@ -96,7 +96,7 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
   async function upload({ recording, rememberUpload }: TranscriptRequest, call: CallContext): Promise<string> {
     const audio = await recording.bytes()
     const attempt = async (signal: AbortSignal) => {
-      const sent = request('upload', 'POST', '/v2/upload', Readable.toWeb(audio))
+      const sent = buildRequest('upload', 'POST', '/v2/upload', Readable.toWeb(audio))
       sent.headers['Content-Type'] = 'application/octet-stream'
       return (await sendForJson(sent, Uploaded, 65_536, call, signal)).upload_url
     }
@@ -107,7 +107,7 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
   }
 }
 
-function buildRequests(account: Account) {
+function requestBuilder(account: Account) {
   return requestsOf(account, { Authorization: account.config.apiKey })
 }
 

@@ -48,30 +48,30 @@ const Envelope = z.looseObject({
 
 /** What is left of what was paid for, which is free to ask. */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<CreditsLeft> {
-  const asked = buildRequests(account)('check', 'GET', '/user.json')
+  const asked = requestBuilder(account)('check', 'GET', '/user.json')
   const { credits } = (await askForHealth(asked, AccountAnswer, signal)).data
   return { left: credits, unit: 'h', low: credits < CREDIT_HOURS_LOW }
 }
 
 export function makeMastering(account: GuardedAccount): Mastering {
   const { guard, config, name } = account
-  const request = buildRequests(account)
+  const buildRequest = requestBuilder(account)
 
   return {
     name,
     kind: 'job',
     callsBack: callsBack(account),
 
-    async create(wish, call) {
-      const { recording, intro, title, loudnessTarget } = wish
+    async create(request, call) {
+      const { recording, intro, title, loudnessTarget } = request
       const links = config.canReachStorage && {
         input_file: await recording.link(),
         ...(intro && { multi_input_files: [{ type: 'intro', input_file: await intro.link() }] }),
       }
-      const webhook = placeToken(account, wish.webhook)
+      const webhook = placeToken(account, request.webhook)
       const body = JSON.stringify({
         metadata: { title },
-        output_basename: wish.jobKey,
+        output_basename: request.jobKey,
         output_files: OUTPUT_FILES,
         algorithms: {
           leveler: true,
@@ -83,19 +83,19 @@ export function makeMastering(account: GuardedAccount): Mastering {
         ...links,
         ...(webhook && { webhook: webhook.url }),
       })
-      const { uuid } = await ask(request('create', 'POST', '/productions.json', body), Production, 1, call)
+      const { uuid } = await ask(buildRequest('create', 'POST', '/productions.json', body), Production, 1, call)
       return { id: uuid }
     },
 
     async find(jobKey, call) {
-      const sent = request('list', 'GET', `/productions.json?limit=${LIST_LIMIT}`)
+      const sent = buildRequest('list', 'GET', `/productions.json?limit=${LIST_LIMIT}`)
       const productions = await ask(sent, z.array(Production), 3, call)
       const found = productions.find(({ output_basename: basename }) => basename === jobKey)
       return found && { id: found.uuid }
     },
 
     async read(id, call) {
-      const sent = request('read', 'GET', `${pathOf(id)}.json`)
+      const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
       return stateOf(sent, await ask(sent, Production, 3, call))
     },
 
@@ -104,13 +104,13 @@ export function makeMastering(account: GuardedAccount): Mastering {
         await upload(id, { field: 'input_file', fileName: 'recording', source: recording }, call)
         if (intro) await upload(id, { field: 'intro', fileName: 'intro.mp3', source: intro }, call)
       }
-      await ask(request('start', 'POST', `${pathOf(id)}/start.json`), z.unknown(), 1, call)
+      await ask(buildRequest('start', 'POST', `${pathOf(id)}/start.json`), z.unknown(), 1, call)
     },
 
     /** The link answers with a redirect to storage, which must not see our key. */
     async download(result, call) {
       const attempt = async (signal: AbortSignal) => {
-        const asked = { ...request('download', 'GET', ''), url: result }
+        const asked = { ...buildRequest('download', 'GET', ''), url: result }
         const answer = await send({ ...asked, redirect: 'manual' }, call, signal)
         const location = answer.headers.get('location')
         if (answer.status < 300 || location === null) return answer
@@ -123,11 +123,11 @@ export function makeMastering(account: GuardedAccount): Mastering {
     },
 
     async stop(id, call) {
-      await ignoreRefusal(ask(request('stop', 'POST', `${pathOf(id)}/stop.json`), z.unknown(), 2, call))
+      await ignoreRefusal(ask(buildRequest('stop', 'POST', `${pathOf(id)}/stop.json`), z.unknown(), 2, call))
     },
 
     async remove(id, call) {
-      await ignoreRefusal(ask(request('remove', 'DELETE', `${pathOf(id)}.json`), z.unknown(), 2, call))
+      await ignoreRefusal(ask(buildRequest('remove', 'DELETE', `${pathOf(id)}.json`), z.unknown(), 2, call))
     },
   }
 
@@ -140,7 +140,7 @@ export function makeMastering(account: GuardedAccount): Mastering {
     const form = new FormData()
     const bytes = new Response(Readable.toWeb(await source.bytes()) as ReadableStream)
     form.append(field, await bytes.blob(), fileName)
-    const sent = request('upload', 'POST', `${pathOf(id)}/upload.json`, form)
+    const sent = buildRequest('upload', 'POST', `${pathOf(id)}/upload.json`, form)
     const attempt = (signal: AbortSignal) => sendForData(sent, z.unknown(), call, signal)
     const limits = { attemptTimeoutMs: TRANSFER_TIMEOUT_MS, attemptsMax: 1 }
     await callProvider({ guard, operation: 'upload', ...limits, attempt }, call)
@@ -153,7 +153,7 @@ export function makeMastering(account: GuardedAccount): Mastering {
   }
 }
 
-function buildRequests(account: Account) {
+function requestBuilder(account: Account) {
   return requestsOf(account, { Authorization: `Bearer ${account.config.apiKey}` })
 }
 

@@ -26,7 +26,7 @@ const MISSING_PERMISSIONS = 'missing_permissions'
  */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<CreditsLeft | undefined> {
   try {
-    const asked = buildRequests(account)('check', 'GET', '/v1/user/subscription')
+    const asked = requestBuilder(account)('check', 'GET', '/v1/user/subscription')
     const { character_count: used, character_limit: limit } = await askForHealth(asked, Subscription, signal)
     return { left: limit - used, unit: 'characters', low: limit - used < limit * CHARACTERS_LOW_SHARE }
   } catch (error) {
@@ -37,7 +37,7 @@ export async function checkAccount(account: Account, signal: AbortSignal): Promi
 
 export function makeSpeaker(account: GuardedAccount): Speaker {
   const { guard, name } = account
-  const buildRequest = buildRequests(account)
+  const buildRequest = requestBuilder(account)
   return {
     name,
     kind: 'call',
@@ -64,7 +64,7 @@ export function makeSpeaker(account: GuardedAccount): Speaker {
   }
 }
 
-function buildRequests(account: Account) {
+function requestBuilder(account: Account) {
   return requestsOf(account, { 'xi-api-key': account.config.apiKey, Accept: 'audio/mpeg' })
 }
 

@@ -69,13 +69,13 @@ const NOTES_VERSION = `${MODEL}.1`
 
 /** Whether the service answers, takes our key and still has our model; no tokens are used. */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<undefined> {
-  const asked = buildRequests(account)('check', 'GET', `/v1/models/${MODEL}`)
+  const asked = requestBuilder(account)('check', 'GET', `/v1/models/${MODEL}`)
   await askForHealth(asked, z.object({ name: z.string() }), signal)
 }
 
 export function makeWriter(account: GuardedAccount): Writer {
   const { guard, name } = account
-  const buildRequest = buildRequests(account)
+  const buildRequest = requestBuilder(account)
   return {
     name,
     kind: 'call',
@@ -104,7 +104,7 @@ export function makeWriter(account: GuardedAccount): Writer {
   }
 }
 
-function buildRequests(account: Account) {
+function requestBuilder(account: Account) {
   return requestsOf(account, { 'x-goog-api-key': account.config.apiKey })
 }
 

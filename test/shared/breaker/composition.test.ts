@@ -94,7 +94,7 @@ test('a refusal for too many calls at once halves them, and success lets them gr
   for (const leave of leaving) leave?.()
   for (let second = 0; second <= 50; second++) {
     nowMs += 1000
-    limit.worked()
+    limit.countSuccess()
   }
   expect(limit.most).toBe(Number.POSITIVE_INFINITY)
   expect(limit.enter()).toBeDefined()

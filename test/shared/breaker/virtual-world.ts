@@ -1,4 +1,5 @@
-import { VirtualTime, WORLD_EPOCH_MS } from '../virtual-time.ts'
+import { WORLD_EPOCH_MS } from '../virtual-time.ts'
+import type { VirtualTime } from '../virtual-time.ts'
 import type { BreakerRecord } from '../../../shared/breaker/record.ts'
 import type { BreakerStore } from '../../../shared/breaker/store.ts'
 

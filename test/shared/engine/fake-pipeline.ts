@@ -7,7 +7,7 @@ import type { StepDefinition } from '../../../shared/engine/definition.ts'
 import { JobEnded } from '../../../shared/engine/failure.ts'
 import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
 import type { Workflow } from '../../../shared/engine/workflow.ts'
-import { FakeVendors } from './fake-vendors.ts'
+import type { FakeVendors } from './fake-vendors.ts'
 
 /* Another product on the same engine: five steps of every kind, whose work is done by vendors in memory. */
 

@@ -67,7 +67,7 @@ export class VendorAway extends Error {
 /** The store or the queue does not answer. */
 export class StoreAway extends Error {}
 
-export function explain(error: unknown): Failure {
+function explain(error: unknown): Failure {
   if (error instanceof VendorAway) {
     const { provider: service, sent, ambiguous, message: technical } = error
     return { kind: 'away', service, sent, ambiguous, retryAfterMs: 0, technical }

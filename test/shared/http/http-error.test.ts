@@ -7,6 +7,7 @@ import {
   EpisodeNotFound,
   ForeignWebhookToken,
   NeverProcessed,
+  SourceFailed,
   UnreadableTranscript,
   UnsupportedTranscriptType,
   UnusableRecording,
@@ -16,7 +17,7 @@ import { RedeliverTask } from '../../../shared/engine/redeliver.ts'
 import { errorEnvelope, errorHeaders } from '../../../shared/http/envelope.ts'
 import { asHttpError, HttpError } from '../../../shared/http/http-error.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
-import { ForeignPageToken, ObjectTooLarge, SourceFailed } from '../../../shared/store/errors.ts'
+import { ForeignPageToken, ObjectTooLarge } from '../../../shared/store/errors.ts'
 
 const IDS = { errorId: 'e', requestId: 'r' }
 const UNAVAILABLE = 'A service we depend on is temporarily unavailable. Please try again shortly.'

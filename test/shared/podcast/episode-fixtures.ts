@@ -26,7 +26,7 @@ export const RESULTS: { readonly [Name in StepName]: NonNullable<Episode['result
   finish: { audioKey: 'a', transcriptKey: 't', vttKey: 'v', srtKey: 's' },
 }
 
-export const PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>> = {
+const PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>> = {
   transcribe: [{ name: 'assemblyai', kind: 'job' }],
   write: [{ name: 'gemini', kind: 'call' }],
   voice: [{ name: 'elevenlabs', kind: 'call' }],

@@ -140,8 +140,8 @@ describe('the token of a webhook', () => {
     expect(received[0]?.body['webhook']).toBe('http://127.0.0.1:1/hook?episodeId=e&token=secret-token')
   })
 
-  test('is not sent to a provider that cannot reach our hooks', async () => {
-    const out = <Config extends object>(config: Config) => ({ ...config, canReachHooks: false })
+  test('is not sent to a provider that cannot reach our webhooks', async () => {
+    const out = <Config extends object>(config: Config) => ({ ...config, canReachWebhooks: false })
     const deaf = { ...accountAt('assemblyai', url), config: out(accountAt('assemblyai', url).config) }
     const transcribes = await makePort('transcribers', deaf)
     answer = { id: 't1' }
@@ -187,7 +187,7 @@ describe('what follows from the definitions', () => {
       /^(shared|infra\/local)\/providers\/(\w+\/|providers\.ts|orders\.ts|stand-ins\.ts)/,
       /^functions\/(hooks\/|index\.ts$)/,
       // Which packages are SDKs, whosever they are.
-      /^infra\/check\/layout\.ts$/,
+      /^infra\/check\/dependency-rules\.ts$/,
     ]
     const files = ['functions', 'shared', 'infra'].flatMap((folder) =>
       readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })

@@ -36,7 +36,7 @@ describe('a reader that takes what it likes, when it likes', () => {
     })
     writer.add('one')
     expect(writer.flush()).toBe(true)
-    expect(writer.dropped).toBe(1)
+    expect(writer.droppedLines).toBe(1)
   })
 
   test('and never takes anything is waited for, but not for ever', () => {
@@ -49,7 +49,7 @@ describe('a reader that takes what it likes, when it likes', () => {
     )
     writer.add('one')
     writer.flushAndWait()
-    expect(writer.dropped).toBe(1)
+    expect(writer.droppedLines).toBe(1)
     // Long enough for a reader that is only slow, and well within the time that an ending instance has.
     expect(waitedMs).toBeGreaterThanOrEqual(2_000)
     expect(waitedMs).toBeLessThanOrEqual(5_000)
@@ -69,6 +69,6 @@ describe('a reader that takes what it likes, when it likes', () => {
     writer.add('one')
     writer.add('two')
     writer.flushAndWait()
-    expect([got.join(''), writer.dropped, waits]).toEqual(['one\ntwo\n', 0, 10])
+    expect([got.join(''), writer.droppedLines, waits]).toEqual(['one\ntwo\n', 0, 10])
   })
 })

@@ -24,7 +24,7 @@ export class DownloadLinks {
 
 /** The storage behind download links: signed by the link itself, and confused by anybody's key. */
 export function auphonicStorage(options: StandInOptions, links: DownloadLinks): HttpService {
-  const denied = (status: number) => ({
+  const deny = (status: number) => ({
     status,
     headers: { 'Content-Type': 'application/xml' },
     body: '<Error><Code>InvalidArgument</Code></Error>',
@@ -34,8 +34,8 @@ export function auphonicStorage(options: StandInOptions, links: DownloadLinks): 
     path: /^\/result\/(\w+)$/,
     handle: ({ params: [id = ''], headers }) => {
       const link = links.get(id)
-      if (headers.authorization !== undefined) return denied(400)
-      if (link === undefined || link.untilMs < Date.now()) return denied(403)
+      if (headers.authorization !== undefined) return deny(400)
+      if (link === undefined || link.untilMs < Date.now()) return deny(403)
       return {
         status: 200,
         headers: { 'Content-Type': 'audio/mpeg', 'Content-Length': String(link.data.length) },
@@ -43,7 +43,7 @@ export function auphonicStorage(options: StandInOptions, links: DownloadLinks): 
       }
     },
   }
-  return new HttpService({ ...options, target: 'auphonic', routes: [route], refuse: (status) => denied(status) })
+  return new HttpService({ ...options, target: 'auphonic', routes: [route], refuse: (status) => deny(status) })
 }
 
 function* chunksOf(data: Buffer): Generator<Buffer> {

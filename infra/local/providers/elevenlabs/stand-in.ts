@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import * as z from 'zod'
 
 import { toMp3 } from '../../audio/mastering.ts'
-import { remembered } from '../../audio/remembered.ts'
+import { remember } from '../../audio/remember.ts'
 import { speak } from '../../audio/speak.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
@@ -116,7 +116,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
 /** Speech as a WAV file. The text reaches eSpeak as one argument after `--`, never as an option. */
 async function synthesise(text: string): Promise<Uint8Array> {
   const args = ['-w', 'out.wav', '-v', 'en-us', '-s', '150', '--', text]
-  const wav = await remembered(args, () => speak({ args, output: 'out.wav' }))
+  const wav = await remember(args, () => speak({ args, output: 'out.wav' }))
   if (wav.length < 100) throw new Error('eSpeak made no audio')
   return wav
 }

@@ -4,7 +4,7 @@ const RESULTS_KEPT = 24
 const results = new Map<string, Promise<unknown>>()
 
 /** Work whose whole input is the same has the same result: the latest are kept, because each costs seconds. */
-export function remembered<T>(input: readonly (Uint8Array | string | number)[], work: () => Promise<T>): Promise<T> {
+export function remember<T>(input: readonly (Uint8Array | string | number)[], work: () => Promise<T>): Promise<T> {
   const hash = createHash('sha256')
   for (const part of input)
     hash.update(

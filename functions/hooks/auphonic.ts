@@ -1,3 +1,0 @@
-import { serveHook } from '../serve-hook.ts'
-
-export default serveHook('auphonic')

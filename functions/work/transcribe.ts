@@ -1,3 +1,0 @@
-import { serveStep } from '../serve-step.ts'
-
-export default await serveStep('transcribe')

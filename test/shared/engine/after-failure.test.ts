@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest'
+
+import { afterFailure } from '../../../shared/engine/after-failure.ts'
+import type { Decision, FailedAttempt } from '../../../shared/engine/after-failure.ts'
+import type { Failure } from '../../../shared/engine/failure.ts'
+import type { CallEnd } from '../../../shared/engine/outcome.ts'
+
+/** From failure to outcome: a table of which every situation meets exactly one row. */
+
+const SETTINGS = { fallbackAfterMs: 120_000, deadlineMs: 86_400_000 }
+const NOW_MS = 1_000_000_000
+const WORDS = { code: 'provider_rejected', message: 'refused', retryable: false }
+
+const FAILURES = {
+  away: { kind: 'away', service: 'vendor', sent: true, ambiguous: false, retryAfterMs: 0, technical: 'vendor away' },
+  rejected: { kind: 'away', service: 'vendor', sent: false, ambiguous: false, retryAfterMs: 9_000, technical: 'open' },
+  ours: { kind: 'away', service: 'gcs', sent: true, ambiguous: false, retryAfterMs: 0, technical: 'gcs away' },
+  refused: { kind: 'refused', ambiguous: false, words: WORDS },
+  jobEnded: { kind: 'jobEnded' },
+  unexpected: { kind: 'unexpected', ambiguous: false },
+} as const satisfies Record<string, Failure>
+type FailureName = keyof typeof FAILURES
+
+/** Whether the service has been away for less than a fallback waits, for longer, or for longer than the deadline. */
+const WAITED_MS = { short: 1_000, long: 130_000, tooLong: 90_000_000 }
+type Waited = keyof typeof WAITED_MS
+
+type Situation = {
+  failure: FailureName
+  waited: Waited
+  attempt: 1 | 4 | 5
+  kind: 'job' | 'call' | 'plain'
+  next: boolean
+  fallback: boolean
+  upgrade: boolean
+}
+
+/** Every situation that there is: an upgrade has no fallback, and a plain step no provider. */
+function* everySituation(): Generator<Situation> {
+  for (const failure of Object.keys(FAILURES) as FailureName[])
+    for (const waited of Object.keys(WAITED_MS) as Waited[])
+      for (const attempt of [1, 4, 5] as const)
+        for (const kind of ['job', 'call', 'plain'] as const)
+          for (const next of [true, false])
+            for (const fallback of [true, false])
+              for (const upgrade of [true, false])
+                if (!(upgrade && fallback) && !(kind === 'plain' && (next || fallback)))
+                  yield { failure, waited, attempt, kind, next, fallback, upgrade }
+}
+
+function failedAttempt(situation: Situation, more: Partial<FailedAttempt> = {}): FailedAttempt {
+  const { failure, waited, attempt, kind, next, fallback, upgrade } = situation
+  const sinceMs = NOW_MS - WAITED_MS[waited]
+  const service = failure === 'ours' ? 'gcs' : 'vendor'
+  return {
+    failure: FAILURES[failure],
+    kind,
+    provider: kind === 'plain' ? undefined : 'vendor',
+    hasNextProvider: next,
+    step: {
+      state: 'running',
+      attempt,
+      dispatch: 1,
+      unavailable: { service, sinceMs, waits: 3, untilMs: NOW_MS },
+    },
+    callCounted: kind === 'call',
+    callLeft: true,
+    wasCharged: false,
+    mayFallBack: fallback,
+    isUpgrade: upgrade,
+    startedAtMs: NOW_MS - 500,
+    random: () => 0.5,
+    errorId: 'e1',
+    ...more,
+  }
+}
+
+const decide = (situation: Situation, more?: Partial<FailedAttempt>) =>
+  afterFailure(failedAttempt(situation, more), SETTINGS, NOW_MS)
+const nameOf = (decision: Decision) => (decision.next === 'fallBack' ? 'fallBack' : decision.outcome.kind)
+
+type Row = { when: { [Column in keyof Situation]?: Situation[Column] | readonly Situation[Column][] }; becomes: string }
+const VENDOR = ['away', 'rejected'] as const
+const SOONER = ['short', 'long'] as const
+const TRIES = ['jobEnded', 'unexpected'] as const
+const WITH_VENDOR = ['job', 'call'] as const
+
+const TABLE: readonly Row[] = [
+  // Nobody waits for an upgrade.
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: true }, becomes: 'failed' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: true }, becomes: 'nextProvider' },
+  {
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: false, fallback: true },
+    becomes: 'fallBack',
+  },
+  {
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: false, fallback: false },
+    becomes: 'waiting',
+  },
+  // A service that is not the step's own provider is waited for, whatever the step could do without.
+  { when: { failure: VENDOR, kind: 'plain', waited: SOONER }, becomes: 'waiting' },
+  { when: { failure: VENDOR, kind: 'plain', waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: 'ours', waited: SOONER }, becomes: 'waiting' },
+  { when: { failure: 'ours', waited: 'tooLong' }, becomes: 'failed' },
+  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: 'refused', next: true, upgrade: true }, becomes: 'failed' },
+  { when: { failure: 'refused', next: false }, becomes: 'failed' },
+  { when: { failure: TRIES, attempt: [1, 4] }, becomes: 'tryAgain' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: true }, becomes: 'failed' },
+  { when: { failure: TRIES, attempt: 5, next: false, fallback: true }, becomes: 'fallBack' },
+  { when: { failure: TRIES, attempt: 5, next: false, fallback: false }, becomes: 'failed' },
+]
+
+function matches({ when }: Row, situation: Situation): boolean {
+  return Object.entries(when).every(([column, allowed]) => {
+    const value = situation[column as keyof Situation]
+    return Array.isArray(allowed) ? allowed.includes(value) : allowed === value
+  })
+}
+
+describe('the table', () => {
+  const situations = [...everySituation()]
+
+  test('has exactly one row for every situation, and every row is met', () => {
+    expect(situations.length).toBeGreaterThan(500)
+    const rowsMet = new Set<Row>()
+    for (const situation of situations) {
+      const rows = TABLE.filter((row) => matches(row, situation))
+      expect([situation, rows.length]).toEqual([situation, 1])
+      for (const row of rows) rowsMet.add(row)
+    }
+    expect(rowsMet.size).toBe(TABLE.length)
+  })
+
+  test.each(TABLE.map((row) => [`${JSON.stringify(row.when)} -> ${row.becomes}`, row] as const))('%s', (_name, row) => {
+    const met = situations.filter((situation) => matches(row, situation))
+    expect(met.length).toBeGreaterThan(0)
+    for (const situation of met) expect([situation, nameOf(decide(situation))]).toEqual([situation, row.becomes])
+  })
+})
+
+const SITUATION: Situation = {
+  failure: 'away',
+  waited: 'short',
+  attempt: 1,
+  kind: 'call',
+  next: false,
+  fallback: true,
+  upgrade: false,
+}
+
+describe('what became of a paid call', () => {
+  const callOf = (decision: Decision): CallEnd | undefined => {
+    if (decision.next === 'fallBack') return decision.call
+    return 'call' in decision.outcome ? decision.outcome.call : undefined
+  }
+
+  test.each<[string, Partial<FailedAttempt>, CallEnd]>([
+    ['none was counted', { callCounted: false }, 'unknown'],
+    ['none has left', { callLeft: false }, 'unsent'],
+    ['one has left, and its end was seen', {}, 'ended'],
+    ['one has gone through', { wasCharged: true }, 'ambiguous'],
+  ])('is told by every outcome: %s', (_name, more, expected) => {
+    for (const situation of everySituation()) {
+      if (situation.kind !== 'call') continue
+      expect([situation, callOf(decide(situation, more))]).toEqual([situation, expected])
+    }
+  })
+
+  test.each<Failure>([
+    { ...FAILURES.away, ambiguous: true },
+    { ...FAILURES.refused, ambiguous: true },
+    { ...FAILURES.unexpected, ambiguous: true },
+  ])('is open where the failure says that it may have been carried out: $kind', (failure) => {
+    expect(callOf(decide({ ...SITUATION, attempt: 5, waited: 'long' }, { failure }))).toBe('ambiguous')
+  })
+})
+
+describe('how long is waited', () => {
+  const waitOf = (decision: Decision): number =>
+    decision.next === 'settle' && 'afterMs' in decision.outcome ? decision.outcome.afterMs : NaN
+
+  test('no longer than until the step may go on without its provider', () => {
+    const failure = { ...FAILURES.away, retryAfterMs: 600_000 }
+    expect(waitOf(decide(SITUATION, { failure }))).toBe(SETTINGS.fallbackAfterMs - WAITED_MS.short)
+    expect(waitOf(decide({ ...SITUATION, next: true, fallback: false }, { failure }))).toBe(119_000)
+    expect(waitOf(decide({ ...SITUATION, fallback: false }, { failure }))).toBe(600_000)
+  })
+
+  test('as long as the provider asks for, and longer with every wait', () => {
+    const patient = { ...SITUATION, fallback: false }
+    const waits = [0, 1, 2, 3, 20].map((times) => {
+      const step = {
+        ...failedAttempt(patient).step,
+        unavailable: { service: 'vendor', sinceMs: NOW_MS, waits: times, untilMs: NOW_MS },
+      }
+      return waitOf(decide(patient, { step }))
+    })
+    expect(waits).toEqual([1_500, 3_000, 6_000, 12_000, 45_000])
+  })
+
+  test('until its breaker lets calls in again, and a little more', () => {
+    expect(waitOf(decide({ ...SITUATION, failure: 'rejected', fallback: false }))).toBe(10_000)
+  })
+
+  test('since the attempt began, where the provider could not be used for the first time', () => {
+    const { unavailable: _none, ...step } = failedAttempt(SITUATION).step
+    const startedAtMs = NOW_MS - 119_000
+    const { outcome } = decide(SITUATION, { step, startedAtMs }) as Extract<Decision, { next: 'settle' }>
+    expect(outcome).toMatchObject({ kind: 'waiting', sinceMs: startedAtMs, afterMs: 1_000 })
+  })
+
+  test('between attempts longer and longer', () => {
+    const waits = ([1, 4] as const).map((attempt) => waitOf(decide({ ...SITUATION, failure: 'unexpected', attempt })))
+    expect(waits).toEqual([750, 6_000])
+  })
+})
+
+describe('what is told', () => {
+  const outcomeOf = (decision: Decision) => (decision.next === 'settle' ? decision.outcome : decision.otherwise)
+
+  test.each<[string, Situation, object]>([
+    ['a wait', SITUATION, { problem: { code: 'service_unavailable', technical_message: 'vendor away' } }],
+    [
+      'a service of ours',
+      { ...SITUATION, failure: 'ours' },
+      { service: 'gcs', problem: { technical_message: 'gcs away' } },
+    ],
+    [
+      'the end of waiting',
+      { ...SITUATION, waited: 'tooLong' },
+      {
+        problem: { code: 'service_unavailable', message: expect.stringContaining('vendor') as string, retryable: true },
+      },
+    ],
+    ['a refusal', { ...SITUATION, failure: 'refused' }, { problem: { ...WORDS, error_id: 'e1' } }],
+    [
+      'the last attempt',
+      { ...SITUATION, failure: 'unexpected', attempt: 5, fallback: false },
+      { problem: { code: 'attempts_exhausted', retryable: true, error_id: 'e1' } },
+    ],
+    ['the provider that is left', { ...SITUATION, failure: 'refused', next: true }, { provider: 'vendor' }],
+    ['a job that has ended', { ...SITUATION, failure: 'jobEnded' }, { job: 'drop' }],
+    ['a job that goes on', { ...SITUATION, failure: 'unexpected' }, { job: 'keep' }],
+  ])('%s', (_name, situation, expected) => {
+    expect(outcomeOf(decide(situation))).toMatchObject(expected)
+  })
+})

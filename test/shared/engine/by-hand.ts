@@ -1,0 +1,112 @@
+import { enqueueAll } from '../../../shared/engine/enqueue.ts'
+import type { TaskEnd } from '../../../shared/engine/runner.ts'
+import type { RunnerOptions } from '../../../shared/engine/runner-options.ts'
+import { start } from '../../../shared/engine/transitions/owner.ts'
+import { stepOf } from '../../../shared/engine/workflow.ts'
+import type { Step } from '../../../shared/engine/workflow.ts'
+import { seededRandom } from '../seeded-random.ts'
+import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import type { FakeStepName, FakeTools, Order } from './fake-pipeline.ts'
+import { FAIR, Instance, SETTINGS, World } from './world.ts'
+
+export type RunnerPart = Partial<RunnerOptions<Order, FakeTools>>
+type Delivery = {
+  readonly instance: Instance
+  readonly ended: Promise<TaskEnd | { outcome: 'threw'; error: unknown }>
+}
+
+/** One workflow on a quiet day, delivered by hand. */
+export class ByHand {
+  readonly world: World
+
+  constructor(seed = 1) {
+    this.world = new World(seededRandom(seed), FAIR)
+  }
+
+  /** Starts the workflow, and carries out every step before `step`. */
+  async upTo(step: FakeStepName): Promise<void> {
+    const { store, queue } = new Instance(this.world)
+    await this.#finish(
+      store
+        .move('o1', (order, nowMs) => start(FAKE_PIPELINE, order, {}, nowMs))
+        .then((landed) => enqueueAll(queue, 'o1', landed?.tasks ?? [])),
+    )
+    for (const { name } of FAKE_PIPELINE) {
+      if (name === step) return
+      while (this.step(name).state !== 'done') {
+        await this.passUntil(this.step(name).nextCheckAtMs ?? 0)
+        await this.carryOut(name)
+      }
+    }
+  }
+
+  step(name: FakeStepName): Step {
+    return stepOf(this.world.order, name)
+  }
+
+  /** Delivers the newest task of a step to an instance of its own. */
+  deliver(step: FakeStepName, more: RunnerPart | ((instance: Instance) => RunnerPart) = {}): Delivery {
+    const task = [...this.world.tasks.waiting.values()].map((one) => one.task).findLast((one) => one.step === step)
+    if (task === undefined) throw new Error(`there is no task for ${step}`)
+    const instance = new Instance(this.world)
+    const runner = instance.runner(typeof more === 'function' ? more(instance) : more)
+    const ended = runner
+      .run('o1', task, instance.signal)
+      .catch((error: unknown) => ({ outcome: 'threw' as const, error }))
+    return { instance, ended }
+  }
+
+  /** Delivers it, and lets time pass until it has ended. */
+  async carryOut(step: FakeStepName, more: RunnerPart | ((instance: Instance) => RunnerPart) = {}) {
+    return this.#finish(this.deliver(step, more).ended)
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.world.time.run(this.world.time.nowMs + ms)
+  }
+
+  async passUntil(timeMs: number): Promise<void> {
+    await this.world.time.run(Math.max(this.world.time.nowMs, timeMs))
+  }
+
+  async #finish<T>(work: Promise<T>): Promise<T> {
+    let done = false
+    void work.finally(() => (done = true)).catch(() => undefined)
+    for (let minutes = 0; !done && minutes < 600; minutes++) await this.pass(1_000)
+    return work
+  }
+}
+
+export const withTools = (instance: Instance, more: Partial<FakeTools>): RunnerPart => ({
+  tools: {
+    vendors: instance.world.vendors,
+    passing: instance.passing,
+    working: (attempt) => instance.working(attempt),
+    trouble: () => undefined,
+    ...more,
+  },
+})
+/** A vendor that fails each request in this way. */
+export const failing = (makeError: () => Error) => (instance: Instance) =>
+  withTools(instance, {
+    trouble: () => {
+      throw makeError()
+    },
+  })
+/** A call or a piece of work that takes exactly so long. */
+export const lasting = (ms: number) => (instance: Instance) =>
+  withTools(instance, {
+    working: (attempt) =>
+      new Promise((resolve, reject) => {
+        attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason as Error), { once: true })
+        void instance.clock.sleep(ms).then(resolve)
+      }),
+  })
+
+export async function opened(step: FakeStepName, seed?: number): Promise<ByHand> {
+  const bench = new ByHand(seed)
+  await bench.upTo(step)
+  return bench
+}
+export const countEvents = ({ world }: ByHand, event: string) => world.events.filter((one) => one === event).length
+export const LEASE_MS = SETTINGS.stepLeaseMs

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest'
+
+import { FallbackBusy, JobEnded, NoFallback, StepRefused } from '../../../shared/engine/failure.ts'
+import { cancel } from '../../../shared/engine/transitions/owner.ts'
+import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
+import { failing, opened } from './by-hand.ts'
+import type { RunnerPart } from './by-hand.ts'
+import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import { Instance, SETTINGS, StoreAway, VendorAway } from './world.ts'
+
+/** The runner, one delivery at a time: what vendors that fail come to. */
+
+describe('a vendor that is away', () => {
+  const away = failing(() => new VendorAway('write-1', true, false))
+
+  test('is waited for without spending attempts, then done without, and asked again later', async () => {
+    const bench = await opened('write')
+    const sinceMs = bench.world.time.nowMs
+    let waits = 0
+    for (; waits < 100; waits++) {
+      const { outcome } = await bench.carryOut('write', away)
+      if (outcome === 'fellBack') break
+      expect(bench.step('write')).toMatchObject({ state: 'waiting', unavailable: { service: 'write-1' } })
+      await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+    }
+    expect(waits).toBeGreaterThan(3)
+    const tookMs = bench.world.time.nowMs - sinceMs
+    expect(tookMs).toBeGreaterThanOrEqual(SETTINGS.fallbackAfterMs)
+    expect(tookMs).toBeLessThan(SETTINGS.fallbackAfterMs + 5_000)
+    expect(bench.step('write')).toMatchObject({ state: 'done', attempt: 1, provider: 'here', degraded: 'without' })
+    expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
+  })
+
+  test('gives way to the next in order, once it was waited for long enough', async () => {
+    const bench = await opened('voice')
+    const gone = failing(() => new VendorAway('voice-1', true, false))
+    for (let waits = 0; waits < 100 && bench.step('voice').passedOver === undefined; waits++) {
+      await bench.passUntil(bench.step('voice').nextCheckAtMs ?? 0)
+      await bench.carryOut('voice', gone)
+    }
+    expect(bench.step('voice')).toMatchObject({ state: 'pending', passedOver: ['voice-1'] })
+    expect((await bench.carryOut('voice')).outcome).toBe('done')
+    expect(bench.step('voice')).toMatchObject({ state: 'done', provider: 'voice-2' })
+    expect(bench.step('voice')).not.toHaveProperty('degraded')
+    expect(bench.world.order.costs).toMatchObject({ 'voice-2': { calls: 1 } })
+  })
+
+  test('of another kind makes no job of a call, and counts no call for a job', async () => {
+    const bench = await opened('transcribe')
+    const gone = failing(() => new VendorAway('transcribe-1', true, false))
+    for (let waits = 0; waits < 100 && bench.step('transcribe').passedOver === undefined; waits++) {
+      await bench.passUntil(bench.step('transcribe').nextCheckAtMs ?? 0)
+      await bench.carryOut('transcribe', gone)
+    }
+    expect(bench.step('transcribe')).not.toHaveProperty('paid')
+    expect((await bench.carryOut('transcribe')).outcome).toBe('done')
+    expect(bench.step('transcribe')).toMatchObject({ provider: 'transcribe-2', paid: { calls: 1, repeats: 0 } })
+    expect(bench.step('transcribe')).not.toHaveProperty('job')
+  })
+})
+
+describe('what a failure comes to', () => {
+  test('the store away is told as what it is, and no attempt is spent', async () => {
+    const bench = await opened('write')
+    await bench.carryOut(
+      'write',
+      failing(() => new StoreAway()),
+    )
+    expect(bench.step('write')).toMatchObject({ state: 'waiting', attempt: 1, unavailable: { service: 'store' } })
+    expect(bench.step('write').paid).toMatchObject({ calls: 0, open: false })
+  })
+
+  test('a refusal asks the next in order at once, and ends the workflow where there is none', async () => {
+    const refused = failing(() => new StepRefused(NOT_ACCEPTED))
+    const bench = await opened('voice')
+    expect((await bench.carryOut('voice', refused)).outcome).toBe('nextProvider')
+    expect((await bench.carryOut('voice', refused)).outcome).toBe('failed')
+    expect(bench.world.order).toMatchObject({ status: 'error', error: { code: 'provider_rejected', retryable: false } })
+  })
+
+  test('a job that its vendor has ended is made anew', async () => {
+    const bench = await opened('transcribe')
+    await bench.carryOut('transcribe')
+    await bench.carryOut(
+      'transcribe',
+      failing(() => new JobEnded('it ended')),
+    )
+    expect(bench.step('transcribe')).not.toHaveProperty('job')
+    await bench.carryOut('transcribe')
+    expect(bench.world.vendors.jobsMade['transcribe']).toBe(2)
+  })
+
+  test('anything else is tried five times, then done without the vendor', async () => {
+    const bench = await opened('write')
+    const broken = failing(() => new Error('an answer nobody can read'))
+    const outcomes: string[] = []
+    for (let attempt = 0; attempt < 6; attempt++) {
+      await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+      outcomes.push((await bench.carryOut('write', broken)).outcome)
+    }
+    expect(outcomes).toEqual(['tryAgain', 'tryAgain', 'tryAgain', 'tryAgain', 'fellBack', 'stale'])
+  })
+
+  test.each([
+    ['no room is waited for', new FallbackBusy('all places are taken'), { unavailable: { service: 'capacity' } }],
+    ['one that cannot be had is not tried again', new NoFallback('too large'), { noFallback: 'too large' }],
+    ['one that breaks is not tried again', new Error('it broke'), { noFallback: 'doing without the provider failed' }],
+  ])('a fallback with %s', async (_name, error, expected) => {
+    const bench = await opened('write')
+    const pipeline = FAKE_PIPELINE.map((step) =>
+      step.name === 'write' ? { ...step, fallBack: () => Promise.reject(error) } : step,
+    )
+    const gone = (instance: Instance) => ({
+      pipeline,
+      ...failing(() => new VendorAway('write-1', true, false))(instance),
+    })
+    await bench.carryOut('write', gone)
+    await bench.pass(SETTINGS.fallbackAfterMs)
+    await bench.carryOut('write', gone)
+    expect(bench.step('write')).toMatchObject({ state: 'waiting', ...expected })
+  })
+})
+
+describe('a task that has become useless', () => {
+  test('is told as stale, and what it is still good for is done', async () => {
+    const bench = await opened('master')
+    const task = bench.deliver('master')
+    await bench.pass(1_000)
+    await task.ended
+    const { store } = new Instance(bench.world)
+    const cancelled = store.move('o1', (order, nowMs) => cancel(FAKE_PIPELINE, order, {}, nowMs))
+    await bench.pass(1_000)
+    await cancelled
+    const stopped: string[] = []
+    const afterStale: RunnerPart['afterStale'] = async ({ status }, step) => void stopped.push(`${status} ${step}`)
+    expect((await bench.carryOut('master', { afterStale })).outcome).toBe('stale')
+    expect(stopped).toEqual(['cancelled master'])
+  })
+
+  test('of a workflow that is not there ends at once', async () => {
+    const bench = await opened('write')
+    const instance = new Instance(bench.world)
+    const ended = instance.runner().run('gone', { step: 'write', generation: 1, dispatch: 1 }, instance.signal)
+    await bench.pass(1_000)
+    expect((await ended).outcome).toBe('absent')
+  })
+})

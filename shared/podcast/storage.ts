@@ -50,6 +50,8 @@ export type NotesCache = {
   /** Looks for notes, or says that this episode is about to write them: others wait for the result. */
   reserve(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes>
   keep(key: string, episodeId: string, notes: Notes): Promise<void>
-  /** Lets others write what we could not, or removes what its owner has deleted. */
+  /** Lets others write what this episode could not: a worker may not delete documents. */
+  release(key: string): Promise<void>
+  /** Removes what its owner has deleted. */
   forget(key: string): Promise<void>
 }

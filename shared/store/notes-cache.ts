@@ -43,7 +43,12 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
       )
     },
 
-    /** Lets others write what we could not, or removes what its owner has deleted. */
+    async release(key) {
+      await orNone(key, undefined, () =>
+        firestore.call('release notes', (db) => db.collection(COLLECTION).doc(key).update({ untilMs: now() })),
+      )
+    },
+
     async forget(key) {
       await orNone(key, undefined, () =>
         firestore.call('forget notes', (db) => db.collection(COLLECTION).doc(key).delete()),

@@ -3,61 +3,79 @@ import { describe, expect, test } from 'vitest'
 import type { TaskQueue } from '../../shared/engine/ports.ts'
 import type { StepTask } from '../../shared/engine/task.ts'
 
+export type Delivered = { readonly task: StepTask; readonly atMs: number }
+
 export type QueueUnderTest = {
   readonly queue: TaskQueue
   /** Deliveries of a workflow's tasks so far, in order. */
-  readonly delivered: (workflowId: string) => readonly StepTask[]
+  readonly delivered: (workflowId: string) => readonly Delivered[]
   /** Lets so much time pass. */
   readonly pass: (ms: number) => Promise<void>
   readonly nowMs: () => number
 }
+
+/** How long a task may take that nothing keeps. */
+const SOON_MS = 10_000
+const GLANCE_MS = 20
+/** Long enough for a task that must not come to have come. */
+const WHILE_MS = 300
+/** Clocks of two processes, and what is lost where times are rounded. */
+const CLOCKS_MS = 2
 
 /** What the engine relies on of a queue of tasks. */
 export function taskQueueContract(name: string, open: () => Promise<QueueUnderTest>): void {
   let ids = 0
   const newId = () => `${ids++}`.padStart(24, 'a')
   const task = (more: Partial<StepTask> = {}): StepTask => ({ step: 'write', generation: 1, dispatch: 1, ...more })
-  const numbers = (tasks: readonly StepTask[]) => tasks.map(({ generation, dispatch }) => [generation, dispatch])
+  const arrival = async ({ delivered, pass }: QueueUnderTest, id: string, count = 1) => {
+    for (let passedMs = 0; passedMs < SOON_MS && delivered(id).length < count; passedMs += GLANCE_MS)
+      await pass(GLANCE_MS)
+    return delivered(id)
+  }
 
   describe(`queue of tasks: ${name}`, () => {
     test('delivers what was enqueued, as it was', async () => {
-      const { queue, delivered, pass } = await open()
+      const world = await open()
       const id = newId()
-      await queue.enqueue(id, task({ generation: 3, dispatch: 7 }))
-      await pass(1_000)
-      expect(delivered(id)).toMatchObject([{ step: 'write', generation: 3, dispatch: 7 }])
+      await world.queue.enqueue(id, task({ generation: 3, dispatch: 7 }))
+      const [first] = await arrival(world, id)
+      expect(first?.task).toMatchObject({ step: 'write', generation: 3, dispatch: 7 })
     })
 
     test('delivers a task once however often it is enqueued, be it after it was carried out', async () => {
-      const { queue, delivered, pass } = await open()
+      const world = await open()
       const id = newId()
-      await Promise.all([queue.enqueue(id, task()), queue.enqueue(id, task())])
-      await pass(1_000)
-      await queue.enqueue(id, task())
-      await pass(1_000)
-      expect(delivered(id)).toHaveLength(1)
+      await Promise.all([world.queue.enqueue(id, task()), world.queue.enqueue(id, task())])
+      await arrival(world, id)
+      await world.queue.enqueue(id, task())
+      await world.pass(WHILE_MS)
+      expect(world.delivered(id)).toHaveLength(1)
     })
 
-    test('delivers each number of its own', async () => {
-      const { queue, delivered, pass } = await open()
+    test('delivers each number, each generation and each step of its own', async () => {
+      const world = await open()
       const id = newId()
-      for (const dispatch of [1, 2, 3]) await queue.enqueue(id, task({ dispatch }))
-      await pass(1_000)
-      expect(numbers(delivered(id)).toSorted(([, a = 0], [, b = 0]) => a - b)).toEqual([
-        [1, 1],
-        [1, 2],
-        [1, 3],
-      ])
+      const tasks = [task(), task({ dispatch: 2 }), task({ generation: 2 }), task({ step: 'voice' })]
+      for (const one of tasks) await world.queue.enqueue(id, one)
+      const inShort = ({ step, generation, dispatch }: StepTask) => `${step} ${generation} ${dispatch}`
+      const arrived = await arrival(world, id, tasks.length)
+      expect(arrived.map((one) => inShort(one.task)).toSorted()).toEqual(tasks.map(inShort).toSorted())
     })
 
-    test('delivers nothing before its time', async () => {
-      const { queue, delivered, pass, nowMs } = await open()
+    test('keeps the tasks of two workflows apart', async () => {
+      const world = await open()
+      const [one, other] = [newId(), newId()]
+      for (const id of [one, other]) await world.queue.enqueue(id, task())
+      expect([await arrival(world, one), await arrival(world, other)]).toMatchObject([[{}], [{}]])
+    })
+
+    test('delivers nothing before its time, and then soon', async () => {
+      const world = await open()
       const id = newId()
-      await queue.enqueue(id, task({ notBeforeMs: nowMs() + 1_500 }))
-      await pass(500)
-      expect(delivered(id)).toEqual([])
-      await pass(2_000)
-      expect(delivered(id)).toHaveLength(1)
+      const notBeforeMs = world.nowMs() + 400
+      await world.queue.enqueue(id, task({ notBeforeMs }))
+      const [first] = await arrival(world, id)
+      expect(first?.atMs).toBeGreaterThanOrEqual(notBeforeMs - CLOCKS_MS)
     })
   })
 }

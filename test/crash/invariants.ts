@@ -6,6 +6,8 @@ import { SPEECH } from '../e2e/cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import type { paidRequests } from '../e2e/cloud.ts'
+import type { Healing } from '../e2e/healing.ts'
+import type { Plan } from './crash-point.ts'
 
 /** What a step may become, by what it is. */
 const LEGAL: Record<string, readonly string[]> = {
@@ -33,6 +35,24 @@ export function faultsOf(
   for (const name of ['gemini', 'elevenlabs'] as const)
     if (paid[name] > 1 + repeats[name] || repeats[name] > 1)
       faults.push(`${paid[name]} calls of ${name}, ${repeats[name]} counted as repeats`)
+  return faults
+}
+
+/** Deliveries that one lost attempt may take: until its lease has run out the step is busy, and the backoff grows. */
+const REDELIVERIES_MAX = 5
+/** Steps that sweeps may have given to others meanwhile. */
+const CURES_MAX = 6
+
+/**
+ * What is wrong with how often an episode was healed before anything was delivered again on purpose: a task whose
+ * process was killed has to come again, and nothing may come again and again.
+ */
+export function healingFaultsOf(crash: Plan['crash'], { redeliveries, cures }: Healing): string[] {
+  if (crash?.signal !== 'SIGKILL') return []
+  const faults: string[] = []
+  if (crash.point.startsWith('work.') && redeliveries === 0) faults.push('no task was delivered again')
+  if (redeliveries > REDELIVERIES_MAX) faults.push(`tasks were delivered again ${redeliveries} times`)
+  if (cures > CURES_MAX) faults.push(`sweeps acted ${cures} times`)
   return faults
 }
 

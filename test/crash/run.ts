@@ -8,8 +8,10 @@ import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
+import { countHealing, linesOf, tasksUnderWay } from '../e2e/healing.ts'
+import type { Healing } from '../e2e/healing.ts'
 import type { Plan } from './crash-point.ts'
-import { faultsOf, orphansOf, usageFaultsOf } from './invariants.ts'
+import { faultsOf, healingFaultsOf, orphansOf, usageFaultsOf } from './invariants.ts'
 
 /**
  * `npm run test:crash`: every request of the pipeline that changes something elsewhere is found by watching one episode
@@ -31,7 +33,7 @@ const ENVIRONMENT = {
 }
 
 type Crash = NonNullable<Plan['crash']>
-type Ended = { crash: Crash | undefined; struck: boolean; faults: string[]; episodeId: string }
+type Ended = { crash: Crash | undefined; struck: boolean; healing: Healing; faults: string[]; episodeId: string }
 
 class Lane {
   readonly cloud: LocalCloud
@@ -74,6 +76,7 @@ class Lane {
     rmSync(this.#planFile)
     await thawed
     const struck = existsSync(struckFile)
+    const healing = await this.#healing(id)
     // Every task once more, when all is over.
     await this.#redeliver(id)
     const after = await this.#insist(() => this.client.get(id))
@@ -82,10 +85,11 @@ class Lane {
     )
     const faults = [
       ...faultsOf(after, history.history, paidRequests(this.cloud, id)),
+      ...(struck ? healingFaultsOf(crash, healing) : []),
       ...(after.status === episode.status ? [] : [`a late delivery made it ${after.status}`]),
       ...(await this.#unservable(after)),
     ]
-    return { crash, struck, faults, episodeId: id }
+    return { crash, struck, healing, faults, episodeId: id }
   }
 
   /** What is wrong with what all those episodes are counted as. */
@@ -116,6 +120,13 @@ class Lane {
       // It has ended by itself.
     }
     await again
+  }
+
+  /** What the product tells of its healing, once no task of the episode is under way. */
+  async #healing(id: string): Promise<Healing> {
+    const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS
+    while (tasksUnderWay(this.cloud, id).length > 0 && Date.now() < giveUpAtMs) await sleep(20)
+    return countHealing(linesOf(this.cloud).of(id))
   }
 
   async #redeliver(id: string): Promise<void> {
@@ -215,11 +226,23 @@ try {
   process.stdout.write(`${struck} of ${ended.length} runs reached their point; ${seconds} s\n`)
   const idle = struck < ended.length * REACHED_LEAST
   if (idle) process.stdout.write('too few runs reached their point to say anything\n')
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) process.stdout.write(`${healingInShort(ended, signal)}\n`)
   process.stdout.write(`${ended.length - faulty} passed, ${faulty} failed\n`)
   process.exitCode = faulty > 0 || idle || usageFaults.length > 0 ? 1 : 0
 } finally {
   await Promise.all(lanes.map(({ cloud }) => cloud.stop()))
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** How often the product says it was healed, in all runs that were struck by one signal. */
+function healingInShort(runs: readonly Ended[], signal: Crash['signal']): string {
+  const healings = runs.filter(({ struck, crash }) => struck && crash?.signal === signal).map(({ healing }) => healing)
+  const counters = ['redeliveries', 'cures', 'stepsFenced', 'attemptsLost'] as const
+  const sums = counters.map((name) => {
+    const counts = healings.map((healing) => healing[name])
+    return `${name} ${counts.reduce((sum, count) => sum + count, 0)} (at most ${Math.max(0, ...counts)})`
+  })
+  return `healed in ${healings.length} runs with ${signal}: ${sums.join(', ')}`
 }
 
 function report({ crash, faults, episodeId }: Ended): void {

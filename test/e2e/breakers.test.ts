@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -73,6 +74,7 @@ describe('an outage of a provider', () => {
       const episode = await settled(alice, id)
       expect(episode).toMatchObject({ status: 'ready', steps: { write: { state: 'done', attempt: 1 } } })
       expect(episode.steps.write).not.toHaveProperty('error')
+      await expectUnaided(cloud, id, { waits: between(1, 12) })
     }
   })
 })
@@ -93,6 +95,7 @@ describe('an operator', () => {
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(0)
     await breakers({ name: 'gemini', action: 'close', reason: 'it is green again' })
     expect((await settled(alice, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id, { waits: between(1, 12) })
     expect((await breakers({ name: 'gemini', action: 'auto', reason: 'done' }))['gemini']).toMatchObject({
       state: 'closed',
       mode: 'auto',

@@ -11,6 +11,7 @@ import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
 import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
+import { EpisodeLines, rememberLines } from './healing.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export const SPEECH = readFileSync(`${ROOT}test/fixtures/speech.flac`)
@@ -19,10 +20,14 @@ export const SPEECH = readFileSync(`${ROOT}test/fixtures/speech.flac`)
 const FINISH_TIMEOUT_MS = 90_000
 
 /** The whole local cloud with real function processes; the stand-ins answer almost at once. */
-export function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
+export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
   mkdirSync(`${ROOT}.steadycast`, { recursive: true })
-  const onLine = (line: string) => appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
-  return startLocalCloud({
+  const lines = new EpisodeLines()
+  const onLine = (line: string) => {
+    lines.hear(line)
+    appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
+  }
+  const cloud = await startLocalCloud({
     port: 0,
     source: ROOT,
     latencyFactor: 0.02,
@@ -31,6 +36,8 @@ export function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promis
     onLine,
     ...options,
   })
+  rememberLines(cloud, lines)
+  return cloud
 }
 
 export async function clientOf(cloud: LocalCloud, user: string): Promise<ApiClient> {

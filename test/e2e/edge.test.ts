@@ -209,8 +209,10 @@ describe('the control routes', () => {
         .status,
     ).toBe(204)
     expect((await fetch(`${cloud.origin}/__local/faults`, { method: 'DELETE' })).status).toBe(204)
-    const journal = await fetch(`${cloud.origin}/__local/journal?target=gemini`)
-    expect(await journal.json()).toEqual({ requests: expect.any(Array) as unknown[] })
+    const journal = async () => (await fetch(`${cloud.origin}/__local/journal?target=gemini`)).json()
+    await fetch(`${cloud.environment['GEMINI_BASE_URL']}/v1beta/nothing`)
+    expect(await journal()).toMatchObject({ requests: [{ method: 'GET', path: '/v1beta/nothing' }] })
     expect((await fetch(`${cloud.origin}/__local/journal`, { method: 'DELETE' })).status).toBe(204)
+    expect(await journal()).toEqual({ requests: [] })
   })
 })

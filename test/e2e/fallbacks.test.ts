@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { audioOf, clientOf, processed, requestsTo, settled, SPOKEN, startTestCloud, until, uploaded } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 
 /** Providers that are away for the whole run, and what an episode comes out as. */
 
@@ -42,6 +43,7 @@ describe('an episode', () => {
     const { format, common } = await audioOf(episode)
     expect(format.duration).toBeCloseTo(11, 0)
     expect(common.title).toBe('all but one')
+    await expectUnaided(cloud, id, { waits: between(3, 12) })
   })
 
   test('goes on from a transcript by hand, at once, while transcription hangs', async () => {
@@ -57,6 +59,8 @@ describe('an episode', () => {
     })
     const transcript = (await (await fetch(episode.outputs?.transcriptUrl ?? '')).json()) as Record<string, unknown>
     expect(transcript).toMatchObject({ estimated: true, text: SPOKEN })
+    // Whoever hangs finds at the next heartbeat that the step is not its own any more.
+    await expectUnaided(cloud, id, { stepsFenced: 1 })
   })
 
   test('waits for its provider where its owner allows no fallback', async () => {
@@ -67,6 +71,7 @@ describe('an episode', () => {
     expect(await alice.get(id)).toMatchObject({ status: 'processing', steps: { write: { state: 'waiting' } } })
     await cloud.faults.clear()
     expect(await settled(alice, id)).toMatchObject({ status: 'ready', degraded: [] })
+    await expectUnaided(cloud, id, { waits: between(1, 12) })
   })
 })
 
@@ -81,6 +86,7 @@ describe('a transcript by hand', () => {
     expect(episode).toMatchObject({ status: 'ready', degraded: ['transcribe'] })
     expect(requestsTo(cloud, 'assemblyai', /./, draft.id)).toBe(0)
     const captions = await (await fetch(episode.outputs?.vttUrl ?? '')).text()
+    await expectUnaided(cloud, draft.id)
     expect(captions).toMatch(/00:00:01\.000 --> [^]*Ask not[^]* --> 00:00:09\.500\n/)
   })
 
@@ -97,6 +103,7 @@ describe('a transcript by hand', () => {
   test('is not taken for a finished episode, nor for somebody else’s', async () => {
     const { id } = await processed(alice, 'finished', {})
     expect(await settled(alice, id)).toMatchObject({ status: 'ready', degraded: [] })
+    await expectUnaided(cloud, id)
     await expect(alice.giveTranscript(id, SPOKEN, 'text/plain')).rejects.toMatchObject({ status: 409 })
     const bob = await clientOf(cloud, 'bob')
     await expect(bob.giveTranscript(id, SPOKEN, 'text/plain')).rejects.toMatchObject({ status: 404 })

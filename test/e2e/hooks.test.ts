@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { expectUnaided } from './healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -52,6 +53,7 @@ describe('a webhook', () => {
     expect(await call(id, await tokenOf(id, 'transcribe'))).toBe(200)
     expect((await settled(alice, id)).status).toBe('ready')
     expect(paidRequests(cloud, id)).toMatchObject(ONCE)
+    await expectUnaided(cloud, id)
     // Late, when all is done: its sender must not be told to try again, nor be told off.
     expect(await call(id, await tokenOf(id, 'transcribe'))).toBe(200)
     expect((await alice.get(id)).status).toBe('ready')

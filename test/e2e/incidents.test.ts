@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 
 /** What has happened to others in production, each as a fact about us; incidents.ts lists where the rest is tested. */
 let cloud: LocalCloud
@@ -44,6 +45,7 @@ describe('an episode', () => {
     const episode = await settled(alice, id).catch(() => settled(alice, id))
     expect(episode.status).toBe('ready')
     expect(paidRequests(cloud, id)).toMatchObject(ONCE)
+    await expectUnaided(cloud, id, { redeliveries: between(0, 3), attemptsLost: between(0, 3) })
   })
 
   test('survives a deploy that ends every process in the middle of it', async () => {
@@ -54,6 +56,7 @@ describe('an episode', () => {
     }
     expect((await settled(alice, id)).status).toBe('ready')
     expect(paidRequests(cloud, id)).toMatchObject(ONCE)
+    await expectUnaided(cloud, id, { redeliveries: between(0, 6), attemptsLost: between(0, 3) })
   })
 
   test('goes on although the process that accepted it is frozen right after its answer', async () => {
@@ -61,6 +64,7 @@ describe('an episode', () => {
     expect(signalAll('SIGSTOP', /^episodes-process$/)).toBe(1)
     try {
       expect((await settled(alice, id)).status).toBe('ready')
+      await expectUnaided(cloud, id)
     } finally {
       signalAll('SIGCONT', /^episodes-process$/)
     }
@@ -70,6 +74,7 @@ describe('an episode', () => {
     await cloud.faults.set('elevenlabs', { mode: 'down' })
     const episode = await settled(alice, await inProcess('no intro'))
     expect(episode).toMatchObject({ status: 'ready', steps: { voice: { state: 'skipped' } }, degraded: [] })
+    await expectUnaided(cloud, episode.id)
   })
 })
 
@@ -77,12 +82,14 @@ describe('reads', () => {
   test('change nothing', async () => {
     const id = await inProcess('read')
     await settled(alice, id)
+    await expectUnaided(cloud, id)
     const versions = async () => {
       const collections = await db.listCollections()
       const documents = await Promise.all(collections.map((one) => one.get()))
       return documents.flatMap(({ docs }) => docs.map(({ ref, updateTime }) => `${ref.path} ${updateTime.toMillis()}`))
     }
     const before = await versions()
+    expect(before.filter((one) => one.startsWith('episodes/')).length).toBeGreaterThan(0)
     await alice.get(id)
     await alice.list()
     await alice.call('GET', `episodes-get?episodeId=${id}&history=1`)

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -22,6 +23,7 @@ describe('deliveries', () => {
     const draft = await uploaded(alice, 'redelivered', { intro: { text: 'Hello.' } })
     await alice.act('process', draft.id)
     const before = await settled(alice, draft.id)
+    await expectUnaided(cloud, draft.id)
     const paid = paidRequests(cloud, draft.id)
     const tasks = new Set(cloud.journal.of('tasks').flatMap(({ task }) => (task?.includes(draft.id) ? [task] : [])))
     expect(tasks.size).toBeGreaterThanOrEqual(7)
@@ -34,6 +36,7 @@ describe('deliveries', () => {
     }
     expect(paidRequests(cloud, draft.id)).toEqual(paid)
     expect((await alice.get(draft.id)).updatedAt).toBe(before.updatedAt)
+    await expectUnaided(cloud, draft.id, { redeliveries: tasks.size })
   })
 })
 
@@ -45,6 +48,7 @@ describe('webhooks', () => {
     await alice.act('process', draft.id)
     expect((await settled(alice, draft.id)).status).toBe('ready')
     expect(paidRequests(cloud, draft.id)).toMatchObject({ assemblyai: 1, auphonic: 1, started: 1 })
+    await expectUnaided(cloud, draft.id)
   })
 })
 
@@ -63,6 +67,7 @@ describe('a provider that cannot be used', () => {
     expect(episode).toMatchObject({ status: 'ready', steps: { write: { attempt: 1 } } })
     expect(episode).not.toHaveProperty('waitingFor')
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(3)
+    await expectUnaided(cloud, draft.id, { waits: 2 })
   })
 
   test.each(['down', 'reset', 'malformed', 'truncate', 'auth', 'billing'] as const)(
@@ -77,6 +82,7 @@ describe('a provider that cannot be used', () => {
         await cloud.faults.clear()
       }
       expect((await settled(alice, draft.id)).status).toBe('ready')
+      await expectUnaided(cloud, draft.id, { waits: between(0, 6), failures: between(0, 1) })
     },
   )
 
@@ -95,6 +101,7 @@ describe('a provider that cannot be used', () => {
     await alice.act('process', draft.id)
     expect(await settled(alice, draft.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(2)
+    await expectUnaided(cloud, draft.id, { waits: 2 })
   })
 })
 
@@ -105,5 +112,6 @@ describe('storage', () => {
     await until(alice, draft.id, ({ steps }) => steps.transcribe.state === 'done')
     await cloud.faults.set('gcs', { mode: 'status', status: 503, times: 3 })
     expect((await settled(alice, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id, { waits: between(0, 3) })
   })
 })

@@ -6,6 +6,7 @@ import type { ApiClient } from '../../infra/demo/api-client.ts'
 import { durationSeconds, measureLoudness } from '../../infra/local/audio/mastering.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { clientOf, requestsTo, settled, SPEECH, startTestCloud, until, uploaded } from './cloud.ts'
+import { expectUnaided } from './healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -36,6 +37,9 @@ describe('an episode', () => {
     const episode = await settled(alice, draft.id)
     expect(episode).toMatchObject({ status: 'ready', progress: 1, degraded: [] })
     expect(Object.values(episode.steps).map(({ state }) => state)).toEqual(['done', 'done', 'done', 'done', 'done'])
+    await expectUnaided(cloud, draft.id, {
+      claims: expect.objectContaining({ write: 1, voice: 1, finish: 1 }) as never,
+    })
 
     const audio = await fetched(episode.outputs?.audioUrl)
     const loudness = await measureLoudness(audio)
@@ -77,6 +81,7 @@ describe('an episode', () => {
     await alice.act('process', draft.id)
     const episode = await settled(alice, draft.id)
     expect(episode).toMatchObject({ status: 'ready', steps: { voice: { state: 'skipped' } } })
+    await expectUnaided(cloud, draft.id)
   })
 
   test('that was announced but never uploaded cannot be processed', async () => {
@@ -101,6 +106,7 @@ describe('an episode', () => {
     expect(episode).toMatchObject({ status: 'ready', generation: 1 })
     expect(requestsTo(cloud, 'assemblyai', /^\/v2\/transcript$/, draft.id)).toBe(1)
     await expect(alice.act('process', draft.id)).rejects.toMatchObject(refusal(409, 'conflict'))
+    await expectUnaided(cloud, draft.id)
   })
 })
 
@@ -121,6 +127,7 @@ describe('two users with three episodes each, at once', () => {
     await Promise.all(drafts.map(({ client, episode }) => client.act('process', episode.id)))
     const episodes = await Promise.all(drafts.map(({ client, episode }) => settled(client, episode.id)))
     expect(episodes.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 'ready'))
+    for (const { id } of episodes) await expectUnaided(cloud, id)
     for (const { client, name } of users) {
       const { episodes: own } = await client.list()
       expect(own.map(({ title }) => title).toSorted()).toEqual([1, 2, 3].map((n) => `${name} ${n}`))
@@ -176,6 +183,7 @@ describe('cancel, retry and delete', () => {
 
     expect((await alice.act('retry', draft.id)).generation).toBe(3)
     expect(await settled(alice, draft.id)).toMatchObject({ status: 'ready', id: draft.id })
+    await expectUnaided(cloud, draft.id, { stepsFenced: 1 })
     // What was done before the cancel was kept: the recording is transcribed once.
     expect(requestsTo(cloud, 'assemblyai', /^\/v2\/transcript$/, draft.id)).toBe(1)
   })
@@ -184,6 +192,7 @@ describe('cancel, retry and delete', () => {
     const draft = await uploaded(alice, 'deleted')
     await alice.act('process', draft.id)
     const { outputs } = await settled(alice, draft.id)
+    await expectUnaided(cloud, draft.id)
     await alice.delete(draft.id)
     await expect(alice.get(draft.id)).rejects.toMatchObject(refusal(404, 'not_found'))
     await expect(alice.delete(draft.id)).rejects.toMatchObject(refusal(404, 'not_found'))
@@ -203,5 +212,6 @@ describe('cancel, retry and delete', () => {
     await cloud.faults.clear()
     await alice.act('retry', draft.id)
     expect((await settled(alice, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id, { failures: 1 })
   })
 })

@@ -7,6 +7,7 @@ import { Journal } from '../../infra/local/journal.ts'
 import { WorkLog } from '../../infra/local/providers/stand-in.ts'
 import { STAND_INS } from '../../infra/local/providers/stand-ins.ts'
 import { clientOf, settled, startTestCloud, uploaded } from './cloud.ts'
+import { expectUnaided } from './healing.ts'
 
 /**
  * Providers that cannot reach this machine, as real ones cannot: they are addressed by a name that does not say
@@ -42,6 +43,7 @@ test('audio is sent as bytes, results are polled, and the episode is finished wi
   await client.act('process', draft.id)
   const episode = await settled(client, draft.id)
   expect(episode.status).toBe('ready')
+  await expectUnaided(cloud, draft.id)
   const sent = (target: string, path: RegExp) =>
     journal.of(target).filter((entry) => entry.method === 'POST' && path.test(entry.path ?? ''))
   expect(sent('assemblyai', /\/v2\/upload$/)).toHaveLength(1)

@@ -6,6 +6,7 @@ import type { Fault } from '../../infra/local/faults.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, settled, SPEECH, startTestCloud } from './cloud.ts'
+import { between, expectUnaided } from './healing.ts'
 import { Robot } from './robot.ts'
 import type { Outcome } from './robot.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
@@ -14,6 +15,8 @@ const SEED = Number(process.env['ROBOT_SEED'] ?? Math.floor(Math.random() * 2 **
 const WISHES = 16
 const EPISODES = 3
 const STORM_MS = 5000
+/** Of one kind, to one episode: its tasks come again as their backoff allows while the storm lasts. */
+const STORM_TROUBLES_MAX = 20
 
 let cloud: LocalCloud
 beforeAll(async () => {
@@ -91,6 +94,8 @@ describe('a client that follows only retryable and Retry-After, with one key for
     for (const id of used) {
       expect((await settled(client, id)).status).toBe('ready')
       expect(paidRequests(cloud, id)).toMatchObject({ assemblyai: 1, auphonic: 1, started: 1 })
+      const some = between(0, STORM_TROUBLES_MAX)
+      await expectUnaided(cloud, id, { redeliveries: some, attemptsLost: some, stepsFenced: some, waits: some })
     }
 
     const gone = await inStorm(

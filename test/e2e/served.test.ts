@@ -10,6 +10,7 @@ import { LOCAL_PROJECT, LOCAL_REGION } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { Envelope } from '../shared/http/raw-client.ts'
 import { clientOf, settled, startTestCloud, uploaded } from './cloud.ts'
+import { expectUnaided, linesOf } from './healing.ts'
 
 /** The same handlers, compiled: under functions-framework as the platform starts it, and under the Functions emulator. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -28,6 +29,7 @@ describe('compiled, under functions-framework', () => {
     const draft = await uploaded(client, 'compiled', { intro: { text: 'Hello.' } })
     await client.act('process', draft.id)
     expect((await settled(client, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id)
   })
 
   answersAsEverywhere(() => cloud)
@@ -37,7 +39,6 @@ describe('compiled, under the Firebase Functions emulator', () => {
   const origin = 'http://127.0.0.1:5001'
   let cloud: LocalCloud
   let emulator: Awaited<ReturnType<typeof startFunctionsEmulator>>
-  const lines: string[] = []
 
   beforeAll(async () => {
     cloud = await startTestCloud({
@@ -51,7 +52,7 @@ describe('compiled, under the Firebase Functions emulator', () => {
       origin,
       functionsExpected: Object.keys(FUNCTIONS).length,
       environment: cloud.environment,
-      onLine: (line) => lines.push(line),
+      onLine: (line) => linesOf(cloud).hear(line),
     })
   }, 120_000)
   afterAll(async () => {
@@ -66,6 +67,7 @@ describe('compiled, under the Firebase Functions emulator', () => {
     const draft = await uploaded(client, 'emulated')
     await client.act('process', draft.id)
     expect((await settled(client, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id)
   })
 
   answersAsEverywhere(() => cloud)

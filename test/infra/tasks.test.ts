@@ -34,6 +34,7 @@ let schedules: CloudSchedulerClient
 let deliveries: Delivery[] = []
 /** Answers of the worker, in order; 200 when there are none left. */
 let answers: number[] = []
+const NO_ANSWER = 0
 let queues = 0
 
 beforeAll(async () => {
@@ -52,7 +53,9 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => (body += chunk.toString()))
     request.on('end', () => {
       deliveries.push({ headers: request.headers, path: request.url ?? '', body })
-      response.writeHead(answers.shift() ?? 200).end()
+      const answer = answers.shift() ?? 200
+      if (answer === NO_ANSWER) request.socket.destroy()
+      else response.writeHead(answer).end()
     })
   })
   await new Promise<void>((resolve) => worker.listen(0, '127.0.0.1', resolve))
@@ -148,6 +151,27 @@ describe('Cloud Tasks', () => {
     })
   })
 
+  test('counts as Google does whatever a task says of itself', async () => {
+    const headers = { 'x-cloudtasks-taskretrycount': '7', 'X-CloudTasks-TaskName': 'another' }
+    await create(await queue(), 'boasting', { httpRequest: { url: workerUrl, headers } })
+    await delivered(1)
+    expect(deliveries[0]?.headers).toMatchObject({
+      'x-cloudtasks-taskretrycount': '0',
+      'x-cloudtasks-taskname': 'boasting',
+    })
+  })
+
+  test('counts a delivery that nobody answered, and no response for it', async () => {
+    answers = [NO_ANSWER]
+    await create(await queue(), 'unanswered')
+    await delivered(2)
+    expect(deliveries[1]?.headers).toMatchObject({
+      'x-cloudtasks-taskretrycount': '1',
+      'x-cloudtasks-taskexecutioncount': '0',
+    })
+    expect(deliveries[1]?.headers).not.toHaveProperty('x-cloudtasks-taskpreviousresponse')
+  })
+
   test('gives up after the attempts it was given', async () => {
     answers = [500, 500, 500, 500, 500]
     const parent = await queue()
@@ -200,6 +224,7 @@ describe('Cloud Tasks', () => {
     })
     expect(await dispatcher.deliverNow(found.queue, found.task)).toBe(200)
     expect(deliveries.map(({ headers }) => headers['x-cloudtasks-taskname'])).toEqual(['twice', 'twice'])
+    expect(deliveries.map(({ headers }) => headers['x-cloudtasks-taskretrycount'])).toEqual(['0', '1'])
   })
 
   test('refuses what Google refuses', async () => {

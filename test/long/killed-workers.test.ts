@@ -4,6 +4,7 @@ import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { between, expectUnaided } from '../e2e/healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -43,6 +44,8 @@ describe('a worker killed while it holds its step', () => {
     await cloud.faults.clear()
     const episode = await settled(alice, draft.id)
     expect(episode.status).toBe('ready')
+    // The attempt that was killed is lost; its task comes again until the lease has run out.
+    await expectUnaided(cloud, draft.id, { attemptsLost: 1, redeliveries: between(1, 6), waits: between(0, 2) })
     const paid = paidRequests(cloud, draft.id)
     expect(paid).toMatchObject({ assemblyai: 1, auphonic: 1, started: 1 })
     const repeats = {

@@ -7,6 +7,8 @@ import { PIPELINE, STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { SPOKEN, callSweep, clientOf, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { healingOf } from '../e2e/healing.ts'
+import type { Healing } from '../e2e/healing.ts'
 
 /** Every subset of the providers, away for the whole of an episode's life, and then back. */
 const SUBSETS = Array.from({ length: 2 ** PROVIDER_NAMES.length }, (_, bits) =>
@@ -28,7 +30,13 @@ const ENVIRONMENT = {
   BREAKER_CACHE_TTL_SECONDS: '0.2',
 }
 
-type Life = { ready: EpisodeView; readyMs: number; upgraded: EpisodeView; paid: Record<string, number> }
+type Life = {
+  ready: EpisodeView
+  readyMs: number
+  upgraded: EpisodeView
+  healing: Healing
+  paid: Record<string, number>
+}
 
 /** Lives through the outage of some providers, and through their return. */
 async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: readonly ProviderName[]): Promise<Life> {
@@ -44,6 +52,7 @@ async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: read
   }
   const ready = await settled(client, draft.id)
   const readyMs = Date.now() - startedAtMs
+  const healing = await healingOf(lane, draft.id)
   await lane.faults.clear()
   const stays = away.includes('assemblyai') ? ['transcribe'] : []
   let upgraded = ready
@@ -59,7 +68,7 @@ async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: read
     elevenlabs: requestsTo(lane, 'elevenlabs', /text-to-speech/, draft.id),
     auphonic: requestsTo(lane, 'auphonic', /start\.json$/, draft.id),
   }
-  return { ready, readyMs, upgraded, paid }
+  return { ready, readyMs, upgraded, healing, paid }
 }
 
 const lives = new Map<string, Promise<Life>>()
@@ -87,11 +96,15 @@ describe('an episode of its whole life without', () => {
   test.each(SUBSETS.map((away) => [away.join(', ') || 'nobody', away] as const))(
     '%s is ready, degraded where it must be, and upgraded when they are back',
     async (_name, away) => {
-      const { ready, readyMs, upgraded, paid } = await (lives.get(away.join()) ?? Promise.reject(new Error('no life')))
+      const { ready, readyMs, upgraded, healing, paid } = await (lives.get(away.join()) ??
+        Promise.reject(new Error('no life')))
       const expected = STEP_NAMES.filter((step) => providersOf(step).some((provider) => away.includes(provider)))
       expect(ready).toMatchObject({ status: 'ready', degraded: expected })
       for (const step of STEP_NAMES) expect(ready.steps[step].degraded !== undefined).toBe(expected.includes(step))
       expect(readyMs).toBeLessThan(READY_MS_MAX)
+      // Waiting and doing without is all that it takes: nothing was delivered again, and nobody helped.
+      expect(healing).toMatchObject({ redeliveries: 0, cures: 0, stepsFenced: 0, attemptsLost: 0, failures: 0 })
+      if (away.length === 0) expect(healing.waits).toBe(0)
       expect(ready.outputs?.notes.description.length).toBeGreaterThan(20)
       expect(upgraded).toMatchObject({ status: 'ready', degraded: expected.filter((step) => step === 'transcribe') })
       // What somebody typed is not transcribed once more, and nothing is charged twice.

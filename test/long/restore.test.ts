@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import { callSweep, clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { between, expectUnaided } from '../e2e/healing.ts'
 
 const DATABASE = 'restored'
 
@@ -44,6 +45,7 @@ describe('a database that was restored from a backup', () => {
     await until(alice, draft.id, ({ steps }) => steps.transcribe.state === 'waiting')
     const hourAgo = await backup()
     expect((await settled(alice, draft.id)).status).toBe('ready')
+    await expectUnaided(cloud, draft.id)
 
     await restore(hourAgo)
     expect((await alice.get(draft.id)).status).toBe('processing')
@@ -51,6 +53,7 @@ describe('a database that was restored from a backup', () => {
     const sweeping = setInterval(() => void callSweep(cloud), 1_200)
     const again = await settled(alice, draft.id).finally(() => clearInterval(sweeping))
     expect(again.status).toBe('ready')
+    await expectUnaided(cloud, draft.id, { cures: between(1, 20) })
     // What only the database knew, that notes were written and a production was made, is paid for once more.
     const once = { assemblyai: 1, elevenlabs: 1 }
     expect(paidRequests(cloud, draft.id)).toEqual({ ...once, gemini: 2, auphonic: 2, started: 2 })

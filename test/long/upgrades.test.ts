@@ -14,6 +14,7 @@ import {
   startTestCloud,
   uploaded,
 } from '../e2e/cloud.ts'
+import { between, expectUnaided } from '../e2e/healing.ts'
 
 /** Providers that come back, and what becomes of the fallbacks' results. */
 
@@ -54,6 +55,7 @@ describe('when the providers are back', () => {
     await cloud.faults.clear()
     const after = await upgraded(id)
     expect(after.generation).toBeGreaterThan(before.generation)
+    await expectUnaided(cloud, id, { waits: between(3, 20), failures: between(1, 3) })
     expect(after.outputs?.notes.title).not.toBe('upgraded')
     for (const step of ['write', 'voice', 'master', 'finish'] as const)
       expect(after.steps[step]).toMatchObject({ state: 'done' })
@@ -81,6 +83,8 @@ describe('when the providers are back', () => {
     const after = await upgraded(id)
     const [short, long] = [await audioOf(before), await audioOf(after)]
     expect(long.format.duration).toBeGreaterThan((short.format.duration ?? 0) + 0.5)
+    // A breaker that is still open when the upgrade is begun ends it until the next.
+    await expectUnaided(cloud, id, { waits: between(1, 12), failures: between(0, 3) })
     expect(after.outputs?.notes.chapters.length).toBe(before.outputs?.notes.chapters.length)
     expect(requestsTo(cloud, 'auphonic', /start\.json$/, id)).toBe(1)
     expect(requestsTo(cloud, 'elevenlabs', /text-to-speech/, id)).toBe(1)
@@ -92,6 +96,7 @@ describe('when the providers are back', () => {
     await alice.giveTranscript(draft.id, SPOKEN, 'text/plain')
     await alice.act('process', draft.id)
     await settled(alice, draft.id)
+    await expectUnaided(cloud, draft.id, { waits: between(1, 6) })
     await cloud.faults.clear()
     await new Promise((resolve) => setTimeout(resolve, 1200))
     await callSweep(cloud)

@@ -36,6 +36,7 @@ export const CHARTS: readonly Chart[] = [
   { title: 'Stuck episodes: what was done', query: count('stuck_episodes', 'action, step') },
   { title: 'Stuck episodes: time to detection (P95), s', query: quantile(0.95, 'stuck_detection_time', 'action') },
   { title: 'Stuck episodes: time to resolution (P95), ms', query: quantile(0.95, 'stuck_resolution_time', 'step') },
+  { title: 'Tasks delivered again, by step', query: count('redeliveries', 'step') },
   {
     title: 'Queues: depth',
     query: 'max by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource="cloud_tasks_queue"})',

@@ -78,6 +78,12 @@ export const LOG_METRICS: readonly LogMetric[] = [
     value: { field: 'tookMs', unit: 'ms', scale: 100 },
   },
   {
+    id: 'redeliveries',
+    description: 'tasks that were delivered again, because the delivery before did not end them',
+    fields: { event: ['step.redelivered'] },
+    labels: ['step'],
+  },
+  {
     id: 'fallbacks',
     description: 'steps that did without their provider',
     fields: { event: ['step.fell_back'] },

@@ -23,7 +23,7 @@ export async function callTarget(
   try {
     const response = await fetch(target.url, {
       method: target.httpMethod ?? 'POST',
-      headers: { ...target.headers, ...headers, ...(token && { Authorization: `Bearer ${token}` }) },
+      headers: headersOf(target, { ...headers, ...(token && { Authorization: `Bearer ${token}` }) }),
       redirect: 'manual',
       signal: AbortSignal.timeout(deadlineMs),
       ...(target.body?.length && { body: Buffer.from(target.body) }),
@@ -34,4 +34,11 @@ export async function callTarget(
   } catch {
     return { status: 0, retryAfterSeconds: undefined }
   }
+}
+
+/** What the caller adds stands in place of what the target's creator has asked for, in whatever letters. */
+function headersOf({ headers = {} }: HttpTarget, added: Record<string, string>): Headers {
+  const all = new Headers(headers)
+  for (const [name, value] of Object.entries(added)) all.set(name, value)
+  return all
 }

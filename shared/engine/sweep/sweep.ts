@@ -77,10 +77,13 @@ export async function sweep<W extends Workflow>(
   for await (const page of store.due(startedAtMs, PAGE_SIZE)) {
     const queue = page.values()
     const lane = async () => {
-      for (const due of queue) await lookAt(options, due, report, signal)
+      for (const due of queue) {
+        if (signal.aborted) return
+        await lookAt(options, due, report, signal)
+      }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lane))
-    report.more = page.length === PAGE_SIZE && (now() - startedAtMs > BUDGET_MS || signal.aborted)
+    report.more = signal.aborted || (page.length === PAGE_SIZE && now() - startedAtMs > BUDGET_MS)
     if (report.more) break
   }
   const { episodes, ...counts } = report

@@ -112,7 +112,7 @@ async function askForNotes(
     attempt.charge(cost)
     return { ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) }
   } catch (error) {
-    await notesCache.forget(cacheKey)
+    await notesCache.release(cacheKey)
     throw error
   }
 }

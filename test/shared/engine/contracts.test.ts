@@ -6,6 +6,7 @@ import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { taskQueueContract } from '../../contracts/task-queue.ts'
+import type { Delivered } from '../../contracts/task-queue.ts'
 import { workflowStoreContract } from '../../contracts/workflow-store.ts'
 import { draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
@@ -65,15 +66,15 @@ workflowStoreContract('Firestore', async () => {
 taskQueueContract('in memory', async () => {
   const time = new VirtualTime()
   const tasks = new MemoryTasks(() => time.nowMs)
-  const delivered: { workflowId: string; task: object }[] = []
+  const delivered: (Delivered & { workflowId: string })[] = []
   tasks.onAdded = (name, { workflowId, task, dueMs }) =>
     void time.at(dueMs, () => {
-      delivered.push({ workflowId, task })
+      delivered.push({ workflowId, task, atMs: time.nowMs })
       tasks.end(name)
     })
   return {
     queue: tasks.open(() => Promise.resolve()),
-    delivered: (id) => delivered.filter(({ workflowId }) => workflowId === id).map(({ task }) => task as never),
+    delivered: (id) => delivered.filter(({ workflowId }) => workflowId === id),
     pass: async (ms) => {
       await settle()
       await time.run(time.nowMs + ms)

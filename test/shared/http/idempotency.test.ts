@@ -85,6 +85,7 @@ describe('an Idempotency-Key', () => {
     expect(done.length + busy.length).toBe(20)
     expect(new Set(done.map(({ body }) => body.id)).size).toBe(1)
     expect(done.every(({ body }) => body.times === 1)).toBe(true)
+    expect(busy.length).toBeGreaterThan(0)
     for (const { body, headers } of busy) {
       expect(body.error).toMatchObject({ code: 'request_in_progress', retryable: true })
       expect(headers.get('retry-after')).toBe('1')

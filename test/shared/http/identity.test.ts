@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { exportJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { HttpError } from '../../../shared/http/http-error.ts'
 import { tokenVerifier } from '../../../shared/http/identity.ts'
 import type { TokenVerifier } from '../../../shared/http/identity.ts'
 import { testConfig } from '../test-config.ts'
@@ -119,9 +120,11 @@ describe('a token is refused', () => {
 
   test('in words that repeat nothing of it', async () => {
     const refused = await verify(await sign({ ...service(), email: 'hush@x.test', email_verified: false })).catch(
-      String,
+      (error: unknown) => error,
     )
-    expect(refused).not.toContain('hush')
+    if (!(refused instanceof HttpError)) throw new Error('it was let in', { cause: refused })
+    const { message, technical, details, headers } = refused
+    expect(JSON.stringify({ message, technical, details, headers })).not.toContain('hush')
   })
 })
 

@@ -51,7 +51,7 @@ async function callPort(name: ProviderName, port: PortName, kind: 'charged' | 'a
 function outcomeOf(error: unknown): { kind: string; message: string; ambiguous: boolean | undefined } {
   const outcome = outcomeAt(1, error)
   const last = outcome.kind === 'tryAgain' ? outcomeAt(5, error) : outcome
-  const ambiguous = 'call' in outcome && outcome.call !== 'unsent' ? outcome.call === 'ambiguous' : undefined
+  const ambiguous = 'call' in outcome ? outcome.call === 'ambiguous' : undefined
   return { kind: outcome.kind, message: 'problem' in last ? last.problem.message : '', ambiguous }
 }
 
@@ -235,7 +235,7 @@ describe.each(IMPLEMENTATIONS)('$name, $port', ({ name, port }) => {
         outcome: row.outcome,
         message: row.message,
       })
-      if (ambiguous !== undefined) expect(ambiguous).toBe(row.ambiguous)
+      expect(ambiguous).toBe(row.ambiguous)
       if (PORT_CALLS[port].asks === undefined) return
       journal.clear()
       const asked = await failureOf(callPort(name, port, 'asks', row.mode))

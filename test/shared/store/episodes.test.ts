@@ -89,6 +89,17 @@ describe('an episode in the store', () => {
     expect(await stores[0]?.move('nowhere', renamed)).toBeUndefined()
   })
 
+  test('that is being deleted is in no list, and hides no other', async () => {
+    const { id, stores } = await stored(1)
+    const { id: gone } = await stored(1)
+    await stores[0]?.move(gone, (episode) => ({ next: { ...episode, deletedAtMs: 5 } }))
+    const list = async () => (await stores[0]?.page({ userId: 'alice', pageSize: 100 }))?.episodes.map((one) => one.id)
+    expect(await list()).toContain(id)
+    expect(await list()).not.toContain(gone)
+    // It is there all the same, for whoever ends its deletion.
+    expect(await stores[0]?.read(gone)).toMatchObject({ deletedAtMs: 5 })
+  })
+
   test('that cannot be read hides no other from a list', async () => {
     const { id, stores } = await stored(1)
     await access.call('break', (db) =>

@@ -168,7 +168,17 @@ describe('notes of the same words', () => {
     expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'theirs', untilMs: 1500 })
     nowMs = 1500
     expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'ours' })
-    await cache.forget('lost')
+    await cache.release('lost')
     expect(await cache.reserve('lost', 'c', 500)).toEqual({ kind: 'ours' })
+  })
+
+  test('are there no more when their owner has deleted them', async () => {
+    const cache = notesCache(store.access, Date.now)
+    await cache.reserve('deleted', 'a', 60_000)
+    await cache.keep('deleted', 'a', NOTES)
+    await cache.release('deleted')
+    expect(await cache.reserve('deleted', 'b', 60_000)).toEqual({ kind: 'found', notes: NOTES })
+    await cache.forget('deleted')
+    expect(await cache.reserve('deleted', 'b', 60_000)).toEqual({ kind: 'ours' })
   })
 })

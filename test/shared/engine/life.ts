@@ -84,7 +84,9 @@ class LivedWorkflow {
       else if (status === 'error' || status === 'cancelled') this.#act('retry')
       await time.run(time.nowMs + 5 * SWEEP_EVERY_MS)
     }
-    return this.#sumUp()
+    const life = this.#sumUp()
+    this.#world.end()
+    return life
   }
 
   #isOver(): boolean {

@@ -89,6 +89,8 @@ export class World {
   readonly outages = new Map<string, number>()
   crashes = 0
   events: string[] = []
+  /** Every process there was, the killed and the frozen as well. */
+  readonly instances: Instance[] = []
   #ids = 0
 
   constructor(random: () => number, weather: Weather = FAIR) {
@@ -116,6 +118,11 @@ export class World {
   newId(): string {
     return `${++this.#ids}`.padStart(8, '0')
   }
+
+  /** Ends whatever still waits: Node keeps a signal that somebody listens to until it is aborted. */
+  end(): void {
+    for (const instance of this.instances) instance.interrupt()
+  }
 }
 
 /** How far the clock of an instance may be from the store's: as much as a lease leaves room for. */
@@ -136,6 +143,7 @@ export class Instance {
 
   constructor(world: World) {
     this.world = world
+    world.instances.push(this)
     this.#skewMs = world.weather === FAIR ? 0 : (world.random() * 2 - 1) * SKEW_MS
     this.store = world.workflows.open({
       nowMs: () => world.time.nowMs + this.#skewMs,

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 
+import { freshSteps } from '../engine/transitions/moved.ts'
 import { Step, workflowFields, WorkflowStatus } from '../engine/workflow.ts'
 import { contentFields } from './content.ts'
 import { PIPELINE } from './pipeline.ts'
@@ -8,7 +9,12 @@ import type { StepName, StepNamed } from './pipeline.ts'
 /** Of the documents that this release writes. */
 export const SCHEMA_VERSION = 1
 
-const Steps = z.object(Object.fromEntries(PIPELINE.map(({ name }) => [name, Step])) as Record<StepName, typeof Step>)
+/** A step that came with a later release than its document: every episode but a draft does without it. */
+const UNKNOWN_THEN: Step = { state: 'skipped', attempt: 0, dispatch: 0 }
+const StoredStep = Step.default(UNKNOWN_THEN)
+const Steps = z.object(
+  Object.fromEntries(PIPELINE.map(({ name }) => [name, StoredStep])) as Record<StepName, typeof StoredStep>,
+)
 const Results = z.looseObject(
   Object.fromEntries(PIPELINE.map(({ name, result }) => [name, result.optional()])) as unknown as {
     [Name in StepName]: z.ZodOptional<StepNamed<Name>['result']>
@@ -16,8 +22,19 @@ const Results = z.looseObject(
 )
 
 /** The episode as Firestore keeps it. */
-export const Episode = z.looseObject({ ...contentFields, ...workflowFields(Steps, Results) })
+export const Episode = z.preprocess(
+  withEveryStepOfDraft,
+  z.looseObject({ ...contentFields, ...workflowFields(Steps, Results) }),
+)
 export type Episode = z.infer<typeof Episode>
 export const EpisodeStatus = WorkflowStatus
 export type EpisodeStatus = WorkflowStatus
 type Results = Episode['results']
+
+const Draft = z.looseObject({ status: z.literal('draft'), steps: z.record(z.string(), z.unknown()) })
+
+/** A draft has everything still before it, what came with a later release than its document as well. */
+function withEveryStepOfDraft(stored: unknown): unknown {
+  const { success, data: draft } = Draft.safeParse(stored)
+  return success ? { ...draft, steps: { ...freshSteps(PIPELINE), ...draft.steps } } : stored
+}

@@ -114,12 +114,13 @@ export function historyOf({ history = [] }: Episode): HistoryView[] {
 /** 0 to 1: finished steps count in full, a step at work counts half of its share. */
 function progressOf(episode: Episode): number {
   if (episode.status === 'ready') return 1
-  const progress = PIPELINE.reduce((sum, { name, share }) => {
+  const all = PIPELINE.reduce((sum, { share }) => sum + share, 0)
+  const done = PIPELINE.reduce((sum, { name, share }) => {
     const { state } = episode.steps[name]
     if (state === 'done' || state === 'skipped') return sum + share
     return state === 'running' || state === 'waiting' ? sum + share / 2 : sum
   }, 0)
-  return Math.round(progress * 1000) / 1000
+  return Math.round((done / all) * 1000) / 1000
 }
 
 function viewOfStep(step: Step): StepView {

@@ -108,6 +108,18 @@ describe.each(RELEASES)('what release %s stored', (release) => {
     expect(page.episodes.map((one) => one.id)).toContain(id)
   })
 
+  test.each(kept)('%s is read by a release that has a step more', async (_name, { id, fields }) => {
+    const { voice: _voice, ...steps } = fields['steps'] as Record<string, unknown>
+    const { voice: _result, ...results } = fields['results'] as Record<string, unknown>
+    const upgrade = { step: 'write', generation: 9, startedAtMs: 1, steps, results }
+    const before = { ...fields, id: `${id}-before`, steps, results, ...(fields['status'] === 'ready' && { upgrade }) }
+    await access().call('put', (db) => db.collection('episodes').doc(before.id).set(before))
+    const episode = await episodes().read(before.id)
+    expect(episode?.steps.voice.state).toBe(fields['status'] === 'draft' ? 'pending' : 'skipped')
+    const moved = await episodes().move(before.id, (one) => remove(PIPELINE, one, {}, NOW_MS))
+    expect(moved?.next.deletedAtMs).toBe(NOW_MS)
+  })
+
   test('an episode at work is claimed by whoever comes after its lease, and goes on with its job', async () => {
     const { id, fields } = sampleOf('episodes-processing')
     const { master } = fields['steps'] as Record<string, { job: { key: string } }>

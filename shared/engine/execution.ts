@@ -64,6 +64,11 @@ export class Execution<W extends Workflow, Tools> {
     return this.#claimed.provider?.kind === 'call' && this.#claimed.todo === 'run'
   }
 
+  /** The attempt makes a job, or looks for one whose id was never recorded. */
+  get makesJob(): boolean {
+    return this.#claimed.provider?.kind === 'job' && this.attempt.step.job?.providerJobId === undefined
+  }
+
   /** What the attempt has cost so far; undefined when nothing was charged. */
   get cost(): Cost | undefined {
     return this.#cost

@@ -45,7 +45,7 @@ export class Lease<W extends Workflow> {
     this.#stop = clock.every(leaseMs * HEARTBEAT_SHARE, () => {
       this.record({}).catch((error: unknown) => {
         if (!(error instanceof LeaseLost))
-          tell('WARNING', 'step.heartbeat_failed', { episodeId: workflowId, step: fence.step, error })
+          tell('WARNING', 'step.heartbeat_failed', { workflowId, step: fence.step, error })
       })
     })
   }

@@ -11,6 +11,7 @@ import { enqueueAll } from './enqueue.ts'
 import type { StepTask } from './task.ts'
 import { claim } from './transitions/claim.ts'
 import { letGo } from './transitions/renew.ts'
+import { outstandingTasks } from './transitions/moved.ts'
 import { settle } from './transitions/settle.ts'
 import { inGeneration, mergeView, viewGeneration } from './transitions/upgrade.ts'
 import { stepOf } from './workflow.ts'
@@ -117,8 +118,8 @@ export class StepRunner<W extends Workflow, Tools> {
     } catch (error) {
       if (lease.signal.aborted || error instanceof LeaseLost) return 'lost'
       if (!requestSignal.aborted) return { outcome: execution.settleFailure(error), cost: execution.cost }
-      // A paid call that has left may have gone through: that one waits for the lease.
-      const mayHaveGone = execution.countsCall && execution.callLeft
+      // A paid call that has left may have gone through, and so may what makes a job: those wait for the lease.
+      const mayHaveGone = execution.callLeft && (execution.countsCall || execution.makesJob)
       if (!mayHaveGone) await this.#letGo(claimed, execution.countsCall ? 'unsent' : 'unknown')
       return 'interrupted'
     } finally {
@@ -140,7 +141,13 @@ export class StepRunner<W extends Workflow, Tools> {
         return { before, next: moved?.next, tasks: moved?.tasks ?? [], cause: { by: byAttempt(fence.token) }, nowMs }
       }),
     )
-    if (decision?.next === undefined) return false
+    if (decision === undefined) return false
+    if (decision.next === undefined) {
+      // It may have been an earlier try of ours that landed, whose answer was lost: nobody else would enqueue these.
+      const view = viewGeneration(decision.before, fence.generation)
+      await enqueueAll(queue, seen.id, outstandingTasks(view, fence.generation))
+      return false
+    }
     this.#tellOfSettling(decision.before, decision.next, { ...fields, outcome: outcome.kind }, decision.nowMs)
     await enqueueAll(queue, seen.id, decision.tasks)
     return true

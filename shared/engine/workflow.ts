@@ -13,6 +13,8 @@ export type WorkflowStatus = z.infer<typeof WorkflowStatus>
 /** A job at a provider: intended (key), then uploaded to, then known by the provider's id. */
 const Job = z.looseObject({
   key: z.string(),
+  /** Whose job it is, whoever does the step in the end. */
+  provider: z.string().optional(),
   webhookToken: z.string(),
   providerJobId: z.string().optional(),
   uploadedTo: z.string().optional(),

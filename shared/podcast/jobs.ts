@@ -16,9 +16,10 @@ export async function stopJobs(
 ): Promise<void> {
   for (const plan of PIPELINE) {
     const jobId = jobToStop(plan, episode)
-    const provider = masterings.find(({ name }) => name === episode.steps[plan.name].provider)
-    if (jobId === undefined || provider === undefined) continue
-    await provider.stop(jobId, call)
+    if (jobId === undefined) continue
+    const { job, provider } = episode.steps[plan.name]
+    // One that is not configured any more can be told nothing; the job must not be looked for in every sweep.
+    await masterings.find(({ name }) => name === (job?.provider ?? provider))?.stop(jobId, call)
     await episodes.move(episode.id, (current) => ({
       next: recordStop(PIPELINE, current, { step: plan.name, jobId })?.next,
       cause: { by: byAttempt(jobId), why: 'cancelled' },
@@ -42,7 +43,7 @@ export async function forgetJobs(
   ) => {
     const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
     for (const { job, provider } of unknown) {
-      if (job === undefined || provider !== name) continue
+      if (job === undefined || (job.provider ?? provider) !== name) continue
       const lost = (await find({ key: job.key, uploadedTo: job.uploadedTo })) as { id: string } | undefined
       if (lost !== undefined) ids.add(lost.id)
     }

@@ -123,7 +123,8 @@ function decideToFinish<W extends Workflow>(
 
 function decideToEnd<W extends Workflow>(view: W, context: SweepContext, nowMs: number): SweepDecision<W> {
   const { pipeline, rules, errorId } = context
-  const [step = ''] = openSteps(view).toSorted((a, b) => stalledAtMs(view, a, rules) - stalledAtMs(view, b, rules))
+  const last = pipeline.at(-1)?.name ?? ''
+  const [step = last] = openSteps(view).toSorted((a, b) => stalledAtMs(view, a, rules) - stalledAtMs(view, b, rules))
   const { attempt, lease, state, unavailable } = stepOf(view, step)
   const leaseEnd = lease === undefined ? 'no lease' : `lease ended ${ago(lease.untilMs, nowMs)}`
   const waits = unavailable === undefined ? '' : `, waiting for ${unavailable.service} since ${at(unavailable.sinceMs)}`

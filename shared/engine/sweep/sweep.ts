@@ -121,7 +121,8 @@ async function lookAt<W extends Workflow>(
     tell('ERROR', 'sweep.failed', { sweepId: report.sweepId, workflowId: due.id, error })
     const reason = 'this episode could not be swept; see the log'
     addEntry(report, { episodeId: due.id, step: null, action: 'none', reason })
-    if (!report.dryRun) await due.postpone(now() + FAILED_PAUSE_MS).catch(() => undefined)
+    // One that was cut off has not failed: it is due again at once.
+    if (!report.dryRun && !signal.aborted) await due.postpone(now() + FAILED_PAUSE_MS).catch(() => undefined)
   }
 }
 

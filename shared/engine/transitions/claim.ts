@@ -57,7 +57,10 @@ export function claim<W extends Workflow>(
   if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
 
   const provider = chooseProvider(planOf(pipeline, task.step), workflow, step, event.providers)
-  const asksForJob = step.job?.providerJobId !== undefined
+  // A job is its own provider's, and means nothing to another.
+  const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
+  const job = isOthers ? undefined : step.job
+  const asksForJob = job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
   const paid = provider?.kind === 'call' ? countCall(step) : undefined
   const spent = attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
@@ -68,14 +71,16 @@ export function claim<W extends Workflow>(
   }
   const isProgress = !(step.state === 'waiting' && asksForJob && !step.unavailable)
   const claimed: Step = {
-    ...without(step, 'nextCheckAtMs'),
+    ...without(step, 'nextCheckAtMs', 'job'),
+    ...(job && { job }),
     state: 'running',
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,
     lease: { token, untilMs: nowMs + event.leaseMs },
     ...(provider && { provider: provider.name }),
     ...(isProgress && { progressAtMs: nowMs }),
-    ...(provider?.kind === 'job' && step.job === undefined && { job: { ...event.newJob, polls: 0 } }),
+    ...(provider?.kind === 'job' &&
+      job === undefined && { job: { ...event.newJob, provider: provider.name, polls: 0 } }),
     ...(paid && !spent && { paid }),
   }
   return {
@@ -83,7 +88,7 @@ export function claim<W extends Workflow>(
     moved: { next: withStep(workflow, task.step, claimed, nowMs), tasks: [] },
     fence: { generation: task.generation, step: task.step, token },
     provider,
-    resumesIntent: step.job !== undefined || step.paid?.open === true,
+    resumesIntent: job !== undefined || step.paid?.open === true,
     todo: spent ? 'fallBack' : 'run',
   }
 }
@@ -92,12 +97,12 @@ export function claim<W extends Workflow>(
 function chooseProvider(
   plan: StepPlan,
   workflow: GenerationView,
-  { provider, passedOver = [] }: Step,
+  { provider, job, passedOver = [] }: Step,
   providers: readonly ProviderChoice[],
 ): ProviderChoice | undefined {
   if (plan.needsProvider?.(workflow) === false) return undefined
   const left = providers.filter(({ name }) => !passedOver.includes(name))
-  return left.find(({ name }) => name === provider) ?? left[0] ?? providers.at(-1)
+  return left.find(({ name }) => name === (job?.provider ?? provider)) ?? left[0] ?? providers.at(-1)
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

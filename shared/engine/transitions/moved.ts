@@ -101,7 +101,7 @@ export function outstandingTasks(workflow: Workflow, generation: number): StepTa
   })
 }
 
-function isOver({ state }: Step): boolean {
+export function isOver({ state }: Step): boolean {
   return state === 'done' || state === 'skipped'
 }
 

@@ -2,7 +2,7 @@ import type { Pipeline } from '../definition.ts'
 import type { Cost, Outcome } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
-import { dispatch, fail, heldStep, release, startReady, withStep } from './moved.ts'
+import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { closeCall, settleCall } from './paid-calls.ts'
 
@@ -91,8 +91,9 @@ function finishStep<W extends Workflow>(
   const results = { ...workflow.results, ...(result !== undefined && { [name]: result }) }
   const next = withStep({ ...workflow, results }, name, step, nowMs)
   if (next.status !== 'processing') return { next, tasks: [] }
-  if (name === pipeline.at(-1)?.name) return { next: { ...next, status: 'ready' }, tasks: [] }
-  return startReady(pipeline, next, nowMs)
+  const moved = startReady(pipeline, next, nowMs)
+  if (!pipeline.every((plan) => isOver(stepOf(moved.next, plan.name)))) return moved
+  return { next: { ...moved.next, status: 'ready' }, tasks: [] }
 }
 
 type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>

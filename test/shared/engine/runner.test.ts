@@ -225,4 +225,46 @@ describe('an instance that is ending', () => {
     expect((await bench.carryOut('write')).outcome).toBe('done')
     expect(bench.step('write').paid).toMatchObject({ calls: 2, repeats: 1 })
   })
+
+  test('keeps a job that may have been made unheard, until its lease is over, and makes no other', async () => {
+    const bench = await opened('transcribe')
+    const first = bench.deliver('transcribe', (instance) =>
+      withTools(instance, {
+        passing: (point) =>
+          point === 'ask'
+            ? instance.passing(point)
+            : new Promise((_, reject) => instance.signal.addEventListener('abort', () => reject(new Error('aborted')))),
+      }),
+    )
+    const jobsMade = () => bench.world.vendors.jobsMade['transcribe'] ?? 0
+    while (jobsMade() === 0) await bench.pass(1)
+    first.instance.interrupt()
+    await bench.pass(1_000)
+    expect((await first.ended).outcome).toBe('interrupted')
+    expect((await bench.carryOut('transcribe')).outcome).toBe('busy')
+    await bench.pass(LEASE_MS)
+    await bench.carryOut('transcribe')
+    expect(jobsMade()).toBe(1)
+  })
+})
+
+test('a result that landed unheard leads on, without a sweep', async () => {
+  const bench = await opened('write')
+  let losses = 0
+  const unheard = bench.carryOut('write', (instance) => ({
+    store: {
+      ...instance.store,
+      move: async (...args) => {
+        const landed = await instance.store.move(...args)
+        const isDone = bench.step('write').state === 'done'
+        if (isDone && losses++ === 0) throw new StoreAway('no answer')
+        return landed
+      },
+    },
+  }))
+  await unheard
+  await bench.carryOut('voice')
+  expect(losses).toBeGreaterThan(0)
+  const names = [...bench.world.tasks.waiting.values()].map(({ task }) => task.step)
+  expect(names).toContain('master')
 })

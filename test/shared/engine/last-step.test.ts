@@ -28,7 +28,7 @@ const PROVIDERS = [
 
 function fresh(): Workflow {
   const steps = freshSteps(PIPELINE)
-  return { id: 'w', status: 'draft', generation: 0, steps, results: {}, createdAtMs: 0, updatedAtMs: 0 } as Workflow
+  return { id: 'w', status: 'draft', generation: 0, steps, results: {}, createdAtMs: 0, updatedAtMs: 0 }
 }
 
 function claimWork(workflow: Workflow, dispatch = 1, nowMs = 2) {

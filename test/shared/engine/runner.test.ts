@@ -250,6 +250,7 @@ describe('an instance that is ending', () => {
 
 test('a result that landed unheard leads on, without a sweep', async () => {
   const bench = await opened('write')
+  await bench.carryOut('voice')
   let losses = 0
   const unheard = bench.carryOut('write', (instance) => ({
     store: {
@@ -262,8 +263,7 @@ test('a result that landed unheard leads on, without a sweep', async () => {
       },
     },
   }))
-  await unheard
-  await bench.carryOut('voice')
+  expect((await unheard).outcome).toBe('fenced')
   expect(losses).toBeGreaterThan(0)
   const names = [...bench.world.tasks.waiting.values()].map(({ task }) => task.step)
   expect(names).toContain('master')

@@ -1,7 +1,6 @@
 import * as z from 'zod'
 
-import { loadSweepDependencies } from '../../shared/dependencies/sweep.ts'
-import { sweep } from '../../shared/engine/sweep/sweep.ts'
+import { loadSweepDependencies, sweepEpisodes } from '../../shared/dependencies/sweep.ts'
 import { serveEdge } from '../serve-edge.ts'
 
 const built = await loadSweepDependencies()
@@ -12,8 +11,8 @@ export default serveEdge(
   'ops-sweep',
   {
     input: z.strictObject({ dryRun: z.boolean().default(false) }),
-    async handle({ input, signal }, { sweepOptions }) {
-      return { status: 200, json: await sweep(sweepOptions, input, signal) }
+    async handle({ input, signal }, dependencies) {
+      return { status: 200, json: await sweepEpisodes(dependencies, input, signal) }
     },
   },
   () => built,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
-import type { SweepOptions } from '../engine/sweep/sweep.ts'
+import { sweep } from '../engine/sweep/sweep.ts'
+import type { SweepOptions, SweepReport } from '../engine/sweep/sweep.ts'
 import { findOutputs, removeEpisode, tidyEpisode } from '../podcast/clean-up.ts'
 import type { CleanUpTools } from '../podcast/clean-up.ts'
 import type { Episode } from '../podcast/episode.ts'
@@ -34,7 +35,22 @@ export async function loadSweepDependencies(): Promise<SweepDependencies> {
       findLastResult: (episode) => findOutputs(cleanUp, episode),
       remove: (id, signal) => removeEpisode(cleanUp, id, signal),
       tidy: (id, signal) => tidyEpisode(cleanUp, id, signal),
-      save: (id, record, nowMs) => records.save(id, record, nowMs),
+      save: (id, report, nowMs) => records.save(id, inWordsOfEpisodes(report), nowMs),
     },
   }
+}
+
+/** What `ops-sweep` answers and keeps: the engine's report, in which workflows are episodes. */
+export type EpisodesReport = ReturnType<typeof inWordsOfEpisodes<SweepReport>>
+
+function inWordsOfEpisodes<Report extends Pick<SweepReport, 'workflows'>>({ workflows, ...counts }: Report) {
+  return { ...counts, episodes: workflows.map(({ workflowId: episodeId, ...entry }) => ({ episodeId, ...entry })) }
+}
+
+export async function sweepEpisodes(
+  { sweepOptions }: Pick<SweepDependencies, 'sweepOptions'>,
+  input: { readonly dryRun: boolean },
+  signal: AbortSignal,
+): Promise<EpisodesReport> {
+  return inWordsOfEpisodes(await sweep(sweepOptions, input, signal))
 }

@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 
 import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
 import { figure, quantile, title } from './report.ts'
@@ -151,7 +151,7 @@ async function sweep(cloud: LocalCloud, detections: number[]): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
   const answer = await fetch(url, { method: 'POST', headers, body: '{}' }).catch(() => undefined)
   if (answer?.status !== 200) return
-  const { episodes } = (await answer.json()) as SweepReport
+  const { episodes } = (await answer.json()) as EpisodesReport
   for (const { detectedAfterSeconds } of episodes)
     if (detectedAfterSeconds !== undefined) detections.push(detectedAfterSeconds)
 }

@@ -9,7 +9,7 @@ import { ApiClient } from '../../infra/demo/api-client.ts'
 import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
 import { EpisodeLines, rememberLines } from './healing.ts'
 
@@ -101,12 +101,12 @@ export async function callSweep(
   cloud: LocalCloud,
   body: object = {},
   token?: string,
-): Promise<{ status: number; json: SweepReport }> {
+): Promise<{ status: number; json: EpisodesReport }> {
   const url = `${cloud.functionsBaseUrl}/ops-sweep`
   const bearer = token ?? (await cloud.identity.serviceToken(LOCAL_SCHEDULER_ACCOUNT, url))
   const headers = { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' }
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-  return { status: response.status, json: (await response.json()) as SweepReport }
+  return { status: response.status, json: (await response.json()) as EpisodesReport }
 }
 
 /** Requests that reached a stand-in for one episode. */

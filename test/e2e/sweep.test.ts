@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import type { SweepReport } from '../../shared/engine/sweep/sweep.ts'
+import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { HistoryView } from '../../shared/podcast/view.ts'
 import { callSweep, clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
 import { between, expectUnaided } from './healing.ts'
@@ -53,14 +53,14 @@ function resumeAll(): void {
   cloud.dispatcher.wake()
 }
 
-async function sweep(body?: object): Promise<SweepReport> {
+async function sweep(body?: object): Promise<EpisodesReport> {
   const { status, json } = await callSweep(cloud, body)
   expect(status).toBe(200)
   return json
 }
 
 /** What a sweep says of one episode. */
-const about = (report: SweepReport, id: string) => report.episodes.filter(({ episodeId }) => episodeId === id)
+const about = (report: EpisodesReport, id: string) => report.episodes.filter(({ episodeId }) => episodeId === id)
 
 const documentOf = (id: string) => db.doc(`episodes/${id}`)
 

@@ -116,7 +116,7 @@ function decideToFinish<W extends Workflow>(
   nowMs: number,
 ): SweepDecision<W> {
   const step = pipeline.at(-1)?.name ?? ''
-  const reason = 'all outputs are in storage, and only the episode did not say so'
+  const reason = 'all outputs are in storage, and only its document did not say so'
   const moved = finishFromStorage(pipeline, view, { step, result }, nowMs)
   return { kind: 'move', cures: [{ step, action: 'finish', reason, overdueMs }], moved }
 }

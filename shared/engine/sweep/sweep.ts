@@ -30,11 +30,11 @@ export type SweepOptions<W extends Workflow> = {
   readonly remove: (workflowId: string, signal: AbortSignal) => Promise<void>
   /** Rids a workflow that has ended of what it does not refer to. */
   readonly tidy: (workflowId: string, signal: AbortSignal) => Promise<void>
-  readonly save: (sweepId: string, record: object, nowMs: number) => Promise<void>
+  readonly save: (sweepId: string, record: SweepRecord, nowMs: number) => Promise<void>
 }
 
 type SweepEntry = {
-  episodeId: string
+  workflowId: string
   step: string | null
   action: 'none' | 'requeue' | 'finish' | 'error'
   reason: string
@@ -58,8 +58,11 @@ export type SweepReport = {
   dryRun: boolean
   /** Time was up, and the next sweep goes on. */
   more: boolean
-  episodes: SweepEntry[]
+  workflows: SweepEntry[]
 }
+
+/** What is kept of a sweep. */
+type SweepRecord = SweepReport & { startedAtMs: number; tookMs: number }
 
 /**
  * Looks at every workflow that is due, each on its own: one that fails stops none of the others. A sweep that dies
@@ -86,16 +89,16 @@ export async function sweep<W extends Workflow>(
     report.more = signal.aborted || (page.length === PAGE_SIZE && now() - startedAtMs > BUDGET_MS)
     if (report.more) break
   }
-  const { episodes, ...counts } = report
+  const { workflows, ...counts } = report
   const tookMs = now() - startedAtMs
   tell(report.failed > 0 ? 'WARNING' : 'INFO', 'sweep.ended', { ...counts, tookMs })
-  if (!dryRun) await save(report.sweepId, { ...counts, startedAtMs, tookMs, episodes }, now())
+  if (!dryRun) await save(report.sweepId, { ...counts, startedAtMs, tookMs, workflows }, now())
   return report
 }
 
 function emptyReport(sweepId: string, dryRun: boolean): SweepReport {
   const counts = { checked: 0, stuck: 0, requeued: 0, finished: 0, markedError: 0, upgraded: 0, cleaned: 0, failed: 0 }
-  return { sweepId, ...counts, dryRun, more: false, episodes: [] }
+  return { sweepId, ...counts, dryRun, more: false, workflows: [] }
 }
 
 function sortableTime(timeMs: number): string {
@@ -111,7 +114,7 @@ async function lookAt<W extends Workflow>(
   const { now, tell } = options
   report.checked++
   try {
-    if (due.seen === undefined) throw new Error('the document is not an episode as we know it')
+    if (due.seen === undefined) throw new Error('the document is not a workflow as we know it')
     const decision = report.dryRun
       ? await decideAlone(options, due.seen.workflow)
       : await carryOut(options, due.seen, report.sweepId, signal)
@@ -119,8 +122,8 @@ async function lookAt<W extends Workflow>(
   } catch (error) {
     report.failed++
     tell('ERROR', 'sweep.failed', { sweepId: report.sweepId, workflowId: due.id, error })
-    const reason = 'this episode could not be swept; see the log'
-    addEntry(report, { episodeId: due.id, step: null, action: 'none', reason })
+    const reason = 'it could not be looked at; see the log'
+    addEntry(report, { workflowId: due.id, step: null, action: 'none', reason })
     // One that was cut off has not failed: it is due again at once.
     if (!report.dryRun && !signal.aborted) await due.postpone(now() + FAILED_PAUSE_MS).catch(() => undefined)
   }
@@ -169,22 +172,22 @@ const COUNTS = { requeue: 'requeued', finish: 'finished', error: 'markedError' }
 function addToReport<W extends Workflow>(
   { tell }: Pick<SweepOptions<W>, 'tell'>,
   report: SweepReport,
-  { id: episodeId, decision }: { id: string; decision: SweepDecision<W> },
+  { id: workflowId, decision }: { id: string; decision: SweepDecision<W> },
 ): void {
   if (decision.kind === 'remove' || decision.kind === 'tidy') report.cleaned++
   if (decision.kind !== 'move')
-    return addEntry(report, { episodeId, step: null, action: 'none', reason: decision.reason })
+    return addEntry(report, { workflowId, step: null, action: 'none', reason: decision.reason })
   if (decision.cures.some(({ action }) => action !== 'upgrade')) report.stuck++
   for (const { step, action, reason, overdueMs } of decision.cures) {
     const detectedAfterSeconds = Math.round(overdueMs / 100) / 10
     if (action === 'upgrade') {
       // Nothing is wrong with a workflow that is upgraded.
       report.upgraded++
-      addEntry(report, { episodeId, step, action: 'none', reason, detectedAfterSeconds })
+      addEntry(report, { workflowId, step, action: 'none', reason, detectedAfterSeconds })
       continue
     }
     report[COUNTS[action]]++
-    const entry = { episodeId, step, action, reason, detectedAfterSeconds }
+    const entry = { workflowId, step, action, reason, detectedAfterSeconds }
     addEntry(report, entry)
     const { sweepId, dryRun } = report
     tell(action === 'error' ? 'ERROR' : 'NOTICE', 'sweep.decided', { sweepId, dryRun, ...entry })
@@ -192,5 +195,5 @@ function addToReport<W extends Workflow>(
 }
 
 function addEntry(report: SweepReport, entry: SweepEntry): void {
-  if (report.episodes.length < DECISIONS_MAX) report.episodes.push(entry)
+  if (report.workflows.length < DECISIONS_MAX) report.workflows.push(entry)
 }

@@ -151,7 +151,7 @@ describe('a sweep', () => {
     yard.add(20, begun)
     const report = await yard.sweep()
     expect(report).toMatchObject({ checked: 21, requeued: 20, failed: 1, cleaned: 0 })
-    expect(report.episodes).toContainEqual(expect.objectContaining({ episodeId: bad, action: 'none' }))
+    expect(report.workflows).toContainEqual(expect.objectContaining({ workflowId: bad, action: 'none' }))
     expect(yard.told).toContain(`ERROR sweep.failed ${bad}`)
     expect(yard.told).toContain('WARNING sweep.ended')
 
@@ -182,10 +182,10 @@ describe('a sweep', () => {
     const decided = { checked: 13, stuck: 6, requeued: 3, markedError: 3, more: false }
     expect(rehearsal).toMatchObject({ ...decided, dryRun: true, cleaned: 7, failed: 0 })
     expect(real).toMatchObject({ ...decided, dryRun: false, cleaned: 6, failed: 1 })
-    const inShort = ({ episodes }: SweepReport) =>
-      episodes
-        .filter(({ episodeId }) => episodeId !== bad)
-        .map(({ episodeId, step, action }) => `${episodeId} ${step} ${action}`)
+    const inShort = ({ workflows }: SweepReport) =>
+      workflows
+        .filter(({ workflowId }) => workflowId !== bad)
+        .map(({ workflowId, step, action }) => `${workflowId} ${step} ${action}`)
         .toSorted()
     expect(inShort(rehearsal)).toEqual(inShort(real))
     expect(yard.stored).not.toEqual(before)

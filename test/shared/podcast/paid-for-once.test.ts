@@ -60,7 +60,8 @@ const inMemory = {
   stat: async (key: string) => objects.get(key),
 }
 
-type Ran = { ended: Ended<unknown>; cost: Cost | undefined; kept: string }
+/** `found`: what an attempt after it adopts; `foundBefore`: what this one did. */
+type Ran = { ended: Ended<unknown>; cost: Cost | undefined; kept: string; found: unknown; foundBefore: unknown }
 
 /** Works on one step of one episode. */
 async function run(
@@ -102,12 +103,14 @@ async function run(
     tell: () => undefined,
     recordJob: async () => undefined,
   }
+  const foundBefore = await step.adopt?.(attempt, tools)
   const ended = await step.run(attempt, tools)
+  const found = await step.adopt?.(attempt, tools)
   if (ended.kind !== 'done' && ended.kind !== 'adopted') throw new Error(`expected a result, not ${ended.kind}`)
   const { result } = ended
   const { notes, audioKey } = result as { notes?: { title: string }; audioKey?: string }
   const kept = notes?.title ?? objects.get(audioKey ?? '')?.content.toString() ?? ''
-  return { ended, cost: charge, kept }
+  return { ended, cost: charge, kept, found, foundBefore }
 }
 
 describe('show notes', () => {
@@ -145,3 +148,17 @@ describe('an intro', () => {
     expect([asked.speaker, alice.kept, bob.kept]).toEqual([2, 'spoken 1', 'spoken 2'])
   })
 })
+
+test.each([
+  ['show notes', write],
+  ['an intro', voice],
+] as const)(
+  '%s that an attempt has left in storage are adopted by the next, and not paid for again',
+  async (_, step) => {
+    const { ended, found, foundBefore } = await run(step, 'alice', `left-${step.name}`, 'Left behind.')
+    expect(foundBefore).toBeUndefined()
+    const { cacheKey: _key, ...result } = ended.kind === 'done' ? (ended.result as Record<string, unknown>) : {}
+    expect(found).toMatchObject(result)
+    expect(Object.keys(result).length).toBeGreaterThan(1)
+  },
+)

@@ -4,7 +4,7 @@ import { PIPELINE } from '../shared/podcast/pipeline.ts'
 import type { StepName } from '../shared/podcast/pipeline.ts'
 import { JOB_PORTS, PORT_NAMES } from '../shared/podcast/ports.ts'
 import { titlesOf } from '../shared/providers/orders.ts'
-import { PROVIDERS, secretsFor } from '../shared/providers/providers.ts'
+import { CALLING_PROVIDER_NAMES, providerNamed, secretsFor } from '../shared/providers/providers.ts'
 import type { CallingProviderName } from '../shared/providers/providers.ts'
 import { workFunction, WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
@@ -200,10 +200,10 @@ function makeWorkRows(): Record<`work-${StepName}`, Omit<FunctionRow, 'name'>> {
 
 /** A function for every provider that calls back. */
 function makeHookRows(): Record<`hooks-${CallingProviderName}`, Omit<FunctionRow, 'name'>> {
-  const rows = PROVIDERS.filter((provider) => provider.hook !== undefined).map(({ name, make }) => [
-    `hooks-${name}`,
-    { ...hook, ...light, purpose: `Hears that ${make.transcribers ? 'a transcription' : 'a mastering'} has ended` },
-  ])
+  const rows = CALLING_PROVIDER_NAMES.map((name) => {
+    const ended = providerNamed(name).make.transcribers ? 'a transcription' : 'a mastering'
+    return [`hooks-${name}`, { ...hook, ...light, purpose: `Hears that ${ended} has ended` }]
+  })
   return Object.fromEntries(rows) as ReturnType<typeof makeHookRows>
 }
 

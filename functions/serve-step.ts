@@ -8,7 +8,7 @@ import { RedeliverTask } from '../shared/engine/redeliver.ts'
 import type { EndpointSpec } from '../shared/http/endpoint.ts'
 import type { Serve } from '../shared/http/arrival.ts'
 import { EpisodeId } from '../shared/podcast/inputs.ts'
-import { PIPELINE } from '../shared/podcast/pipeline.ts'
+import { stepNamed } from '../shared/podcast/pipeline.ts'
 import type { StepName } from '../shared/podcast/pipeline.ts'
 import { log } from '../shared/telemetry/log.ts'
 import { serveEdge } from './serve-edge.ts'
@@ -29,9 +29,8 @@ export async function serveStep(step: StepName): Promise<Serve> {
   })
   const { config, breakers, episodes, objects, queue } = dependencies()
   for (const client of [episodes, objects, queue]) client.preload()
-  const definition = PIPELINE.find(({ name }) => name === step)
-  await definition?.prepare?.(config)
-  const port = definition?.port
+  const { prepare, port } = stepNamed(step)
+  await prepare?.(config)
   if (port !== undefined) for (const name of config.providerOrder[port]) breakers[name].warmUp()
   const work = await loadWorkDependencies(port === undefined ? [] : [port])
   const runner = stepRunner(work)

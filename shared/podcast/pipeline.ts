@@ -13,3 +13,9 @@ export type StepName = PodcastSteps[number]['name']
 export type StepNamed<Name extends StepName> = Extract<PodcastSteps[number], { name: Name }>
 
 export const STEP_NAMES = PIPELINE.map(({ name }) => name) as [StepName, ...StepName[]]
+
+export function stepNamed(name: StepName): PodcastSteps[number] {
+  const found = PIPELINE.find((step) => step.name === name)
+  if (found === undefined) throw new Error(`there is no step ${name}`)
+  return found
+}

@@ -32,8 +32,8 @@ export type FailedAttempt = {
   /** The attempt is to replace a fallback's result: nobody waits for it. */
   readonly isUpgrade: boolean
   readonly startedAtMs: number
-  /** In [0, 1). */
-  readonly random: () => number
+  /** Of the pause that may follow, in [0, 1): random, so that not all come back at once. */
+  readonly jitter: number
   readonly errorId: string
 }
 
@@ -70,7 +70,7 @@ function afterAbsence(
   settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
   nowMs: number,
 ): Decision {
-  const { step, random, errorId, provider } = attempt
+  const { step, jitter, errorId, provider } = attempt
   const { service, sent, retryAfterMs } = failure
   const problem = problemOf(unavailableNow(failure.technical), errorId)
   const call = callEnd(attempt, failure.ambiguous)
@@ -81,24 +81,25 @@ function afterAbsence(
   const mayGoOn = isProvider && (attempt.mayFallBack || attempt.hasNextProvider)
   // A call may have hung for long before it was known that the provider cannot be used.
   const sinceMs = step.unavailable?.sinceMs ?? (mayGoOn ? attempt.startedAtMs : nowMs)
-  if (nowMs - sinceMs > settings.deadlineMs)
-    return settleAs({ kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call })
-
-  const backoffMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, random)
-  const pauseMs = sent ? Math.max(retryAfterMs, backoffMs) : retryAfterMs + random() * REJECTED_JITTER_MS
+  const backoffMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, () => jitter)
+  const pauseMs = sent ? Math.max(retryAfterMs, backoffMs) : retryAfterMs + jitter * REJECTED_JITTER_MS
   // Whoever may go on without the provider is not kept waiting for it any longer.
   const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
-  const waiting: Outcome = { kind: 'waiting', service, afterMs, sinceMs, problem, call, noFallback: undefined }
-  if (!mayGoOn || goesOnAfterMs > 0) return settleAs(waiting)
+  const isOverdue = nowMs - sinceMs > settings.deadlineMs
+  const otherwise: Outcome = isOverdue
+    ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
+    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, noFallback: undefined }
+  // An end is worse than any result: whoever may go on does so at the deadline at the latest.
+  if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
   if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
-  return { next: 'fallBack', call, otherwise: waiting }
+  return { next: 'fallBack', call, otherwise }
 }
 
 /** Another attempt may succeed, as long as there are any left. */
 function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop'): Decision {
-  const { step, random, errorId } = attempt
-  const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, random)
+  const { step, jitter, errorId } = attempt
+  const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, () => jitter)
   if (step.attempt < ATTEMPTS_MAX) return settleAs({ kind: 'tryAgain', afterMs, call, job })
   if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
   const exhausted: Outcome = { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call }

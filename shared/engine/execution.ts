@@ -171,7 +171,7 @@ export class Execution<W extends Workflow, Tools> {
       mayFallBack: mayFallBack(workflow, this.#definition, allowsFallback),
       isUpgrade: workflow.replaces !== undefined,
       startedAtMs: this.#startedAtMs,
-      random,
+      jitter: random(),
       errorId: newId(),
     }
   }

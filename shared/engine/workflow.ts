@@ -46,6 +46,8 @@ export const Step = z.looseObject({
     .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
     .optional(),
   job: Job.optional(),
+  /** Jobs that were meant to be made at providers it has given up on, and that may be there. */
+  lostJobs: z.array(Job).optional(),
   /**
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
    * is open, and whether that last one is such a repeat.

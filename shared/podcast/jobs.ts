@@ -33,18 +33,19 @@ export async function forgetJobs(
   { jobs = [], steps, upgrade }: Episode,
   call: CallContext,
 ): Promise<void> {
-  const unknown = [steps, upgrade?.steps].flatMap((some) => {
-    if (some === undefined) return []
-    return Object.values(some).filter(({ job }) => job !== undefined && job.providerJobId === undefined)
-  })
+  const unknown = [steps, upgrade?.steps].flatMap((some) =>
+    Object.values(some ?? {}).flatMap(({ job, provider, lostJobs = [] }) => [
+      ...lostJobs,
+      ...(job !== undefined && job.providerJobId === undefined ? [{ ...job, provider: job.provider ?? provider }] : []),
+    ]),
+  )
   const idsAt = async (
     name: string,
-    find: (job: { key: string; uploadedTo: string | undefined }) => Promise<unknown>,
+    find: (job: { key: string; uploadedTo: string | undefined }) => Promise<{ id: string } | undefined>,
   ) => {
     const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
-    for (const { job, provider } of unknown) {
-      if (job === undefined || (job.provider ?? provider) !== name) continue
-      const lost = (await find({ key: job.key, uploadedTo: job.uploadedTo })) as { id: string } | undefined
+    for (const { key, uploadedTo, provider } of unknown) {
+      const lost = provider === name ? await find({ key, uploadedTo }) : undefined
       if (lost !== undefined) ids.add(lost.id)
     }
     return ids

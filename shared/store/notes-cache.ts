@@ -31,8 +31,19 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
         if (known.success && known.data.notes !== undefined) return { kind: 'found', notes: known.data.notes }
         if (known.success && known.data.episodeId !== episodeId && known.data.untilMs > now())
           return { kind: 'theirs', untilMs: known.data.untilMs }
-        await firestore.call('take notes', (db) => db.collection(COLLECTION).doc(key).set(entry))
-        return { kind: 'ours' }
+        try {
+          const lastUpdateTime = snapshot.updateTime
+          await firestore.call('take notes', (db) =>
+            lastUpdateTime === undefined
+              ? db.collection(COLLECTION).doc(key).create(entry)
+              : db.collection(COLLECTION).doc(key).update(entry, { lastUpdateTime }),
+          )
+          return { kind: 'ours' }
+        } catch (error) {
+          if (!isLostPrecondition(error)) throw error
+          // Somebody else has just taken what had run out, and will say when to look again.
+          return { kind: 'theirs', untilMs: now() }
+        }
       })
     },
 

@@ -8,6 +8,7 @@ import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { countCall } from './paid-calls.ts'
+import { passOver } from './pass-over.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
 export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
@@ -49,21 +50,37 @@ export function claim<W extends Workflow>(
   event: ClaimEvent,
   nowMs: number,
 ): Claim<GenerationView<W>> {
-  const { task, token, mayFallBack } = event
+  const { task } = event
   const reason = reasonOfStaleness(workflow, task)
   if (reason !== undefined) return { kind: 'stale', reason, tasks: outstandingTasks(workflow, task.generation) }
   const step = stepOf(workflow, task.step)
   const heldUntilMs = Math.max(step.lease?.untilMs ?? 0, step.job?.openUntilMs ?? 0)
   if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
+  return claimFree(pipeline, workflow, { step, event }, nowMs)
+}
 
+/** Claims a step that nobody holds: for its provider, else for the next, else for its fallback, else it has failed. */
+function claimFree<W extends Workflow>(
+  pipeline: Pipeline,
+  workflow: GenerationView<W>,
+  { step, event }: { step: Step; event: ClaimEvent },
+  nowMs: number,
+): Claim<GenerationView<W>> {
+  const { task, token, mayFallBack } = event
   const provider = chooseProvider(planOf(pipeline, task.step), workflow, step, event.providers)
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
   const job = isOthers ? undefined : step.job
+  const leftOpen = step.paid?.open === true
   const asksForJob = job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
   const paid = provider?.kind === 'call' ? countCall(step) : undefined
   const spent = attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
+  if (spent && provider !== undefined && hasNextProvider(workflow, step, provider, event.providers)) {
+    const claimed = claimFree(pipeline, workflow, { step: passOver(step, provider.name, nowMs), event }, nowMs)
+    // What its last call has left, should it have left anything, is as good as the next provider's.
+    return claimed.kind === 'claimed' ? { ...claimed, resumesIntent: claimed.resumesIntent || leftOpen } : claimed
+  }
   const fallsBack = spent && mayFallBack && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
   if (spent && !fallsBack) {
     const problem = problemOf(ATTEMPTS_EXHAUSTED, event.errorId)
@@ -88,7 +105,7 @@ export function claim<W extends Workflow>(
     moved: { next: withStep(workflow, task.step, claimed, nowMs), tasks: [] },
     fence: { generation: task.generation, step: task.step, token },
     provider,
-    resumesIntent: job !== undefined || step.paid?.open === true,
+    resumesIntent: job !== undefined || leftOpen,
     todo: spent ? 'fallBack' : 'run',
   }
 }
@@ -103,6 +120,16 @@ function chooseProvider(
   if (plan.needsProvider?.(workflow) === false) return undefined
   const left = providers.filter(({ name }) => !passedOver.includes(name))
   return left.find(({ name }) => name === (job?.provider ?? provider)) ?? left[0] ?? providers.at(-1)
+}
+
+/** Nobody waits for an upgrade: it is not worth a second provider. */
+function hasNextProvider(
+  workflow: GenerationView,
+  { passedOver = [] }: Step,
+  { name: given }: ProviderChoice,
+  providers: readonly ProviderChoice[],
+): boolean {
+  return workflow.replaces === undefined && providers.some(({ name }) => name !== given && !passedOver.includes(name))
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

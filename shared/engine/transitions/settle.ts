@@ -4,6 +4,7 @@ import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
+import { passOver } from './pass-over.ts'
 import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
@@ -67,16 +68,8 @@ function settleStep<W extends Workflow>(
       return dispatch(workflow, name, again, nowMs, nowMs + outcome.afterMs)
     }
     case 'nextProvider': {
-      const free = without(release(settleCall(step, outcome.call), 'pending'), 'job', 'unavailable', 'provider')
-      const next: Step = {
-        ...free,
-        attempt: 0,
-        passedOver: [...(step.passedOver ?? []), outcome.provider],
-        progressAtMs: nowMs,
-        // What became of the call at the other provider does not concern the next.
-        ...closeCall(free),
-      }
-      return dispatch(workflow, name, next, nowMs)
+      const free = release(settleCall(step, outcome.call), 'pending')
+      return dispatch(workflow, name, passOver(free, outcome.provider, nowMs), nowMs)
     }
   }
 }

@@ -3,8 +3,10 @@ import * as z from 'zod'
 
 import { cachedVoiceKey } from '../artefacts.ts'
 import type { EpisodeContent } from '../content.ts'
+import type { Speaker } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import { defineStep, keyOf } from './define-step.ts'
+import type { EpisodeAttempt } from './define-step.ts'
 import { transcribe } from './transcribe.ts'
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
@@ -27,10 +29,11 @@ export const voice = defineStep({
   fallback: 'voice',
   skips: ({ options }) => options.intro === undefined,
 
-  async adopt(attempt, { objects }) {
+  async adopt(attempt, { objects, speakers }) {
     const audioKey = keyOf(attempt, 'intro.mp3')
     if ((await objects.stat(audioKey)) === undefined) return undefined
-    return { audioKey, characters: introOf(attempt.workflow).text.length }
+    const cacheKey = cacheKeyOf(attempt, providerOf(speakers, attempt))
+    return { audioKey, cacheKey, characters: introOf(attempt.workflow).text.length }
   },
 
   async run(attempt, tools) {
@@ -38,7 +41,7 @@ export const voice = defineStep({
     const speaker = providerOf(tools.speakers, attempt)
     const { text, voiceId } = introOf(attempt.workflow)
     const audioKey = keyOf(attempt, 'intro.mp3')
-    const cacheKey = voiceCacheKeyOf(attempt.workflow.userId, `${speaker.name}/${speaker.version({ voiceId })}`, text)
+    const cacheKey = cacheKeyOf(attempt, speaker)
     const known = attempt.step.anew ? undefined : await objects.stat(cacheKey)
     if (known !== undefined) {
       await objects.create(audioKey, await objects.readStream(cacheKey), known.contentType, attempt.signal)
@@ -65,7 +68,9 @@ function introOf({ options }: Pick<EpisodeContent, 'options'>) {
 }
 
 /** Whose words, in which voice. */
-function voiceCacheKeyOf(userId: string, version: string, text: string): string {
-  const digest = createHash('sha256').update(JSON.stringify([userId, version, text]))
+function cacheKeyOf({ workflow }: EpisodeAttempt, speaker: Speaker): string {
+  const { text, voiceId } = introOf(workflow)
+  const version = `${speaker.name}/${speaker.version({ voiceId })}`
+  const digest = createHash('sha256').update(JSON.stringify([workflow.userId, version, text]))
   return cachedVoiceKey(digest.digest('hex'))
 }

@@ -39,16 +39,18 @@ export const write = defineStep({
   result: WriteResult,
   fallback: 'notes',
 
-  async adopt(attempt, { objects }) {
+  async adopt(attempt, tools) {
     const notesKey = keyOf(attempt, 'notes.json')
-    const earlier = await objects.readText(notesKey)
-    return earlier === undefined ? undefined : { notesKey, notes: Notes.parse(JSON.parse(earlier)) }
+    const earlier = await tools.objects.readText(notesKey)
+    if (earlier === undefined) return undefined
+    const cacheKey = cacheKeyOf(attempt, providerOf(tools.writers, attempt), await materialOf(attempt, tools))
+    return { notesKey, notes: Notes.parse(JSON.parse(earlier)), cacheKey }
   },
 
   async run(attempt, tools) {
     const writer = providerOf(tools.writers, attempt)
     const material = await materialOf(attempt, tools)
-    const cacheKey = cacheKeyOf(attempt.workflow.userId, `${writer.name}/${writer.version}`, material)
+    const cacheKey = cacheKeyOf(attempt, writer, material)
     const known = attempt.step.anew ? undefined : await lookUpNotes(attempt, tools, cacheKey)
     if (known !== undefined)
       return {
@@ -81,9 +83,9 @@ async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Materi
 }
 
 /** Whose notes, of what, by which model and instruction. */
-function cacheKeyOf(userId: string, version: string, material: Material): string {
+function cacheKeyOf({ workflow }: EpisodeAttempt, { name, version }: Writer, material: Material): string {
   return createHash('sha256')
-    .update(JSON.stringify([userId, version, material]))
+    .update(JSON.stringify([workflow.userId, `${name}/${version}`, material]))
     .digest('hex')
 }
 

@@ -69,7 +69,7 @@ function failedAttempt(situation: Situation, more: Partial<FailedAttempt> = {}):
     mayFallBack: fallback,
     isUpgrade: upgrade,
     startedAtMs: NOW_MS - 500,
-    random: () => 0.5,
+    jitter: 0.5,
     errorId: 'e1',
     ...more,
   }
@@ -82,17 +82,21 @@ const nameOf = (decision: Decision) => (decision.next === 'fallBack' ? 'fallBack
 type Row = { when: { [Column in keyof Situation]?: Situation[Column] | readonly Situation[Column][] }; becomes: string }
 const VENDOR = ['away', 'rejected'] as const
 const SOONER = ['short', 'long'] as const
+const LATER = ['long', 'tooLong'] as const
 const TRIES = ['jobEnded', 'unexpected'] as const
 const WITH_VENDOR = ['job', 'call'] as const
 
 const TABLE: readonly Row[] = [
   // Nobody waits for an upgrade.
   { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: true }, becomes: 'failed' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'tooLong' }, becomes: 'failed' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: true }, becomes: 'nextProvider' },
   {
-    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'long', next: false, fallback: true },
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'tooLong', next: false, fallback: false },
+    becomes: 'failed',
+  },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
+  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: true }, becomes: 'nextProvider' },
+  {
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: false, fallback: true },
     becomes: 'fallBack',
   },
   {
@@ -177,6 +181,12 @@ describe('what became of a paid call', () => {
   ])('is open where the failure says that it may have been carried out: $kind', (failure) => {
     expect(callOf(decide({ ...SITUATION, attempt: 5, waited: 'long' }, { failure }))).toBe('ambiguous')
   })
+})
+
+test('a deadline before the time at which a step goes on without its provider ends the waiting, not the episode', () => {
+  const settings = { ...SETTINGS, deadlineMs: 500 }
+  const decision = afterFailure(failedAttempt(SITUATION), settings, NOW_MS)
+  expect(decision).toMatchObject({ next: 'fallBack', otherwise: { kind: 'failed' } })
 })
 
 describe('how long is waited', () => {

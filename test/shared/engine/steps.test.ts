@@ -7,6 +7,7 @@ import type { RenewEvent } from '../../../shared/engine/transitions/renew.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { hasten } from '../../../shared/engine/transitions/webhook.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
+import type { GenerationView } from '../../../shared/engine/workflow.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import {
@@ -224,6 +225,54 @@ describe('another provider', () => {
     expect(again.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
     // What became of the call at the first is not the second's to find.
     expect(again.resumesIntent).toBe(false)
+  })
+
+  test('is asked when the first has killed whoever asked it, with the result of that call should there be one', () => {
+    const task = taskFor(transcribed, 'write')
+    let { episode } = held
+    ;({ episode } = claimStep(episode, task, 10 + LEASE_MS, { providers }))
+    expect(episode.steps.write).toMatchObject({ provider: 'first', paid: { calls: 2, repeats: 1 } })
+    const next = claimStep(episode, task, 10 + 2 * LEASE_MS, { providers })
+    expect(next.resumesIntent).toBe(true)
+    expect(next.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
+    // The one repeat there may be is spent: should this call be lost, too, no other is made.
+    expect(askFor(next.episode, task, 10 + 3 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(next.episode, task, 10 + 3 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
+      kind: 'claimed',
+      todo: 'fallBack',
+    })
+  })
+
+  test('of jobs gets the attempts that killed whoever made one at the first, whose job is still known of', () => {
+    const jobs = [
+      { name: 'first', kind: 'job' },
+      { name: 'second', kind: 'job' },
+    ] as const
+    const begun = started()
+    const task = taskFor(begun, 'transcribe')
+    let episode = begun.next
+    const claimAgain = (crash: number) => claimStep(episode, task, 10 + crash * LEASE_MS, { providers: jobs })
+    for (let crash = 0; crash < ATTEMPTS; crash++) ({ episode } = claimAgain(crash))
+    const { job } = episode.steps.transcribe
+    ;({ episode } = claimAgain(ATTEMPTS))
+    expect(episode.steps.transcribe).toMatchObject({
+      attempt: 1,
+      provider: 'second',
+      job: { provider: 'second' },
+      lostJobs: [{ key: job?.key, provider: 'first' }],
+    })
+    for (let crash = 1; crash < ATTEMPTS; crash++) ({ episode } = claimAgain(ATTEMPTS + crash))
+    expect(askFor(episode, task, 10 + 2 * ATTEMPTS * LEASE_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
+  })
+
+  test('is not asked for an upgrade, which nobody waits for', () => {
+    const upgrade: GenerationView<Episode> = {
+      ...held.episode,
+      replaces: { step: 'write', steps: held.episode.steps, results: {} },
+    }
+    const task = taskFor(transcribed, 'write')
+    const again = claimStep(upgrade, task, 10 + LEASE_MS, { providers })
+    expect(askFor(again.episode, task, 10 + 2 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('is stayed with until the step is done', () => {

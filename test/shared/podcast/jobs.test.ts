@@ -56,6 +56,14 @@ test.each(['here', 'hand', undefined])(
   },
 )
 
+test('a job that may be at a provider the step has given up on is looked for and removed', async () => {
+  const { told, transcriber } = providers()
+  const lostJobs = [{ key: 'key-1', webhookToken: 't', provider: 'a-transcriber', polls: 0 }]
+  const episode = withJob(draft(), 'transcribe', { state: 'done', provider: 'another', lostJobs })
+  await forgetJobs({ transcribers: [transcriber], masterings: [] }, episode, CALL)
+  expect(told).toEqual(['remove found-1'])
+})
+
 const CANCELLED = {
   ...withJob(draft(), 'master', {
     state: 'pending',

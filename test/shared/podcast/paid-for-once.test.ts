@@ -157,8 +157,8 @@ test.each([
   async (_, step) => {
     const { ended, found, foundBefore } = await run(step, 'alice', `left-${step.name}`, 'Left behind.')
     expect(foundBefore).toBeUndefined()
-    const { cacheKey: _key, ...result } = ended.kind === 'done' ? (ended.result as Record<string, unknown>) : {}
-    expect(found).toMatchObject(result)
-    expect(Object.keys(result).length).toBeGreaterThan(1)
+    // The copy that is kept for the owner's other episodes among it: it goes when this one is deleted.
+    expect(found).toEqual(ended.kind === 'done' && ended.result)
+    expect(found).toHaveProperty('cacheKey')
   },
 )

@@ -68,7 +68,7 @@ function outcomeAt(attempt: number, error: unknown): Outcome {
     mayFallBack: false,
     isUpgrade: false,
     startedAtMs: 0,
-    random: () => 0,
+    jitter: 0,
     errorId: 'e1',
   }
   const decision = afterFailure(failed, { fallbackAfterMs: 120_000, deadlineMs: 86_400_000 }, 0)

@@ -172,6 +172,17 @@ describe('notes of the same words', () => {
     expect(await cache.reserve('lost', 'c', 500)).toEqual({ kind: 'ours' })
   })
 
+  test('are taken over by one, should two find at once that their writer is lost', async () => {
+    for (let round = 0; round < 10; round++) {
+      let nowMs = 1000
+      const cache = notesCache(store.access, () => nowMs)
+      await cache.reserve(`raced-${round}`, 'a', 500)
+      nowMs = 1500
+      const both = await Promise.all(['b', 'c', 'd'].map((episode) => cache.reserve(`raced-${round}`, episode, 500)))
+      expect(both.map(({ kind }) => kind).toSorted()).toEqual(['ours', 'theirs', 'theirs'])
+    }
+  })
+
   test('are there no more when their owner has deleted them', async () => {
     const cache = notesCache(store.access, Date.now)
     await cache.reserve('deleted', 'a', 60_000)

@@ -9,8 +9,8 @@ const SCHEMA_VERSION = 1
 const BREAKER_STATES = ['closed', 'open', 'half_open'] as const
 export type BreakerState = (typeof BREAKER_STATES)[number]
 
-/** Why a breaker is open: too many failures, a wait the provider asked for, a refused key or account, an operator. */
-const OPEN_REASONS = ['failures', 'throttled', 'auth', 'billing', 'forced'] as const
+/** Why a breaker is open: too many failures, a wait the provider asked for, a refused key or account, a request that cannot be right, an operator. */
+const OPEN_REASONS = ['failures', 'throttled', 'auth', 'billing', 'misconfigured', 'forced'] as const
 export type OpenReason = (typeof OPEN_REASONS)[number]
 
 const time = z.number().finite().nonnegative()

@@ -35,7 +35,7 @@ export type Batch = { readonly id: string; readonly buckets: readonly Bucket[] }
 export type ProbeResult = 'success' | 'failure' | 'ignored' | Suspension
 /** What keeps a provider from being called without being a failure of it. */
 export type Suspension =
-  { readonly reason: 'throttled'; readonly forMs: number } | { readonly reason: 'auth' | 'billing' }
+  { readonly reason: 'throttled'; readonly forMs: number } | { readonly reason: 'auth' | 'billing' | 'misconfigured' }
 export type Override = {
   readonly action: AuditEntry['action']
   readonly by: string
@@ -99,7 +99,7 @@ export function publish(
   return { record: { ...addWrites(record, ids), ledger } }
 }
 
-/** The provider asked for a pause, or refuses our key or account. */
+/** The provider asked for a pause, or refuses our key, our account or how we are set up to ask. */
 export function suspend(
   record: BreakerRecord,
   { generation, id, suspension }: { generation: number; id: string; suspension: Suspension },

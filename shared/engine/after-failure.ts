@@ -12,6 +12,10 @@ export const UNAVAILABLE_BACKOFF = { baseMs: 2_000, capMs: 60_000 }
 /** A breaker says when to come back; everybody hears the same, so a little is added for each alone. */
 const REJECTED_JITTER_MS = 2_000
 const TRY_AGAIN_BACKOFF = { baseMs: 1_000, capMs: 30_000 }
+/** An answer that nobody could read is asked for so often again. */
+const UNREADABLE_REPEATS_MAX = 1
+/** Of a step that can do without its provider, or has another: jobs that their provider has ended. */
+const ENDED_JOBS_MAX = 2
 
 /** An attempt that has failed, and all that what follows depends on. */
 export type FailedAttempt = {
@@ -37,10 +41,13 @@ export type FailedAttempt = {
   readonly errorId: string
 }
 
-/** What follows: an outcome, or the fallback, and the outcome should that turn out not to be had. */
+/**
+ * What follows: an outcome, or the fallback, and the outcome should that turn out not to be had. `canPass`: the provider
+ * may do better later.
+ */
 export type Decision =
   | { readonly next: 'settle'; readonly outcome: Outcome }
-  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly otherwise: Outcome }
+  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly canPass: boolean; readonly otherwise: Outcome }
 
 /** What follows from an attempt's failure: waiting for a service, another attempt or provider, the fallback, or the end. */
 export function afterFailure(
@@ -53,10 +60,12 @@ export function afterFailure(
     case 'away':
       return afterAbsence(attempt, failure, settings, nowMs)
     case 'refused': {
-      const call = callEnd(attempt, failure.ambiguous)
-      if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
-      return settleAs({ kind: 'failed', problem: problemOf(failure.words, attempt.errorId), call })
+      const { ambiguous, words, canPass } = failure
+      const problem = problemOf({ ...words, retryable: words.retryable || canPass }, attempt.errorId)
+      return goOn(attempt, canPass, { kind: 'failed', problem, call: callEnd(attempt, ambiguous) })
     }
+    case 'unreadable':
+      return afterUnreadable(attempt, failure, settings, nowMs)
     case 'jobEnded':
       return afterTrial(attempt, callEnd(attempt, false), 'drop')
     case 'unexpected':
@@ -87,23 +96,54 @@ function afterAbsence(
   const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
   const isOverdue = nowMs - sinceMs > settings.deadlineMs
-  const otherwise: Outcome = isOverdue
+  const otherwise: Extract<Outcome, { call: CallEnd }> = isOverdue
     ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
-    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, noFallback: undefined }
+    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: undefined }
   // An end is worse than any result: whoever may go on does so at the deadline at the latest.
   if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
+  return goOn(attempt, true, otherwise)
+}
+
+/** Asked once more; then whoever can goes on without it, and whoever cannot waits as for a service that is away. */
+function afterUnreadable(
+  attempt: FailedAttempt,
+  failure: Extract<Failure, { kind: 'unreadable' }>,
+  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
+  nowMs: number,
+): Decision {
+  const { step, jitter, errorId, isUpgrade } = attempt
+  const call = callEnd(attempt, false)
+  const problem = problemOf({ ...ATTEMPTS_EXHAUSTED, retryable: !isUpgrade }, errorId)
+  // A better result was asked for once more, and this was the answer: that is the end of it.
+  if (isUpgrade) return settleAs({ kind: 'failed', problem, call })
+  if ((step.unreadable ?? 0) < UNREADABLE_REPEATS_MAX) {
+    const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, 0, () => jitter)
+    return settleAs({ kind: 'tryAgain', afterMs, call, job: 'keep', because: 'unreadable' })
+  }
+  if (canAskAnother(attempt) || attempt.mayFallBack) return goOn(attempt, true, { kind: 'failed', problem, call })
+  return afterAbsence(
+    attempt,
+    { ...failure, kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 },
+    settings,
+    nowMs,
+  )
+}
+
+/** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
+function goOn(attempt: FailedAttempt, canPass: boolean, otherwise: Extract<Outcome, { call: CallEnd }>): Decision {
+  const { call } = otherwise
   if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
-  return { next: 'fallBack', call, otherwise }
+  return attempt.mayFallBack ? { next: 'fallBack', call, canPass, otherwise } : settleAs(otherwise)
 }
 
 /** Another attempt may succeed, as long as there are any left. */
 function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop'): Decision {
   const { step, jitter, errorId } = attempt
   const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, () => jitter)
-  if (step.attempt < ATTEMPTS_MAX) return settleAs({ kind: 'tryAgain', afterMs, call, job })
-  if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
-  const exhausted: Outcome = { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call }
-  return attempt.mayFallBack ? { next: 'fallBack', call, otherwise: exhausted } : settleAs(exhausted)
+  const mayGoOn = canAskAnother(attempt) || attempt.mayFallBack
+  const attemptsMax = job === 'drop' && mayGoOn ? ENDED_JOBS_MAX : ATTEMPTS_MAX
+  if (step.attempt < attemptsMax) return settleAs({ kind: 'tryAgain', afterMs, call, job, because: 'failed' })
+  return goOn(attempt, true, { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call })
 }
 
 function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 
 import { afterFailure } from './after-failure.ts'
-import type { FailedAttempt } from './after-failure.ts'
+import type { Decision, FailedAttempt } from './after-failure.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
@@ -13,6 +13,8 @@ import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { stepOf } from './workflow.ts'
 import type { GenerationView, Workflow } from './workflow.ts'
+
+type FallBack = Extract<Decision, { next: 'fallBack' }>
 
 /** The work of one attempt under its lease: the code of the step, and what follows when that fails. */
 export class Execution<W extends Workflow, Tools> {
@@ -91,10 +93,12 @@ export class Execution<W extends Workflow, Tools> {
       if (failed.failure.kind !== 'away')
         tell('ERROR', 'step.attempt_failed', { ...this.#fields, attempt: attempt.step.attempt, error })
       const decision = afterFailure(failed, settings, attempt.nowMs())
-      return decision.next === 'settle' ? decision.outcome : this.#fallBack(decision.call, decision.otherwise)
+      this.#cost ??= 'cost' in failed.failure ? failed.failure.cost : undefined
+      return decision.next === 'settle' ? decision.outcome : this.#fallBack(decision)
     }
     const problem = problemOf(ATTEMPTS_EXHAUSTED, newId())
-    return this.#fallBack('unknown', { kind: 'failed', problem, call: 'unknown' })
+    const canPass = attempt.step.onlyFallback?.canPass ?? true
+    return this.#fallBack({ call: 'unknown', canPass, otherwise: { kind: 'failed', problem, call: 'unknown' } })
   }
 
   /** What follows from an error where neither a fallback nor another provider is to be had. */
@@ -112,7 +116,7 @@ export class Execution<W extends Workflow, Tools> {
       case 'adopted':
         return this.#adopt(ended.result)
       case 'degraded':
-        return this.#fellBack(ended, 'unknown')
+        return this.#fellBack(ended, 'unknown', true)
       case 'polling':
         return { kind: 'polling', afterMs: ended.afterMs, activity: ended.activity }
     }
@@ -123,7 +127,7 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
-  async #fallBack(call: CallEnd, otherwise: Outcome): Promise<Outcome> {
+  async #fallBack({ call, canPass, otherwise }: Omit<FallBack, 'next'>): Promise<Outcome> {
     const { attempt } = this
     const { tools, tell } = this.#options
     const fields = { ...this.#fields, provider: attempt.provider }
@@ -131,27 +135,29 @@ export class Execution<W extends Workflow, Tools> {
       if (this.#definition.fallBack === undefined) throw new NoFallback('there is none for this step')
       const made = await this.#definition.fallBack(attempt, tools)
       tell('NOTICE', 'step.fell_back', fields)
-      return this.#fellBack(made, call)
+      return this.#fellBack(made, call, canPass)
     } catch (error) {
       if (attempt.signal.aborted) throw error
       const failed = this.settleFailure(error)
       // Storage that is away comes back, and so does room; whatever else went wrong would go wrong again.
-      if (failed.kind === 'waiting') return { ...failed, call }
+      const isOver = otherwise.kind === 'failed'
+      if (failed.kind === 'waiting')
+        return { ...failed, call, fallback: isOver ? { kind: 'only', canPass } : undefined }
       tell('WARNING', 'step.no_fallback', { ...fields, error })
       const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
-      if (otherwise.kind === 'waiting') return { ...otherwise, noFallback: reason }
+      if (otherwise.kind === 'waiting') return { ...otherwise, fallback: { kind: 'none', why: reason } }
       if (error instanceof NoFallback || failed.kind !== 'tryAgain' || attempt.step.attempt >= ATTEMPTS_MAX)
         return otherwise
       return { ...failed, call }
     }
   }
 
-  #fellBack(made: { readonly result: unknown; readonly degraded: string }, call: CallEnd): Outcome {
+  #fellBack(made: { readonly result: unknown; readonly degraded: string }, call: CallEnd, canPass: boolean): Outcome {
     const { step, workflow } = this.attempt
     const { wantsUpgrade, settings } = this.#options
     // One repeat of a call whose end nobody saw is all that may ever be made.
     const mayAskAgain = step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
-    const upgradeAfterMs = mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
+    const upgradeAfterMs = canPass && mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
     return { kind: 'fellBack', result: made.result, degraded: made.degraded, call, upgradeAfterMs }
   }
 

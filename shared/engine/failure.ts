@@ -1,3 +1,4 @@
+import type { Cost } from './outcome.ts'
 import type { ProblemWords } from './problem.ts'
 
 /**
@@ -17,11 +18,16 @@ export type Failure =
       retryAfterMs: number
       technical: string
     }
-  /** This one request will not be granted, however often it is made. */
-  | { kind: 'refused'; ambiguous: boolean; words: ProblemWords }
+  /**
+   * This request will not be granted, however often it is made now. `canPass`: the reason is not in what the workflow
+   * asks for, so that the same may be granted later.
+   */
+  | { kind: 'refused'; ambiguous: boolean; words: ProblemWords; canPass: boolean; cost: Cost | undefined }
+  /** The service has answered what nobody can read: asked once more it may answer better. `cost`: it charged for that. */
+  | { kind: 'unreadable'; service: string; technical: string; cost: Cost | undefined }
   /** The provider has ended the job for a reason that is not in it: another may succeed. Ended jobs are not charged. */
   | { kind: 'jobEnded' }
-  /** Anything else: an answer nobody can read, or a defect of ours. */
+  /** Anything else: a defect of ours. */
   | { kind: 'unexpected'; ambiguous: boolean }
 
 /** This workflow cannot be done without the provider; the message says why. */
@@ -60,14 +66,17 @@ export class JobEnded extends Error {
   override readonly name = 'JobEnded'
 }
 
-/** Thrown by a step: nothing of the workflow can be had for this reason, told in these words. */
+/** Thrown by a step: it is not to be had from this provider, and why, in words for the workflow's owner. */
 export class StepRefused extends Error {
   override readonly name = 'StepRefused'
   readonly words: ProblemWords
+  readonly canPass: boolean
 
-  constructor(words: ProblemWords) {
+  /** @param canPass whether the same may be granted later */
+  constructor(words: ProblemWords, { canPass }: { readonly canPass: boolean } = { canPass: false }) {
     super(words.technical_message ?? words.message)
     this.words = words
+    this.canPass = canPass
   }
 }
 
@@ -77,7 +86,8 @@ const CAPACITY = 'capacity'
 /** What the engine's own errors mean; undefined for an error that is not one of them. */
 export function failureOfEngine(error: unknown): Failure | undefined {
   if (error instanceof JobEnded) return { kind: 'jobEnded' }
-  if (error instanceof StepRefused) return { kind: 'refused', ambiguous: false, words: error.words }
+  if (error instanceof StepRefused)
+    return { kind: 'refused', ambiguous: false, words: error.words, canPass: error.canPass, cost: undefined }
   const away = { kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const
   if (error instanceof ServiceAway) return { ...away, service: error.service, technical: error.message }
   if (error instanceof FallbackBusy) return { ...away, service: CAPACITY, technical: error.message }

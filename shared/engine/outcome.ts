@@ -10,6 +10,13 @@ export type Cost = Readonly<Record<string, number>>
  */
 export type CallEnd = 'unsent' | 'ended' | 'ambiguous' | 'unknown'
 
+/**
+ * What an attempt to do without the provider has found out. `none`: it cannot be had, and why. `only`: the provider is
+ * not asked again, and the fallback only waits for something of ours; `canPass`: the provider may do better later.
+ */
+export type FallbackFound =
+  { readonly kind: 'none'; readonly why: string } | { readonly kind: 'only'; readonly canPass: boolean }
+
 /** How an attempt ended. Times are spans: whoever stores the outcome knows what time it is. */
 export type Outcome =
   /** `by`: who did it. `degraded`: in words, what the result lacks, where it lacks something. */
@@ -20,7 +27,7 @@ export type Outcome =
   | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgradeAfterMs: number | undefined }
   /** The job goes on; `activity`: what the provider says it is at. */
   | { kind: 'polling'; afterMs: number; activity: string | undefined }
-  /** A service cannot be used just now. `noFallback`: why it turned out that the step cannot do without it. */
+  /** A service cannot be used just now. `fallback`: what is known by now of doing without the step's provider. */
   | {
       kind: 'waiting'
       service: string
@@ -28,10 +35,13 @@ export type Outcome =
       sinceMs: number
       problem: Problem
       call: CallEnd
-      noFallback: string | undefined
+      fallback: FallbackFound | undefined
     }
-  /** `job`: whether the job is asked for again, or the provider has ended it and there must be another. */
-  | { kind: 'tryAgain'; afterMs: number; call: CallEnd; job: 'keep' | 'drop' }
+  /**
+   * `job`: whether the job is asked for again, or the provider has ended it and there must be another. `because`: an
+   * answer that nobody could read is asked for once more only.
+   */
+  | { kind: 'tryAgain'; afterMs: number; call: CallEnd; job: 'keep' | 'drop'; because: 'failed' | 'unreadable' }
   /** The next provider in order is asked instead of this one. */
   | { kind: 'nextProvider'; provider: string; call: CallEnd }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

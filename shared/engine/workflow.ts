@@ -60,6 +60,8 @@ export const Step = z.looseObject({
       isRepeat: z.boolean().optional(),
     })
     .optional(),
+  /** Answers of its provider that nobody could read, since one could. */
+  unreadable: z.number().int().optional(),
   /** When the step last went forward. */
   progressAtMs: z.number().optional(),
   /** What it is at, in words for its owner. */
@@ -84,6 +86,8 @@ export const Step = z.looseObject({
   anew: z.boolean().optional(),
   /** Why there is no fallback for this workflow; it is not tried again. */
   noFallback: z.string().optional(),
+  /** Its provider has said its last word: only the fallback is left. `canPass`: it may do better later. */
+  onlyFallback: z.looseObject({ canPass: z.boolean() }).optional(),
   error: Problem.optional(),
 })
 export type Step = z.infer<typeof Step>

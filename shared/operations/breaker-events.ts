@@ -8,7 +8,7 @@ import { errorFields, log } from '../telemetry/log.ts'
  */
 export function logBreakerEvent(event: BreakerEvent & { breaker: string; local: boolean }): void {
   const { type, retryAtMs, atMs, ...figures } = event
-  const needsOperator = event.reason === 'auth' || event.reason === 'billing'
+  const needsOperator = event.reason === 'auth' || event.reason === 'billing' || event.reason === 'misconfigured'
   const severity = type === 'opened' ? (needsOperator ? 'ERROR' : 'WARNING') : 'NOTICE'
   log(severity, `breaker.${type}`, {
     ...figures,

@@ -21,6 +21,13 @@ export const NOT_ACCEPTED: ProblemWords = {
   retryable: false,
 }
 
+/** It is for an operator to mend, and not for the person whose episode it is. */
+export const NOT_SET_UP: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'A service we depend on is not set up as it should be. We have been told; you can try again later.',
+  retryable: true,
+}
+
 export const CONTENT_DECLINED: ProblemWords = {
   code: 'provider_rejected',
   message: 'A service declined this content for its own safety rules. Please change the text or the recording.',

@@ -32,6 +32,7 @@ export type ProviderCall<T> = {
 const BACKOFF = { baseMs: 250, capMs: 2000 }
 /** A probe's lease outlives its call, so that the call's own timeout ends it. */
 const LEASE_MARGIN_MS = 2000
+const NEEDS_OPERATOR: ReadonlySet<ProviderErrorKind> = new Set(['auth', 'billing', 'misconfigured'])
 const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'network', 'timeout'])
 
 /**
@@ -138,7 +139,7 @@ function logCall(call: ProviderCall<unknown>, context: CallContext, startedAtMs:
   }
   if (error === undefined) log('INFO', 'provider.answered', fields)
   else {
-    const needsOperator = error.kind === 'auth' || error.kind === 'billing'
+    const needsOperator = NEEDS_OPERATOR.has(error.kind)
     const { kind, status, message, ambiguous } = error
     log(needsOperator ? 'ERROR' : 'WARNING', 'provider.failed', {
       ...fields,

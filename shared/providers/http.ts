@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 
+import type { Cost } from '../podcast/ports.ts'
 import type { CallContext } from '../resilience/call-context.ts'
 import type { Account, Explain } from './definition.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
@@ -87,7 +88,7 @@ export async function sendForJson<T>(
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw badResponse(request, `the answer lacks ${issue?.path.join('.') ?? 'something'}: ${issue?.message ?? ''}`)
+  throw unusable(request, `the answer lacks ${issue?.path.join('.') ?? 'something'}: ${issue?.message ?? ''}`)
 }
 
 /** The answer's bytes, never more than `bytesMax` of them in memory. */
@@ -110,11 +111,16 @@ export async function readBytes(
   return Buffer.concat(chunks)
 }
 
+/** The provider has answered, and charged where it charges, what is of no use. */
+export function unusable(request: ProviderRequest, message: string, cost?: Cost): ProviderError {
+  const { provider, operation } = request
+  return new ProviderError(provider, operation, { kind: 'unusable', message, ...(cost && { cost }) })
+}
+
 export function badResponse(request: ProviderRequest, message: string, cause?: unknown): ProviderError {
   return new ProviderError(request.provider, request.operation, {
     kind: 'bad_response',
     message,
-    ambiguous: true,
     cause,
   })
 }
@@ -126,7 +132,8 @@ function errorOf(request: ProviderRequest, response: Response, body: string): Pr
   return new ProviderError(request.provider, request.operation, {
     kind: kindOfStatus(status),
     status,
-    ambiguous: status >= 500 && status !== 503,
+    // A gateway that gave up waiting: what is behind it may still do, and charge, what it was asked.
+    ambiguous: status === 408 || status === 504,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
     ...explained,
     message: `${status} ${explained.message ?? ''}`.trim().slice(0, MESSAGE_CHARS_MAX),

@@ -1,20 +1,25 @@
 import type { FailureMeaning } from '../breaker/breaker.ts'
+import type { ProblemWords } from '../engine/problem.ts'
+import type { Cost } from '../podcast/ports.ts'
 
 /**
  * Every way a provider call can fail, as one taxonomy. `rate_limited`, `overloaded`, `network`, `timeout`: the provider
  * cannot be used just now. `at_capacity`: we already make as many calls at once as we may. `auth`, `billing`: it cannot
- * be used until an operator acts. `bad_response`: it answered something we cannot read. The rest are about this one
- * request and say nothing about the provider's health.
+ * be used until an operator acts. `misconfigured`: it has no such model, voice or endpoint as we are set up to ask for, or
+ * takes no such field: nobody's request is granted until an operator acts. `bad_response`: it answered something that
+ * is no answer of its own, such as another server's page. `unusable`: the answer lacks what we asked for. The rest are about this one request and say nothing about the provider's health.
  */
 export type ProviderErrorKind =
   | 'auth'
   | 'billing'
+  | 'misconfigured'
   | 'rate_limited'
   | 'at_capacity'
   | 'overloaded'
   | 'network'
   | 'timeout'
   | 'bad_response'
+  | 'unusable'
   | 'invalid_input'
   | 'content_blocked'
   | 'not_found'
@@ -28,6 +33,12 @@ export type ProviderErrorFields = {
   retryAfterMs?: number
   /** The request may have been carried out, and charged, although no result reached us. */
   ambiguous?: boolean
+  /** What it charged all the same. */
+  cost?: Cost
+  /** The same request may be granted later, although nothing of ours changes; only of those that are refused. */
+  canPass?: boolean
+  /** What to tell the person whose request it was, where that can be said better than for all of its kind. */
+  words?: ProblemWords
   cause?: unknown
 }
 
@@ -39,6 +50,9 @@ export class ProviderError extends Error {
   readonly status: number | undefined
   readonly retryAfterMs: number | undefined
   readonly ambiguous: boolean
+  readonly cost: Cost | undefined
+  readonly canPass: boolean
+  readonly words: ProblemWords | undefined
 
   constructor(provider: string, operation: string, fields: ProviderErrorFields) {
     super(`${provider} ${operation}: ${fields.message}`, { cause: fields.cause })
@@ -48,6 +62,9 @@ export class ProviderError extends Error {
     this.status = fields.status
     this.retryAfterMs = fields.retryAfterMs
     this.ambiguous = fields.ambiguous ?? false
+    this.cost = fields.cost
+    this.canPass = fields.canPass ?? fields.kind === 'misconfigured'
+    this.words = fields.words
   }
 }
 
@@ -62,6 +79,7 @@ export function meaningOf(error: unknown): FailureMeaning {
   switch (error.kind) {
     case 'auth':
     case 'billing':
+    case 'misconfigured':
       return { reason: error.kind }
     case 'rate_limited':
       return error.retryAfterMs === undefined ? 'ignored' : { reason: 'throttled', forMs: error.retryAfterMs }
@@ -73,6 +91,8 @@ export function meaningOf(error: unknown): FailureMeaning {
     case 'timeout':
     case 'bad_response':
       return 'failure'
+    // One person's words can lead to it: it must cost nobody else anything.
+    case 'unusable':
     case 'at_capacity':
     case 'invalid_input':
     case 'content_blocked':

@@ -98,7 +98,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'CRITICAL',
     condition: {
       kind: 'log',
-      fields: { event: ['breaker.opened'], reason: ['auth', 'billing'] },
+      fields: { event: ['breaker.opened'], reason: ['auth', 'billing', 'misconfigured'] },
       labels: ['breaker', 'reason'],
     },
     meaning: 'it stays like this until somebody does something',

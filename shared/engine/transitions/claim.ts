@@ -75,8 +75,9 @@ function claimFree<W extends Workflow>(
   const asksForJob = job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
   const paid = provider?.kind === 'call' ? countCall(step) : undefined
-  const spent = attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
-  if (spent && provider !== undefined && hasNextProvider(workflow, step, provider, event.providers)) {
+  const isRefused = step.onlyFallback !== undefined
+  const spent = isRefused || attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
+  if (spent && !isRefused && provider !== undefined && hasNextProvider(workflow, step, provider, event.providers)) {
     const claimed = claimFree(pipeline, workflow, { step: passOver(step, provider.name, nowMs), event }, nowMs)
     // What its last call has left, should it have left anything, is as good as the next provider's.
     return claimed.kind === 'claimed' ? { ...claimed, resumesIntent: claimed.resumesIntent || leftOpen } : claimed

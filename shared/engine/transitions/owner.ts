@@ -63,7 +63,7 @@ function startAgain<W extends Workflow>(
 
 /** As if the step had never been; what it has cost stays on record. */
 function forgetStep(step: Step): Step {
-  return { ...PENDING, ...closeCall(step) }
+  return { ...PENDING, ...tracesOf(step) }
 }
 
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */
@@ -73,8 +73,14 @@ function restartStep(step: Step, nowMs: number): Step {
   return {
     ...PENDING,
     ...(jobLives && { ...leaveJobOpen(step, nowMs), ...(step.provider && { provider: step.provider }) }),
-    ...closeCall(step),
+    ...tracesOf(step),
   }
+}
+
+/** What is still to be known of a step that starts over: calls that were charged, jobs that may be somewhere. */
+function tracesOf(step: Step): Pick<Step, 'paid' | 'lostJobs'> {
+  const { lostJobs } = step
+  return { ...closeCall(step), ...(lostJobs && { lostJobs }) }
 }
 
 /** Ends processing: leases and tasks of the old generation are worthless from here on. */

@@ -5,7 +5,7 @@ import { closeCall } from './paid-calls.ts'
 /** The step without a provider that it has given up on: the next in order has attempts of its own. */
 export function passOver(step: Step, provider: string, nowMs: number): Step {
   const { job, passedOver = [], lostJobs = [] } = step
-  const free = without(step, 'job', 'unavailable', 'provider')
+  const free = without(step, 'job', 'unavailable', 'unreadable', 'provider')
   return {
     ...free,
     attempt: 0,

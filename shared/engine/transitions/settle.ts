@@ -52,20 +52,22 @@ function settleStep<W extends Workflow>(
     case 'polling':
       return pollAgain(workflow, name, { step, outcome }, nowMs)
     case 'waiting': {
-      const { service, sinceMs, problem, noFallback } = outcome
+      const { service, sinceMs, problem, fallback } = outcome
       const untilMs = nowMs + outcome.afterMs
       const waiting: Step = {
         ...release(settleCall(step, outcome.call), 'waiting'),
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
-        ...(noFallback !== undefined && { noFallback }),
+        ...(fallback?.kind === 'none' && { noFallback: fallback.why }),
+        ...(fallback?.kind === 'only' && { onlyFallback: { canPass: fallback.canPass } }),
       }
       return dispatch(workflow, name, waiting, nowMs, untilMs)
     }
     case 'tryAgain': {
       const free = release(settleCall(step, outcome.call), 'pending')
-      const again = outcome.job === 'drop' ? without(free, 'job') : free
-      return dispatch(workflow, name, again, nowMs, nowMs + outcome.afterMs)
+      const kept = outcome.job === 'drop' ? without(free, 'job') : free
+      const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
+      return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
     }
     case 'nextProvider': {
       const free = release(settleCall(step, outcome.call), 'pending')
@@ -94,7 +96,7 @@ type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>
 /** The step as it is when its result is there. */
 function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
   const free: Step = {
-    ...without(release(step, 'done'), 'unavailable', 'error'),
+    ...without(release(step, 'done'), 'unavailable', 'unreadable', 'onlyFallback', 'error'),
     finishedAtMs: nowMs,
   }
   switch (outcome.kind) {
@@ -125,7 +127,7 @@ function pollAgain<W extends Workflow>(
   const job = step.job ?? { key: '', webhookToken: '', polls: 0 }
   const isProgress = step.unavailable !== undefined || job.polls === 0
   const polled: Step = {
-    ...without(release(step, 'waiting'), 'unavailable', 'error'),
+    ...without(release(step, 'waiting'), 'unavailable', 'unreadable', 'error'),
     job: { ...without(job, 'webhookCame'), polls: job.polls + 1 },
     ...(isProgress && { progressAtMs: nowMs }),
     ...(outcome.activity !== undefined && { activity: { atMs: nowMs, what: outcome.activity } }),

@@ -5,7 +5,7 @@ import { explain } from '../../../shared/dependencies/engine.ts'
 import { FallbackBusy, JobEnded, NotEntitled, ServiceAway, StepRefused } from '../../../shared/engine/failure.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { SourceFailed } from '../../../shared/podcast/errors.ts'
-import { CONTENT_DECLINED, NOT_ACCEPTED, NOT_AUDIO } from '../../../shared/podcast/problems.ts'
+import { CONTENT_DECLINED, NOT_ACCEPTED, NOT_AUDIO, NOT_SET_UP } from '../../../shared/podcast/problems.ts'
 import { ProviderError } from '../../../shared/providers/provider-error.ts'
 import type { ProviderErrorKind } from '../../../shared/providers/provider-error.ts'
 
@@ -38,18 +38,31 @@ describe('a service that is away is named truthfully', () => {
   })
 })
 
+const REFUSED = { kind: 'refused', ambiguous: false }
+
 describe('what is about this request alone is refused, in words for its owner', () => {
   test.each<ProviderErrorKind>(['invalid_input', 'not_found', 'conflict'])('%s', (kind) => {
-    expect(explain(call(kind))).toEqual({ kind: 'refused', ambiguous: false, words: NOT_ACCEPTED })
+    expect(explain(call(kind))).toMatchObject({ ...REFUSED, words: NOT_ACCEPTED })
   })
 
   test('content that was declined', () => {
-    expect(explain(call('content_blocked'))).toEqual({ kind: 'refused', ambiguous: false, words: CONTENT_DECLINED })
+    expect(explain(call('content_blocked'))).toMatchObject({ ...REFUSED, words: CONTENT_DECLINED })
   })
 
   test('what a step itself has found out', () => {
-    expect(explain(new StepRefused(NOT_AUDIO))).toEqual({ kind: 'refused', ambiguous: false, words: NOT_AUDIO })
+    expect(explain(new StepRefused(NOT_AUDIO))).toMatchObject({ ...REFUSED, words: NOT_AUDIO })
+    expect(explain(new StepRefused(NOT_AUDIO, { canPass: true }))).toMatchObject({ canPass: true })
   })
+})
+
+test('what an operator must mend is refused for now, before and after the breaker has heard of it', () => {
+  const open = BreakerOpenError.of({ breaker: 'acme', state: 'open', reason: 'misconfigured', retryAfterMs: 5 })
+  for (const error of [call('misconfigured'), open])
+    expect(explain(error)).toMatchObject({ ...REFUSED, words: NOT_SET_UP, canPass: true })
+})
+
+test.each<ProviderErrorKind>(['bad_response', 'unusable'])('an answer nobody can read is told as that: %s', (kind) => {
+  expect(explain(call(kind))).toMatchObject({ kind: 'unreadable', service: 'acme' })
 })
 
 test('a job that its provider has ended is made anew', () => {
@@ -57,7 +70,6 @@ test('a job that its provider has ended is made anew', () => {
 })
 
 test.each<[string, unknown, boolean]>([
-  ['an answer nobody can read', call('bad_response', true), true],
   ['a lease that could not be renewed', new NotEntitled('late'), false],
   ['a defect of ours', new RangeError('no such place'), false],
   ['what is no error', 'thrown', false],

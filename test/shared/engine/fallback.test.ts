@@ -113,7 +113,7 @@ describe('a step without its provider', () => {
     expect(
       mayFallBack({ ...episode, replaces: { step: 'write', steps: episode.steps, results: {} } }, write, everything),
     ).toBe(false)
-    const waits = settleStep(first, waitingFor('gemini', 30, { noFallback: 'too large' }), 20)
+    const waits = settleStep(first, waitingFor('gemini', 30, { fallback: { kind: 'none', why: 'too large' } }), 20)
     expect(mayFallBack(waits.next, write, everything)).toBe(false)
   })
 })

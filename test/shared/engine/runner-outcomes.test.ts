@@ -3,12 +3,17 @@ import { describe, expect, test } from 'vitest'
 import { FallbackBusy, JobEnded, NoFallback, StepRefused } from '../../../shared/engine/failure.ts'
 import { cancel } from '../../../shared/engine/transitions/owner.ts'
 import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
-import { failing, opened } from './by-hand.ts'
+import { failing, opened, withTools } from './by-hand.ts'
 import type { RunnerPart } from './by-hand.ts'
 import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import type { FakeStepName } from './fake-pipeline.ts'
 import { Instance, SETTINGS, StoreAway, VendorAway } from './world.ts'
 
 /** The runner, one delivery at a time: what vendors that fail come to. */
+
+/** The pipeline with one step that works otherwise. */
+const pipelineWith = (name: FakeStepName, more: Partial<(typeof FAKE_PIPELINE)[number]>) =>
+  FAKE_PIPELINE.map((step) => (step.name === name ? { ...step, ...more } : step))
 
 describe('a vendor that is away', () => {
   const away = failing(() => new VendorAway('write-1', true, false))
@@ -70,12 +75,67 @@ describe('what a failure comes to', () => {
     expect(bench.step('write').paid).toMatchObject({ calls: 0, open: false })
   })
 
-  test('a refusal asks the next in order at once, and ends the workflow where there is none', async () => {
-    const refused = failing(() => new StepRefused(NOT_ACCEPTED))
+  const refused = failing(() => new StepRefused(NOT_ACCEPTED))
+
+  test('a refusal asks the next in order at once, then does without, and never asks again', async () => {
     const bench = await opened('voice')
     expect((await bench.carryOut('voice', refused)).outcome).toBe('nextProvider')
-    expect((await bench.carryOut('voice', refused)).outcome).toBe('failed')
+    expect((await bench.carryOut('voice', refused)).outcome).toBe('fellBack')
+    expect(bench.step('voice').fallback?.nextTryAtMs).toBeUndefined()
+  })
+
+  test('a refusal that can pass is done without, and asked about again later', async () => {
+    const passing = failing(() => new StepRefused(NOT_ACCEPTED, { canPass: true }))
+    const bench = await opened('write')
+    expect((await bench.carryOut('write', passing)).outcome).toBe('fellBack')
+    expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
+  })
+
+  test('a refusal ends a workflow that may not do without', async () => {
+    const bench = await opened('write')
+    const strictly = (instance: Instance) => ({ ...refused(instance), allowsFallback: () => false })
+    expect((await bench.carryOut('write', strictly)).outcome).toBe('failed')
     expect(bench.world.order).toMatchObject({ status: 'error', error: { code: 'provider_rejected', retryable: false } })
+  })
+
+  test('a fallback that waits for something of ours does not ask the provider again', async () => {
+    const bench = await opened('write')
+    let asked = 0
+    const busy = (instance: Instance) => ({
+      ...refused(instance),
+      pipeline: pipelineWith('write', {
+        run: () => {
+          asked++
+          throw new StepRefused(NOT_ACCEPTED)
+        },
+        fallBack: () => {
+          throw new FallbackBusy('all places are taken')
+        },
+      }),
+    })
+    expect((await bench.carryOut('write', busy)).outcome).toBe('waiting')
+    expect(bench.step('write')).toMatchObject({ state: 'waiting', onlyFallback: { canPass: false } })
+    await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+    expect((await bench.carryOut('write', busy)).outcome).toBe('waiting')
+    await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+    expect((await bench.carryOut('write')).outcome).toBe('fellBack')
+    expect([asked, bench.step('write').onlyFallback]).toEqual([1, undefined])
+  })
+
+  test('an answer nobody can read is asked for once more, and charged for what it was', async () => {
+    const bench = await opened('write')
+    const garbled = (instance: Instance) => ({
+      ...withTools(instance, {
+        trouble: () => {
+          throw new RangeError('garbled')
+        },
+      }),
+      explain: () => ({ kind: 'unreadable', service: 'write-1', technical: 'garbled', cost: { tokens: 7 } }) as const,
+    })
+    expect((await bench.carryOut('write', garbled)).outcome).toBe('tryAgain')
+    await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+    expect((await bench.carryOut('write', garbled)).outcome).toBe('fellBack')
+    expect(bench.world.order.costs?.['write-1']).toEqual({ tokens: 14 })
   })
 
   test('a job that its vendor has ended is made anew', async () => {

@@ -110,12 +110,12 @@ export function pollingAfter(afterMs: number): Outcome {
 type Waiting = Extract<Outcome, { kind: 'waiting' }>
 
 export function waitingFor(service: string, afterMs: number, more: Partial<Waiting> = {}): Waiting {
-  const rest = { sinceMs: 0, problem: PROBLEM, call: 'unsent', noFallback: undefined } as const
+  const rest = { sinceMs: 0, problem: PROBLEM, call: 'unsent', fallback: undefined } as const
   return { kind: 'waiting', service, afterMs, ...rest, ...more }
 }
 
 export function againAfter(afterMs: number, more: Partial<Extract<Outcome, { kind: 'tryAgain' }>> = {}): Outcome {
-  return { kind: 'tryAgain', afterMs, call: 'ended', job: 'keep', ...more }
+  return { kind: 'tryAgain', afterMs, call: 'ended', job: 'keep', because: 'failed', ...more }
 }
 
 /** Carries out one task at once and successfully. */

@@ -139,7 +139,10 @@ describe('a guarded call', () => {
     })
     behaviours = [{ status: 503 }]
     expect((await failure(call(1))).ambiguous).toBe(false)
+    // Whoever answers has seen the end; a gateway has not.
     behaviours = [{ status: 500 }]
+    expect((await failure(call(1))).ambiguous).toBe(false)
+    behaviours = [{ status: 504 }]
     expect((await failure(call(1))).ambiguous).toBe(true)
   })
 

@@ -61,7 +61,13 @@ function outcomeAt(attempt: number, error: unknown): Outcome {
     kind: 'call',
     provider: error instanceof ProviderError ? error.provider : undefined,
     hasNextProvider: false,
-    step: { state: 'running', attempt, dispatch: 1, paid: { calls: 1, repeats: 0, open: true } },
+    step: {
+      state: 'running',
+      attempt,
+      dispatch: 1,
+      unreadable: attempt - 1,
+      paid: { calls: 1, repeats: 0, open: true },
+    },
     callCounted: true,
     callLeft: true,
     wasCharged: false,
@@ -77,7 +83,6 @@ function outcomeAt(attempt: number, error: unknown): Outcome {
 }
 
 const AWAY = 'A service we depend on is temporarily unavailable. Please try again shortly.'
-const TRIED = 'We tried this several times without success. You can try again now; what is already done is kept.'
 const DECLINED = 'A service declined this content for its own safety rules. Please change the text or the recording.'
 
 type Row = {
@@ -130,7 +135,7 @@ const TABLE: readonly Row[] = [
     requests: [1, 3],
     outcome: 'waiting',
     message: AWAY,
-    ambiguous: true,
+    ambiguous: false,
   },
   {
     mode: 'status',
@@ -158,8 +163,8 @@ const TABLE: readonly Row[] = [
     breaker: 'failure',
     requests: [1, 1],
     outcome: 'tryAgain',
-    message: TRIED,
-    ambiguous: true,
+    message: AWAY,
+    ambiguous: false,
   },
   {
     mode: 'truncate',

@@ -1,7 +1,7 @@
 import { equalJitterMs } from '../resilience/backoff.ts'
 import type { StepKind } from './definition.ts'
 import type { Failure } from './failure.ts'
-import { ATTEMPTS_MAX } from './limits.ts'
+import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
 import type { EngineSettings } from './limits.ts'
 import type { CallEnd, Outcome } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
@@ -104,7 +104,7 @@ function afterAbsence(
   return goOn(attempt, true, otherwise)
 }
 
-/** Asked once more; then whoever can goes on without it, and whoever cannot waits as for a service that is away. */
+/** Asked once more; then whoever can goes on without it, and a job is waited for as if its service were away. */
 function afterUnreadable(
   attempt: FailedAttempt,
   failure: Extract<Failure, { kind: 'unreadable' }>,
@@ -116,17 +116,17 @@ function afterUnreadable(
   const problem = problemOf({ ...ATTEMPTS_EXHAUSTED, retryable: !isUpgrade }, errorId)
   // A better result was asked for once more, and this was the answer: that is the end of it.
   if (isUpgrade) return settleAs({ kind: 'failed', problem, call })
-  if ((step.unreadable ?? 0) < UNREADABLE_REPEATS_MAX) {
+  if ((step.unreadable ?? 0) < UNREADABLE_REPEATS_MAX && (step.paid?.repeats ?? 0) < AMBIGUOUS_REPEATS_MAX) {
     const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, 0, () => jitter)
-    return settleAs({ kind: 'tryAgain', afterMs, call, job: 'keep', because: 'unreadable' })
+    // Charged for nothing, as a call that was lost: the next is the one repeat that there may be of either.
+    const repeated = call === 'ended' ? 'ambiguous' : call
+    return settleAs({ kind: 'tryAgain', afterMs, call: repeated, job: 'keep', because: 'unreadable' })
   }
-  if (canAskAnother(attempt) || attempt.mayFallBack) return goOn(attempt, true, { kind: 'failed', problem, call })
-  return afterAbsence(
-    attempt,
-    { ...failure, kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 },
-    settings,
-    nowMs,
-  )
+  // Looking at a job again is free, so that one can be waited for; another call would be charged, too.
+  if (attempt.kind === 'call' || canAskAnother(attempt) || attempt.mayFallBack)
+    return goOn(attempt, true, { kind: 'failed', problem, call })
+  const away = { ...failure, kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const
+  return afterAbsence(attempt, away, settings, nowMs)
 }
 
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */

@@ -156,7 +156,8 @@ export class Execution<W extends Workflow, Tools> {
     const { step, workflow } = this.attempt
     const { wantsUpgrade, settings } = this.#options
     // One repeat of a call whose end nobody saw is all that may ever be made.
-    const mayAskAgain = step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
+    const mayAskAgain =
+      call === 'ended' || step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
     const upgradeAfterMs = canPass && mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
     return { kind: 'fellBack', result: made.result, degraded: made.degraded, call, upgradeAfterMs }
   }

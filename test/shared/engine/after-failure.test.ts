@@ -86,6 +86,9 @@ const VENDOR = ['away', 'rejected'] as const
 const SOONER = ['short', 'long'] as const
 const LATER = ['long', 'tooLong'] as const
 const TRIES = ['jobEnded', 'unexpected'] as const
+/** For the second time: the attempts of the table are the answers nobody could read, too. */
+const UNREADABLE = { failure: 'unreadable', upgrade: false, attempt: [4, 5] } as const
+const FREE = ['job', 'plain'] as const
 const WITH_VENDOR = ['job', 'call'] as const
 
 const TABLE: readonly Row[] = [
@@ -117,19 +120,12 @@ const TABLE: readonly Row[] = [
   // Once more; then on, or waiting as for a service that is away.
   { when: { failure: 'unreadable', upgrade: true }, becomes: 'failed' },
   { when: { failure: 'unreadable', upgrade: false, attempt: 1 }, becomes: 'tryAgain' },
-  { when: { failure: 'unreadable', upgrade: false, attempt: [4, 5], next: true }, becomes: 'nextProvider' },
-  {
-    when: { failure: 'unreadable', upgrade: false, attempt: [4, 5], next: false, fallback: true },
-    becomes: 'fallBack',
-  },
-  {
-    when: { failure: 'unreadable', upgrade: false, attempt: [4, 5], next: false, fallback: false, waited: SOONER },
-    becomes: 'waiting',
-  },
-  {
-    when: { failure: 'unreadable', upgrade: false, attempt: [4, 5], next: false, fallback: false, waited: 'tooLong' },
-    becomes: 'failed',
-  },
+  { when: { ...UNREADABLE, next: true }, becomes: 'nextProvider' },
+  { when: { ...UNREADABLE, next: false, fallback: true }, becomes: 'fallBack' },
+  { when: { ...UNREADABLE, next: false, fallback: false, kind: 'call' }, becomes: 'failed' },
+  // Looking at a job again costs nothing.
+  { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: SOONER }, becomes: 'waiting' },
+  { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: 'tooLong' }, becomes: 'failed' },
   // A provider that ends every job is not asked for a third where there is another way.
   { when: { failure: 'jobEnded', attempt: 4, next: true, upgrade: false }, becomes: 'nextProvider' },
   { when: { failure: 'jobEnded', attempt: 4, next: false, fallback: true }, becomes: 'fallBack' },
@@ -194,7 +190,7 @@ describe('what became of a paid call', () => {
     ['one has gone through', { wasCharged: true }, 'ambiguous'],
   ])('is told by every outcome: %s', (_name, more, expected) => {
     for (const situation of everySituation()) {
-      if (situation.kind !== 'call') continue
+      if (situation.kind !== 'call' || (situation.failure === 'unreadable' && situation.attempt === 1)) continue
       expect([situation, callOf(decide(situation, more))]).toEqual([situation, expected])
     }
   })
@@ -209,6 +205,13 @@ test('a deadline before the time at which a step goes on without its provider en
   const settings = { ...SETTINGS, deadlineMs: 500 }
   const decision = afterFailure(failedAttempt(SITUATION), settings, NOW_MS)
   expect(decision).toMatchObject({ next: 'fallBack', otherwise: { kind: 'failed' } })
+})
+
+test('an answer that was charged and could not be read counts the next call as a repeat, and there is one', () => {
+  const unreadable: Situation = { ...SITUATION, failure: 'unreadable', fallback: false }
+  expect(decide(unreadable)).toMatchObject({ outcome: { kind: 'tryAgain', call: 'ambiguous', because: 'unreadable' } })
+  const spent = { ...failedAttempt(unreadable).step, paid: { calls: 2, repeats: 1, open: true } }
+  expect(nameOf(decide(unreadable, { step: spent }))).toBe('failed')
 })
 
 describe('how long is waited', () => {

@@ -83,6 +83,7 @@ export const withTools = (instance: Instance, more: Partial<FakeTools>): RunnerP
     passing: instance.passing,
     working: (attempt) => instance.working(attempt),
     trouble: () => undefined,
+    garbled: () => undefined,
     ...more,
   },
 })

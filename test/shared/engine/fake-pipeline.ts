@@ -22,6 +22,8 @@ export type FakeTools = {
   readonly working: (attempt: Attempt<Order>) => Promise<void>
   /** Throws what may go wrong at a vendor, or does not. */
   readonly trouble: (attempt: Attempt<Order>) => void
+  /** Throws when a call that has been carried out, and charged, has an answer that nobody can read. */
+  readonly garbled: (attempt: Attempt<Order>) => void
 }
 
 const RESULT = z.looseObject({ by: z.string() })
@@ -36,7 +38,10 @@ const artefactOf = ({ workflow, name }: Attempt<Order>) => `g${workflow.generati
 const callNameOf = (attempt: Attempt<Order>) => `${artefactOf(attempt)}-${attempt.provider ?? ''}`
 
 /** A job: looked for where it may have been made, made once, recorded, asked for until it ends. */
-async function runJob(attempt: Attempt<Order>, { vendors, passing, trouble }: FakeTools): Promise<Ended<Made>> {
+async function runJob(
+  attempt: Attempt<Order>,
+  { vendors, passing, trouble, garbled }: FakeTools,
+): Promise<Ended<Made>> {
   const { key, providerJobId } = jobOf(attempt)
   trouble(attempt)
   let id = providerJobId
@@ -55,6 +60,7 @@ async function runJob(attempt: Attempt<Order>, { vendors, passing, trouble }: Fa
   await passing('ask')
   const state = vendors.readJob(id)
   await passing('answer')
+  garbled(attempt)
   if (state === 'gone') throw new JobEnded('the vendor knows it no more')
   if (state === 'working') return { kind: 'polling', afterMs: 20_000 }
   return { kind: 'done', result: { by: attempt.provider ?? '' }, cost: { jobs: 1 } }
@@ -62,12 +68,13 @@ async function runJob(attempt: Attempt<Order>, { vendors, passing, trouble }: Fa
 
 /** A call that is charged: its result is stored at once, and looked for before it is made again. */
 async function runCall(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended<Made>> {
-  const { vendors, passing, working, trouble } = tools
+  const { vendors, passing, working, trouble, garbled } = tools
   await passing('ask')
   trouble(attempt)
   attempt.call.stillEntitled?.()
   vendors.countCall(attempt.name, callNameOf(attempt))
   await working(attempt)
+  garbled(attempt)
   attempt.charge({ calls: 1 })
   await passing('ask')
   vendors.keep(artefactOf(attempt))

@@ -50,6 +50,7 @@ export async function liveOnce(seed: number): Promise<Life> {
     storeAway: random() * 0.02,
     answerLost: random() * 0.05,
     vendorTrouble: random() * 0.2,
+    garbled: random() * 0.2,
     interrupt: random() * 0.01,
     latencyMs: 200,
     workMs: 90_000,

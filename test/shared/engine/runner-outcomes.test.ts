@@ -7,7 +7,7 @@ import { failing, opened, withTools } from './by-hand.ts'
 import type { RunnerPart } from './by-hand.ts'
 import { FAKE_PIPELINE } from './fake-pipeline.ts'
 import type { FakeStepName } from './fake-pipeline.ts'
-import { Instance, SETTINGS, StoreAway, VendorAway } from './world.ts'
+import { Instance, SETTINGS, StoreAway, VendorAway, VendorGarbled } from './world.ts'
 
 /** The runner, one delivery at a time: what vendors that fail come to. */
 
@@ -124,18 +124,19 @@ describe('what a failure comes to', () => {
 
   test('an answer nobody can read is asked for once more, and charged for what it was', async () => {
     const bench = await opened('write')
-    const garbled = (instance: Instance) => ({
-      ...withTools(instance, {
-        trouble: () => {
-          throw new RangeError('garbled')
+    const garbled = (instance: Instance) =>
+      withTools(instance, {
+        garbled: () => {
+          throw new VendorGarbled('write-1')
         },
-      }),
-      explain: () => ({ kind: 'unreadable', service: 'write-1', technical: 'garbled', cost: { tokens: 7 } }) as const,
-    })
+      })
     expect((await bench.carryOut('write', garbled)).outcome).toBe('tryAgain')
     await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
     expect((await bench.carryOut('write', garbled)).outcome).toBe('fellBack')
-    expect(bench.world.order.costs?.['write-1']).toEqual({ tokens: 14 })
+    expect(bench.world.order.costs?.['write-1']).toEqual({ calls: 2 })
+    expect(bench.step('write')).toMatchObject({ paid: { calls: 2, repeats: 1 } })
+    // Once more, later; and should that be of no use either, never again.
+    expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
   })
 
   test('a job that its vendor has ended is made anew', async () => {

@@ -32,6 +32,7 @@ export type Weather = {
   storeAway: number
   answerLost: number
   vendorTrouble: number
+  garbled: number
   interrupt: number
   /** One way, to a store or queue. */
   latencyMs: number
@@ -45,6 +46,7 @@ export const FAIR: Weather = {
   storeAway: 0,
   answerLost: 0,
   vendorTrouble: 0,
+  garbled: 0,
   interrupt: 0,
   latencyMs: 20,
   workMs: 60_000,
@@ -64,6 +66,16 @@ export class VendorAway extends Error {
   }
 }
 
+/** A vendor has answered, and charged for, what nobody can read. */
+export class VendorGarbled extends Error {
+  readonly provider: string
+
+  constructor(provider: string) {
+    super(`${provider} answered with nothing of use`)
+    this.provider = provider
+  }
+}
+
 /** The store or the queue does not answer. */
 export class StoreAway extends Error {}
 
@@ -72,6 +84,8 @@ function explain(error: unknown): Failure {
     const { provider: service, sent, ambiguous, message: technical } = error
     return { kind: 'away', service, sent, ambiguous, retryAfterMs: 0, technical }
   }
+  if (error instanceof VendorGarbled)
+    return { kind: 'unreadable', service: error.provider, technical: error.message, cost: { calls: 1 } }
   if (error instanceof StoreAway)
     return { kind: 'away', service: 'store', sent: true, ambiguous: false, retryAfterMs: 0, technical: 'store away' }
   return failureOfEngine(error) ?? { kind: 'unexpected', ambiguous: false }
@@ -219,6 +233,9 @@ export class Instance {
         passing: this.passing,
         working: (attempt) => this.working(attempt),
         trouble: (attempt) => makeTrouble(world, attempt),
+        garbled: ({ provider = 'nobody' }) => {
+          if (world.odds('garbled')) throw new VendorGarbled(provider)
+        },
       },
       ...more,
     })
@@ -266,7 +283,7 @@ function makeTrouble(world: World, { name, provider = 'nobody' }: Attempt<Order>
   const kind = world.random()
   if (kind < 0.3) outages.set(provider, time.nowMs + world.random() * OUTAGE_MS_MAX)
   if (kind < 0.7) throw new VendorAway(provider, world.random() < 0.5, world.random() < 0.1)
-  if (kind < 0.8) throw new StepRefused(NOT_ACCEPTED)
+  if (kind < 0.8) throw new StepRefused(NOT_ACCEPTED, { canPass: world.random() < 0.5 })
   if (kind < 0.9 && (name === 'transcribe' || name === 'master')) throw new JobEnded('it ended')
-  throw new Error('an answer nobody can read')
+  throw new Error('a defect of ours')
 }

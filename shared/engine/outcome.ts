@@ -14,7 +14,7 @@ export type CallEnd = 'unsent' | 'ended' | 'ambiguous' | 'unknown'
  * What an attempt to do without the provider has found out. `none`: it cannot be had, and why. `only`: the provider is
  * not asked again, and the fallback only waits for something of ours; `canPass`: the provider may do better later.
  */
-export type FallbackFound =
+type FallbackFound =
   { readonly kind: 'none'; readonly why: string } | { readonly kind: 'only'; readonly canPass: boolean }
 
 /** How an attempt ended. Times are spans: whoever stores the outcome knows what time it is. */

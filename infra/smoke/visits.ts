@@ -1,0 +1,116 @@
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+
+import type {
+  AudioSource,
+  Mastering,
+  PortName,
+  Ports,
+  Transcriber,
+  Writer,
+  Speaker,
+} from '../../shared/podcast/ports.ts'
+import type { CallContext } from '../../shared/resilience/call-context.ts'
+
+/** What a visit needs of the world. */
+export type VisitOptions = {
+  readonly recordingPath: string
+  readonly call: CallContext
+  /** Between two looks at a job. */
+  readonly pollMs: number
+  readonly say: (what: string) => void
+}
+
+/** Every kind of call that a step makes of a port, once and as small as it can be. @throws what a call throws */
+type Visit<Port extends PortName> = (implementation: Ports[Port], options: VisitOptions) => Promise<void>
+
+const JOB_KEY = `smoke-${Date.now()}`
+const POLLS_MAX = 240
+/** Nobody calls back: jobs are asked for. */
+const NO_WEBHOOK = { url: 'https://example.invalid/hook', token: 'none' }
+
+export const VISITS: { readonly [Port in PortName]: Visit<Port> } = {
+  transcribers: visitTranscriber,
+  writers: visitWriter,
+  speakers: visitSpeaker,
+  masterings: visitMastering,
+}
+
+async function visitTranscriber(transcriber: Transcriber, options: VisitOptions): Promise<void> {
+  const { call, say } = options
+  let uploadedTo: string | undefined
+  const { id } = await transcriber.submit(
+    {
+      jobKey: JOB_KEY,
+      language: 'en',
+      recording: recordingOf(options),
+      webhook: NO_WEBHOOK,
+      uploadedTo: undefined,
+      rememberUpload: async (to) => void (uploadedTo = to),
+    },
+    call,
+  )
+  try {
+    const found = await transcriber.find({ key: JOB_KEY, uploadedTo }, call)
+    if (found?.id !== id) say('the job that was made is not found in the list of jobs')
+    const made = await untilOver(() => transcriber.read(id, call), options)
+    say(made.state === 'done' ? `heard ${made.words.length} words` : `the job ended as ${made.state}`)
+  } finally {
+    await transcriber.remove(id, call)
+  }
+}
+
+async function visitWriter(writer: Writer, { call, say }: VisitOptions): Promise<void> {
+  const passages = [{ startSeconds: 0, text: 'Ask not what your country can do for you.' }]
+  const { notes } = await writer.writeNotes({ title: 'Smoke', language: 'en', durationSeconds: 11, passages }, call)
+  say(`wrote ${notes.chapters.length} chapters and ${notes.tags.length} tags`)
+}
+
+async function visitSpeaker(speaker: Speaker, { call, say }: VisitOptions): Promise<void> {
+  const { audio, characters } = await speaker.speak({ text: 'Hello.', voiceId: undefined }, call)
+  say(`spoke ${characters} characters in ${audio.length} bytes`)
+}
+
+async function visitMastering(mastering: Mastering, options: VisitOptions): Promise<void> {
+  const { call, say } = options
+  const sound = { recording: recordingOf(options), intro: undefined }
+  const { id } = await mastering.create(
+    { jobKey: JOB_KEY, title: 'Smoke', loudnessTarget: -16, webhook: NO_WEBHOOK, ...sound },
+    call,
+  )
+  try {
+    const found = await mastering.find(JOB_KEY, call)
+    if (found?.id !== id) say('the production that was made is not found in the list of productions')
+    await mastering.read(id, call)
+    await mastering.start(id, sound, call)
+    const made = await untilOver(() => mastering.read(id, call), options)
+    if (made.state !== 'done') return say(`the production ended as ${made.state}`)
+    let bytes = 0
+    for await (const chunk of await mastering.download(made.result, call)) bytes += (chunk as Buffer).length
+    say(`mastered ${made.durationSeconds} s to ${bytes} bytes`)
+  } finally {
+    await mastering.remove(id, call)
+  }
+}
+
+function recordingOf({ recordingPath }: VisitOptions): AudioSource {
+  return {
+    contentType: 'audio/flac',
+    link: () => Promise.reject(new Error('a recording of this machine has no link')),
+    bytes: async () => Readable.from(createReadStream(recordingPath)),
+  }
+}
+
+async function untilOver<State extends { readonly state: string }>(
+  look: () => Promise<State>,
+  { call, pollMs }: VisitOptions,
+): Promise<Exclude<State, { readonly state: 'new' | 'working' }>> {
+  for (let polls = 0; polls < POLLS_MAX; polls++) {
+    const found = await look()
+    if (found.state !== 'working' && found.state !== 'new')
+      return found as Exclude<State, { readonly state: 'new' | 'working' }>
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+    call.signal.throwIfAborted()
+  }
+  throw new Error(`it was not over after ${POLLS_MAX} looks`)
+}

@@ -102,7 +102,7 @@ async function visitAll(
     )
 }
 
-function visitPort<Port extends PortName>(port: Port, implementation: unknown, options: VisitOptions): Promise<void> {
+function visitPort(port: PortName, implementation: unknown, options: VisitOptions): Promise<void> {
   return (VISITS[port] as (one: unknown, more: VisitOptions) => Promise<void>)(implementation, options)
 }
 

@@ -83,7 +83,11 @@ export async function sendForJson<T>(
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw badResponse(request, 'the answer is not JSON', cause)
+    // Whoever says that it sends JSON is the provider, and failed with this one; a page comes from something before it.
+    const isProvider = response.headers.get('content-type')?.includes('json') === true
+    throw isProvider
+      ? unusable(request, 'the answer is broken JSON')
+      : badResponse(request, 'the answer is not JSON', cause)
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data

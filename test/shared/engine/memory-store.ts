@@ -32,6 +32,10 @@ export class MemoryWorkflows<W extends Workflow> {
     this.#versions.set(workflow.id, { workflow: this.#prepare(workflow), number: 1, writes: [] })
   }
 
+  forget(id: string): void {
+    this.#versions.delete(id)
+  }
+
   read(id: string): W | undefined {
     return this.#versions.get(id)?.workflow
   }

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { PROVIDER_NAMES } from '../../../../shared/providers/providers.ts'
+import { AnsweredEpisodes } from './answered-episodes.ts'
+
+const LIVES = Number(process.env['ANSWER_LIVES'] ?? 60)
+const SEED = Number(process.env['ANSWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+
+let episodes: AnsweredEpisodes
+beforeAll(async () => void (episodes = await AnsweredEpisodes.open()))
+afterAll(() => episodes.close())
+
+describe(`seeded wrong answers (ANSWER_SEED=${SEED} repeats them)`, () => {
+  test.each(PROVIDER_NAMES)(
+    'of %s make no document unreadable, open no breaker, cost at most one repeat, and leave an episode that can be deleted',
+    async (name) => {
+      const broken: string[] = []
+      const ends = new Map<string, number>()
+      for (let seed = SEED; seed < SEED + LIVES; seed++) {
+        const life = await episodes.live(name, seed)
+        broken.push(...life.broken.map((what) => `ANSWER_SEED=${seed} ANSWER_LIVES=1: ${what}`))
+        const end = `${life.status}, ${life.degraded} degraded`
+        ends.set(end, (ends.get(end) ?? 0) + 1)
+      }
+      process.stdout.write(
+        `${name}: ${episodes.answersOf(name)} answers; ${JSON.stringify(Object.fromEntries(ends))}\n`,
+      )
+      expect(broken).toEqual([])
+      if (LIVES >= 50) expect(ends.size).toBeGreaterThan(1)
+    },
+  )
+})

@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream'
+
+import { SourceFailed } from '../../../shared/podcast/errors.ts'
+import type { Objects, ObjectStat } from '../../../shared/podcast/storage.ts'
+
+/** Artefacts in memory: every write is create-once. */
+export class MemoryObjects implements Objects {
+  readonly stored = new Map<string, { content: Buffer; contentType: string }>()
+
+  preload(): void {}
+
+  async create(key: string, content: Readable | Buffer | string, contentType: string): Promise<ObjectStat> {
+    const bytes = content instanceof Readable ? await readAll(content) : Buffer.from(content)
+    if (!this.stored.has(key)) this.stored.set(key, { content: bytes, contentType })
+    return this.#statOf(key)
+  }
+
+  async stat(key: string): Promise<ObjectStat | undefined> {
+    return this.stored.has(key) ? this.#statOf(key) : undefined
+  }
+
+  async readText(key: string): Promise<string | undefined> {
+    return this.stored.get(key)?.content.toString()
+  }
+
+  async readStream(key: string): Promise<Readable> {
+    return Readable.from([this.stored.get(key)?.content ?? Buffer.alloc(0)])
+  }
+
+  async signedRead(key: string, { query = {} }: { query?: Record<string, string> }): Promise<string> {
+    return `https://storage.example/${key}?${new URLSearchParams(query).toString()}`
+  }
+
+  signedUpload(): Promise<never> {
+    return Promise.reject(new Error('nothing is uploaded here'))
+  }
+
+  async list(prefix: string, most: number) {
+    const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix)).toSorted()
+    return keys.slice(0, most).map((key) => ({ key, generation: '1', createdAtMs: 0 }))
+  }
+
+  async remove({ key }: { key: string }): Promise<void> {
+    this.stored.delete(key)
+  }
+
+  async removeAll(prefix: string): Promise<void> {
+    for (const key of this.stored.keys()) if (key.startsWith(prefix)) this.stored.delete(key)
+  }
+
+  #statOf(key: string): ObjectStat {
+    const { content, contentType } = this.stored.get(key) ?? { content: Buffer.alloc(0), contentType: '' }
+    return { generation: '1', sizeBytes: content.length, contentType }
+  }
+}
+
+async function readAll(content: Readable): Promise<Buffer> {
+  try {
+    return Buffer.concat(await content.toArray())
+  } catch (error) {
+    throw new SourceFailed(error)
+  }
+}

@@ -11,6 +11,7 @@ import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
 import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
+import { COMPILED_FUNCTIONS } from './compile-functions.ts'
 import { EpisodeLines, rememberLines } from './healing.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -29,7 +30,7 @@ export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): 
   }
   const cloud = await startLocalCloud({
     port: 0,
-    source: ROOT,
+    source: COMPILED_FUNCTIONS,
     latencyFactor: 0.02,
     schedules: 'off',
     environment: {},

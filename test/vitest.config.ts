@@ -11,6 +11,7 @@ export default defineConfig({
     include: [long ? 'test/long/**/*.test.ts' : 'test/**/*.test.ts'],
     exclude: long ? [] : ['test/long/**'],
     environment: 'node',
+    globalSetup: ['test/shared-audio.ts'],
     pool: 'forks',
     // The end-to-end files wait more than they work.
     maxWorkers: long ? 4 : 3,

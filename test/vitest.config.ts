@@ -19,11 +19,15 @@ const PROJECTS = [
 ]
 const LONG_PROJECTS = [{ name: 'long', include: ['test/long/**/*.test.ts'], ...compiled }]
 
+// Workers and the processes that tests start load the same modules again and again: what was compiled once is kept.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('../.steadycast/compile-cache', import.meta.url))
+
 export default defineConfig({
   root: fileURLToPath(new URL('../', import.meta.url)),
   test: {
     projects: (long ? LONG_PROJECTS : PROJECTS).map((test) => ({ extends: true, test })),
     environment: 'node',
+    globalSetup: ['test/shared-audio.ts'],
     pool: 'forks',
     // The end-to-end files wait more than they work.
     maxWorkers: long ? 4 : 3,

@@ -76,9 +76,9 @@ export async function audioOf({ outputs }: EpisodeView): Promise<IAudioMetadata>
   return parseBuffer(bytes, 'audio/mpeg', { duration: true })
 }
 
-/** The episode once it is no longer being processed. */
+/** The episode once it is no longer being processed: it stays as it is then, so nothing is missed by asking seldom. */
 export function settled(client: ApiClient, episodeId: string): Promise<EpisodeView> {
-  return until(client, episodeId, ({ status }) => status !== 'processing')
+  return until(client, episodeId, ({ status }) => status !== 'processing', 300)
 }
 
 /** The episode once `holds` is true of it. */
@@ -86,6 +86,7 @@ export function until(
   client: ApiClient,
   episodeId: string,
   holds: (episode: EpisodeView) => boolean,
+  interval = 100,
 ): Promise<EpisodeView> {
   return vi.waitFor(
     async () => {
@@ -93,7 +94,7 @@ export function until(
       if (!holds(episode)) throw new Error(`still ${episode.status}: ${JSON.stringify(episode.steps)}`)
       return episode
     },
-    { timeout: FINISH_TIMEOUT_MS, interval: 100 },
+    { timeout: FINISH_TIMEOUT_MS, interval },
   )
 }
 

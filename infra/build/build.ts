@@ -54,16 +54,17 @@ const UNCOMPILED_SCHEMAS = 'globalThis.__zod_globalConfig ??= { jitless: true };
 /**
  * Makes `dist/`, which is what is deployed: compiled JavaScript, split so that an instance loads only what its function
  * uses, a package.json with production dependencies alone, and the manifest.
+ * @param folder where it goes instead of `dist/`, with a slash at its end
  */
-export async function buildDist(region: string): Promise<void> {
+export async function buildDist(region: string, folder = DIST): Promise<void> {
   const { name, version, license, dependencies } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as {
     name: string
     version: string
     license: string
     dependencies: Record<string, string>
   }
-  await rm(DIST, { recursive: true, force: true })
-  await mkdir(DIST, { recursive: true })
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
   const external = Object.entries(dependencies).filter(([dependency]) => !BUNDLED.has(dependency))
   await build({
     entryPoints: [
@@ -71,7 +72,7 @@ export async function buildDist(region: string): Promise<void> {
       // A process of its own.
       { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
     ],
-    outdir: DIST,
+    outdir: folder,
     // By its ending functions-framework knows what it is to load, and need not look for it in a package.json.
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -97,9 +98,9 @@ export async function buildDist(region: string): Promise<void> {
     engines: { node: '24' },
     dependencies: Object.fromEntries(external),
   }
-  await writeFile(`${DIST}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
-  await writeFile(`${DIST}package-lock.json`, `${JSON.stringify(await productionLock(manifest), null, 2)}\n`)
-  await writeFile(`${DIST}functions.yaml`, functionsYaml(region))
+  await writeFile(`${folder}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(`${folder}package-lock.json`, `${JSON.stringify(await productionLock(manifest), null, 2)}\n`)
+  await writeFile(`${folder}functions.yaml`, functionsYaml(region))
 }
 
 type LockedPackage = { dev?: boolean; link?: boolean }

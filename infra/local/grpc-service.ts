@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 
 import { loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js'
 import type {
+  GrpcObject,
   handleServerStreamingCall,
   handleUnaryCall,
   ServiceDefinition,
@@ -48,16 +49,27 @@ const require = createRequire(import.meta.url)
 /** A service definition out of the protos that a Google client package ships. */
 export function serviceOf(packageName: string, service: string, protoFile = 'protos.json'): ServiceDefinition {
   const root = require.resolve(packageName).replace(/\/build\/.*$/, '/build/protos/')
-  const definition = fromJSON(JSON.parse(readFileSync(root + protoFile, 'utf8')) as Parameters<typeof fromJSON>[0], {
+  let found: unknown = loadProtos(root + protoFile)
+  for (const part of service.split('.')) found = (found as Record<string, unknown>)[part]
+  return (found as { service: ServiceDefinition }).service
+}
+
+const loadedProtos = new Map<string, GrpcObject>()
+
+/** Several services come out of one file, and reading one takes tens of milliseconds: each is read once. */
+function loadProtos(path: string): GrpcObject {
+  const known = loadedProtos.get(path)
+  if (known !== undefined) return known
+  const definition = fromJSON(JSON.parse(readFileSync(path, 'utf8')) as Parameters<typeof fromJSON>[0], {
     keepCase: false,
     longs: String,
     enums: String,
     defaults: false,
     oneofs: true,
   })
-  let found: unknown = loadPackageDefinition(definition)
-  for (const part of service.split('.')) found = (found as Record<string, unknown>)[part]
-  return (found as { service: ServiceDefinition }).service
+  const loaded = loadPackageDefinition(definition)
+  loadedProtos.set(path, loaded)
+  return loaded
 }
 
 /** One local gRPC server on loopback; methods that are not given answer UNIMPLEMENTED. */

@@ -11,6 +11,7 @@ import { startLocalCloud } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
 import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
+import { COMPILED_FUNCTIONS } from './compile-functions.ts'
 import { EpisodeLines, rememberLines } from './healing.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -29,7 +30,7 @@ export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): 
   }
   const cloud = await startLocalCloud({
     port: 0,
-    source: ROOT,
+    source: COMPILED_FUNCTIONS,
     latencyFactor: 0.02,
     schedules: 'off',
     environment: {},
@@ -75,9 +76,9 @@ export async function audioOf({ outputs }: EpisodeView): Promise<IAudioMetadata>
   return parseBuffer(bytes, 'audio/mpeg', { duration: true })
 }
 
-/** The episode once it is no longer being processed. */
+/** The episode once it is no longer being processed: it stays as it is then, so nothing is missed by asking seldom. */
 export function settled(client: ApiClient, episodeId: string): Promise<EpisodeView> {
-  return until(client, episodeId, ({ status }) => status !== 'processing')
+  return until(client, episodeId, ({ status }) => status !== 'processing', 300)
 }
 
 /** The episode once `holds` is true of it. */
@@ -85,6 +86,7 @@ export function until(
   client: ApiClient,
   episodeId: string,
   holds: (episode: EpisodeView) => boolean,
+  interval = 100,
 ): Promise<EpisodeView> {
   return vi.waitFor(
     async () => {
@@ -92,7 +94,7 @@ export function until(
       if (!holds(episode)) throw new Error(`still ${episode.status}: ${JSON.stringify(episode.steps)}`)
       return episode
     },
-    { timeout: FINISH_TIMEOUT_MS, interval: 100 },
+    { timeout: FINISH_TIMEOUT_MS, interval },
   )
 }
 

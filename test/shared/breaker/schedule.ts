@@ -29,6 +29,8 @@ const CALM_MS = 22_000
 const INSTANCES_MAX = 4
 /** Wall clocks are off by as much; the store's is not. */
 const SKEW_MS = 300_000
+/** One for all: a stack for each of many thousands would cost more than what is tested. */
+const LISTENER_FAILURE = new Error('a listener that throws')
 
 type Call = { generation: number; holder: string | undefined; result: ProbeResult | undefined }
 
@@ -85,7 +87,7 @@ export async function liveThrough(seed: number): Promise<Life> {
         if (type === 'opened') life.opened++
         if (type === 'half_open') life.halfOpened++
         if (type === 'closed') life.closed++
-        throw new Error('a listener that throws')
+        throw LISTENER_FAILURE
       },
     })
   const instances = Array.from({ length: 1 + Math.floor(random() * INSTANCES_MAX) }, () => ({

@@ -29,7 +29,7 @@ export class VirtualStore implements BreakerStore {
   readonly read: BreakerStore['read'] = async () => {
     this.reads++
     return this.#operate('read', () => ({
-      stored: this.document && { data: structuredClone(this.document.data), version: this.document.version },
+      stored: this.document && { ...this.document },
       serverMs: this.nowMs,
     }))
   }
@@ -42,7 +42,7 @@ export class VirtualStore implements BreakerStore {
       }
       this.writes++
       const before = this.document?.data
-      this.document = { data: structuredClone(record), version: ++this.#versions }
+      this.document = { data: frozenCopy(record), version: ++this.#versions }
       this.onWrite(before, record)
       return { version: this.document.version, serverMs: this.nowMs }
     })
@@ -69,4 +69,15 @@ export class VirtualStore implements BreakerStore {
     await this.#time.sleep(latencyMs / 2)
     return result
   }
+}
+
+/** What is stored: nobody's later changes reach it, and it can be given out without being copied again. */
+function frozenCopy<T>(value: T): T {
+  return frozen(structuredClone(value))
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const inner of Object.values(value)) frozen(inner)
+  return Object.freeze(value)
 }

@@ -59,6 +59,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       NODE_ENV: 'production',
       METADATA_SERVER_DETECTION: 'none',
       ...ENVIRONMENT,

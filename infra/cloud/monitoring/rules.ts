@@ -98,10 +98,21 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'CRITICAL',
     condition: {
       kind: 'log',
-      fields: { event: ['breaker.opened'], reason: ['auth', 'billing', 'misconfigured'] },
+      fields: { event: ['breaker.opened'], reason: ['auth', 'billing'] },
       labels: ['breaker', 'reason'],
     },
     meaning: 'it stays like this until somebody does something',
+  },
+  {
+    id: 'provider-misconfigured',
+    title: 'A provider does not have, or does not take, what we are set up to ask for',
+    severity: 'CRITICAL',
+    condition: {
+      kind: 'log',
+      fields: { event: ['provider.failed'], kind: ['misconfigured'] },
+      labels: ['provider', 'operation'],
+    },
+    meaning: 'every episode does without it until a setting is changed; the line of the log has its own words',
   },
   {
     id: 'credits-low',

@@ -66,6 +66,16 @@ const INCIDENTS: Incident[] = [
     what: 'a key was revoked',
     line: { event: 'breaker.opened', breaker: 'gemini', reason: 'auth' },
   },
+  {
+    rule: 'provider-misconfigured',
+    what: 'a model was retired',
+    line: {
+      event: 'provider.failed',
+      provider: 'gemini',
+      operation: 'generateContent',
+      kind: 'misconfigured',
+    },
+  },
   { rule: 'credits-low', what: 'credits run out', line: { event: 'provider.credits_low', provider: 'auphonic' } },
   {
     rule: 'stuck-episodes',

@@ -180,7 +180,7 @@ export function breakerVariables(
   breakers: readonly string[],
 ): Record<string, z.ZodOptional<z.ZodType<number, string>>> {
   return Object.fromEntries(
-    ['BREAKER_', ...breakers.map((name) => `BREAKER_${name.toUpperCase()}_`)].flatMap((prefix) =>
+    ['BREAKER_', ...breakers.map((name) => `BREAKER_${name.toUpperCase().replaceAll('-', '_')}_`)].flatMap((prefix) =>
       Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
     ),
   )

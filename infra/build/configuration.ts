@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { BREAKERS, loadConfiguration, SECRETS, SETTINGS } from '../../shared/dependencies/config.ts'
 import { BREAKER_VARIABLES, PLACE } from '../../shared/environment.ts'
+import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import { table } from './markdown-table.ts'
 
 /** The reference of every variable, out of the schema that reads it. */
@@ -50,6 +51,6 @@ function breakerRows(): string[][] {
   const names = BREAKERS.map((name) => `\`${name.toUpperCase()}\``).join(', ')
   return [
     ...rows,
-    [`\`BREAKER_${BREAKERS[0].toUpperCase()}_…\` and so on`, '', `any of these for one breaker: ${names}`, 'you'],
+    [`\`BREAKER_${PROVIDER_NAMES[0].toUpperCase()}_…\` and so on`, '', `any of these for one breaker: ${names}`, 'you'],
   ]
 }

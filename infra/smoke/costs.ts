@@ -4,6 +4,6 @@ import type { ProviderName } from '../../shared/providers/providers.ts'
 export const VISIT_COSTS: Readonly<Record<ProviderName, { readonly cents: number; readonly why: string }>> = {
   assemblyai: { cents: 0.1, why: '11 s of audio' },
   gemini: { cents: 0.2, why: 'about 400 tokens in, at most 1,000 out' },
-  elevenlabs: { cents: 1, why: '6 characters spoken' },
+  elevenlabs: { cents: 1, why: '6 characters spoken, 11 s of audio heard' },
   auphonic: { cents: 8, why: 'credits for 3 minutes, the least that a production takes' },
 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 
 import type {
   AudioSource,
+  JobTranscriber,
   Mastering,
   PortName,
   Ports,
@@ -37,6 +38,13 @@ export const VISITS: { readonly [Port in PortName]: Visit<Port> } = {
 }
 
 async function visitTranscriber(transcriber: Transcriber, options: VisitOptions): Promise<void> {
+  const { call, say } = options
+  if (transcriber.kind === 'job') return visitTranscriptionJob(transcriber, options)
+  const { words } = await transcriber.transcribe({ language: 'en', recording: recordingOf(options) }, call)
+  say(`heard ${words.length} words`)
+}
+
+async function visitTranscriptionJob(transcriber: JobTranscriber, options: VisitOptions): Promise<void> {
   const { call, say } = options
   let uploadedTo: string | undefined
   const { id } = await transcriber.submit(

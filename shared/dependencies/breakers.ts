@@ -16,7 +16,7 @@ export function sharedBreakers(config: Configuration, firestore: FirestoreAccess
     new CircuitBreaker({
       name,
       store,
-      settings: config.breakers[name],
+      settings: config.breakers[name] ?? {},
       classify: name === 'gcs' ? failureOfStorage : meaningOf,
       onEvent: logBreakerEvent,
       onTrouble: logBreakerTrouble,

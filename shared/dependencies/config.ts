@@ -3,14 +3,16 @@ import type { BreakerConfig, Config, ProviderConfig } from '../config.ts'
 import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS } from '../environment.ts'
 import { ORDERS } from '../providers/orders.ts'
 import type { ProviderOrder } from '../providers/orders.ts'
-import { PROVIDER_NAMES, PROVIDERS } from '../providers/providers.ts'
+import { PROVIDER_BREAKERS, PROVIDERS } from '../providers/providers.ts'
 import type { ProviderName, ProviderSecretName } from '../providers/providers.ts'
 
-/** What has a circuit breaker that the fleet shares: every provider, and Cloud Storage. */
-export const SHARED_BREAKERS = [...PROVIDER_NAMES, 'gcs'] as const
+/** What has a circuit breaker that the fleet shares: every provider, some of its ports, and Cloud Storage. */
+export const SHARED_BREAKERS = [...Object.keys(PROVIDER_BREAKERS), 'gcs'] as readonly SharedBreakerName[]
 /** Firestore's own is each instance's own: it could not be kept in what it guards. */
-export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as const
-export type SharedBreakerName = (typeof SHARED_BREAKERS)[number]
+export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as readonly BreakerName[]
+/** Of a provider's port a name that only its definition knows. */
+export type SharedBreakerName = ProviderName | 'gcs' | (string & Record<never, never>)
+type BreakerName = SharedBreakerName | 'firestore'
 
 /** How it behaves, and how providers are used: yours to set. */
 export const SETTINGS = Object.assign(
@@ -30,7 +32,8 @@ export type SecretName = keyof typeof OWN_SECRETS | ProviderSecretName
 export type Configuration = Config & {
   readonly providers: Readonly<Record<ProviderName, ProviderConfig>>
   readonly providerOrder: ProviderOrder
-  readonly breakers: Readonly<Record<(typeof BREAKERS)[number], BreakerConfig>>
+  readonly breakers: Readonly<Record<ProviderName | 'gcs' | 'firestore', BreakerConfig>> &
+    Readonly<Record<string, BreakerConfig>>
 }
 
 const PARTS = { providers: PROVIDERS, orders: ORDERS, breakers: BREAKERS }

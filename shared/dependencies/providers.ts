@@ -29,10 +29,13 @@ export async function loadPorts(
   breakers: SharedBreakers,
   ports: readonly PortName[],
 ): Promise<PortLists> {
-  const guards = new Map<ProviderName, Guard>()
-  const guardOf = (name: ProviderName): Guard => {
+  const guards = new Map<string, Guard>()
+  const guardOf = (provider: ProviderName, port: PortName): Guard => {
+    const name = providerNamed(provider).breakers[port] ?? provider
+    const breaker = breakers[name]
+    if (breaker === undefined) throw new Error(`there is no breaker ${name}`)
     const fresh = { limit: new ConcurrencyLimit(() => performance.now()), budget: new RetryBudget() }
-    const guard = guards.get(name) ?? { provider: name, breaker: breakers[name], ...fresh }
+    const guard = guards.get(name) ?? { provider, breaker, ...fresh }
     guards.set(name, guard)
     return guard
   }
@@ -41,7 +44,7 @@ export async function loadPorts(
     const loading = config.providerOrder[port].map((name) => {
       const make = providerNamed(name).make[port]
       if (make === undefined) throw new Error(`${name} does not implement ${port}`)
-      return make({ ...accountOf(config, name), guard: guardOf(name) })
+      return make({ ...accountOf(config, name), guard: guardOf(name, port) })
     })
     return Promise.all(loading) as Promise<PortLists[Port]>
   }

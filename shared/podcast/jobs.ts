@@ -50,8 +50,11 @@ export async function forgetJobs(
     }
     return ids
   }
-  for (const one of transcribers)
+  for (const one of transcribers) {
+    // What answers at once keeps nothing.
+    if (one.kind !== 'job') continue
     for (const id of await idsAt(one.name, (job) => one.find(job, call))) await one.remove(id, call)
+  }
   for (const one of masterings)
     for (const id of await idsAt(one.name, ({ key }) => one.find(key, call))) await one.remove(id, call)
 }

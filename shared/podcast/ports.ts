@@ -19,14 +19,14 @@ export type PortName = keyof Ports
 export type PortLists = { readonly [Name in PortName]: readonly Ports[Name][] }
 
 const PORT_KINDS = {
-  transcribers: 'job',
-  writers: 'call',
-  speakers: 'call',
-  masterings: 'job',
-} as const satisfies { readonly [Name in PortName]: Ports[Name]['kind'] }
+  transcribers: ['job', 'call'],
+  writers: ['call'],
+  speakers: ['call'],
+  masterings: ['job'],
+} as const satisfies { readonly [Name in PortName]: readonly Ports[Name]['kind'][] }
 export const PORT_NAMES = Object.keys(PORT_KINDS) as PortName[]
-/** Ports whose providers keep something of an episode, and can call back about it. */
-export const JOB_PORTS = PORT_NAMES.filter((name) => PORT_KINDS[name] === 'job')
+/** Ports whose providers can keep something of an episode, and call back about it. */
+export const JOB_PORTS = PORT_NAMES.filter((name) => PORT_KINDS[name].some((kind) => kind === 'job'))
 
 /** What something cost at a provider: unit to amount, as the provider measures it. */
 export type Cost = Readonly<Record<string, number>>
@@ -68,12 +68,15 @@ type Port = {
   readonly callsBack: boolean
 }
 
-export type TranscriptRequest = {
-  /** Names the job: `find` knows it again by this. */
-  readonly jobKey: string
+export type TranscriptionRequest = {
   /** BCP 47. */
   readonly language: string
   readonly recording: AudioSource
+}
+
+export type TranscriptRequest = TranscriptionRequest & {
+  /** Names the job: `find` knows it again by this. */
+  readonly jobKey: string
   readonly webhook: WebhookTarget
   /** Where an earlier attempt has uploaded the recording to, and how this one remembers that. */
   readonly uploadedTo: string | undefined
@@ -84,20 +87,31 @@ export type TranscriptRequest = {
 export type HeardWord = { text: string; startMs: number; endMs: number; speaker?: string }
 
 export type TranscriptState =
-  | { readonly state: 'working'; readonly doing?: string }
-  | JobFailure
-  | {
-      readonly state: 'done'
-      /** Undefined when the provider does not say. */
-      readonly language: string | undefined
-      readonly durationSeconds: number
-      readonly text: string
-      readonly words: readonly HeardWord[]
-      readonly cost: Cost
-    }
+  { readonly state: 'working'; readonly doing?: string } | JobFailure | ({ readonly state: 'done' } & Transcribed)
 
-/** Recording to words. The job is charged, so it is looked for before it is created again. */
-export type Transcriber = Port & {
+/** What was heard in a recording. */
+export type Transcribed = {
+  /** Undefined when the provider does not say. */
+  readonly language: string | undefined
+  /** Undefined when the provider does not say. */
+  readonly durationSeconds: number | undefined
+  readonly text: string
+  readonly words: readonly HeardWord[]
+  readonly cost: Cost
+}
+
+/** Recording to words. */
+export type Transcriber = JobTranscriber | CallTranscriber
+
+/** One call, answered with the words, and charged each time. */
+export type CallTranscriber = Port & {
+  readonly kind: 'call'
+  /** Sent once. @throws ProviderError, BreakerOpenError */
+  transcribe(request: TranscriptionRequest, call: CallContext): Promise<Transcribed>
+}
+
+/** The job is charged, so it is looked for before it is created again. */
+export type JobTranscriber = Port & {
   readonly kind: 'job'
   /** Creates the job; sent once. @throws ProviderError, BreakerOpenError */
   submit(request: TranscriptRequest, call: CallContext): Promise<{ id: string }>
@@ -137,8 +151,8 @@ type SpeechRequest = { readonly text: string; readonly voiceId: string | undefin
 /** Text to a spoken mp3. Each call is charged. */
 export type Speaker = Port & {
   readonly kind: 'call'
-  /** What the sound depends on beside the words: voice, model and format. */
-  version(request: Pick<SpeechRequest, 'voiceId'>): string
+  /** What the sound depends on beside the words: voice, model and format. @throws ProviderError, BreakerOpenError */
+  version(request: Pick<SpeechRequest, 'voiceId'>, call: CallContext): Promise<string>
   /** Sent once. @throws ProviderError, BreakerOpenError */
   speak(
     request: SpeechRequest,

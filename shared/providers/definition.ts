@@ -63,6 +63,8 @@ export type Provider<
   readonly costs: Readonly<Record<string, CostMetric>>
   /** What its breaker does otherwise than all do. */
   readonly breaker: BreakerConfig
+  /** Ports that have a breaker of their own, by its name: what can fail alone is not to take the others along. */
+  readonly breakers: { readonly [P in PortName]?: string }
 }
 
 /** A provider of which it does not matter which ports it implements. */
@@ -102,8 +104,9 @@ export function defineProvider<
   readonly check: (account: Account<Parsed<Settings>>, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
   readonly breaker?: BreakerConfig
+  readonly breakers?: { readonly [P in Port]?: string }
 }): Provider<Name, Port, Calls> {
-  const whole = { explain: () => ({}), hook: undefined, breaker: {}, ...definition }
+  const whole = { explain: () => ({}), hook: undefined, breaker: {}, breakers: {}, ...definition }
   // Configuration parses a provider's settings with these very schemas.
   return whole as unknown as Provider<Name, Port, Calls>
 }

@@ -4,6 +4,7 @@ import type { ProblemWords } from '../engine/problem.ts'
 import { CONTENT_DECLINED, NOT_ACCEPTED, NOT_SET_UP } from '../podcast/problems.ts'
 import { isUnavailability, ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
+import { PROVIDER_BREAKERS } from './providers.ts'
 
 /** What a failed call means to the step that made it; undefined for an error that no call has thrown. */
 export function failureOfCall(error: unknown): Failure | undefined {
@@ -11,7 +12,14 @@ export function failureOfCall(error: unknown): Failure | undefined {
     const { breaker, reason, retryAfterMs, message } = error
     if (reason === 'misconfigured')
       return { kind: 'refused', ambiguous: false, words: NOT_SET_UP, canPass: true, cost: undefined }
-    return { kind: 'away', service: breaker, sent: false, ambiguous: false, retryAfterMs, technical: message }
+    return {
+      kind: 'away',
+      service: PROVIDER_BREAKERS[breaker] ?? breaker,
+      sent: false,
+      ambiguous: false,
+      retryAfterMs,
+      technical: message,
+    }
   }
   if (!(error instanceof ProviderError)) return undefined
   const { kind, provider, ambiguous, retryAfterMs = 0, message } = error

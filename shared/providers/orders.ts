@@ -9,7 +9,7 @@ export type ProviderOrder = { readonly [Port in PortName]: readonly ProviderName
 
 /** Whom each port goes to where configuration does not say otherwise, the first first. */
 export const DEFAULT_ORDER = {
-  transcribers: ['assemblyai'],
+  transcribers: ['assemblyai', 'elevenlabs'],
   writers: ['gemini'],
   speakers: ['elevenlabs'],
   masterings: ['auphonic'],

@@ -24,6 +24,11 @@ export const CALLING_PROVIDER_NAMES = PROVIDERS.flatMap(({ name, hook }) =>
   hook === undefined ? [] : [name],
 ) as readonly CallingProviderName[]
 
+/** The breakers of providers, and whose each is. */
+export const PROVIDER_BREAKERS: Readonly<Record<string, ProviderName>> = Object.fromEntries(
+  PROVIDERS.flatMap(({ name, breakers }) => [name, ...Object.values(breakers)].map((breaker) => [breaker, name])),
+)
+
 export function providerNamed(name: ProviderName): AnyProvider {
   const found = PROVIDERS.find((one) => one.name === name)
   if (found === undefined) throw new Error(`there is no provider ${name}`)

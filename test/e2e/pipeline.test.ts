@@ -53,7 +53,7 @@ describe('an episode', () => {
     expect(transcript.words).toHaveLength(22)
     expect(format.duration).toBeGreaterThan(12)
     expect(Math.abs((format.duration ?? 0) - transcript.durationSeconds)).toBeLessThanOrEqual(0.3)
-    const intro = await fetch(`${cloud.environment['ELEVENLABS_BASE_URL']}/v1/text-to-speech/21m00Tcm4TlvDq8ikWAM`, {
+    const intro = await fetch(`${cloud.environment['ELEVENLABS_BASE_URL']}/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb`, {
       method: 'POST',
       headers: { 'xi-api-key': cloud.environment['ELEVENLABS_API_KEY'] ?? '', 'Content-Type': 'application/json' },
       body: JSON.stringify({ text: 'Welcome to the show.' }),

@@ -227,7 +227,7 @@ describe('Gemini', () => {
 
 describe('ElevenLabs', () => {
   const client = () => new ElevenLabsClient({ apiKey: KEY, baseUrl: eleven.origin, maxRetries: 0 })
-  const voice = '21m00Tcm4TlvDq8ikWAM'
+  const voice = 'JBFqnCBsd6RMkjVDRZzb'
 
   test('speaks audibly, for about as long as the text takes', async () => {
     const stream = await client().textToSpeech.convert(voice, {

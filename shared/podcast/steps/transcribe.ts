@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 import { jobOf } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
-import type { Transcriber, TranscriptState } from '../ports.ts'
+import type { CallTranscriber, JobTranscriber, Transcribed } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
@@ -18,8 +18,8 @@ const TranscribeResult = z.looseObject({
 })
 
 /**
- * Recording to words with times: those its owner brought, else a transcription's. The job is charged, so it is created
- * once and looked for before it is created again.
+ * Recording to words with times: those its owner brought, else a transcription's. Transcriptions are charged: a job is
+ * created once and looked for before it is created again, and what a call has answered is stored before anything else.
  */
 export const transcribe = defineStep({
   name: 'transcribe',
@@ -32,12 +32,38 @@ export const transcribe = defineStep({
   worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: TranscribeResult,
   needsProvider: ({ handTranscript }) => handTranscript === undefined,
-  run: (attempt, tools) =>
-    attempt.workflow.handTranscript === undefined ? runTranscription(attempt, tools) : transcriptByHand(attempt, tools),
+
+  async adopt(attempt, { objects }) {
+    if (attempt.workflow.handTranscript !== undefined) return undefined
+    const transcriptKey = keyOf(attempt, 'transcript.json')
+    const text = await objects.readText(transcriptKey)
+    const earlier = text === undefined ? undefined : parseJson(Transcript, text)
+    return earlier && resultOf(transcriptKey, earlier)
+  },
+
+  run(attempt, tools) {
+    if (attempt.workflow.handTranscript !== undefined) return transcriptByHand(attempt, tools)
+    const transcriber = providerOf(tools.transcribers, attempt)
+    return transcriber.kind === 'job' ? runJob(attempt, tools, transcriber) : runCall(attempt, tools, transcriber)
+  },
 })
 
-async function runTranscription(attempt: EpisodeAttempt, tools: Tools): StepEnded<typeof TranscribeResult> {
-  const transcriber = providerOf(tools.transcribers, attempt)
+async function runCall(
+  attempt: EpisodeAttempt,
+  tools: Tools,
+  transcriber: CallTranscriber,
+): StepEnded<typeof TranscribeResult> {
+  const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
+  const heard = await transcriber.transcribe(request, attempt.call)
+  attempt.charge(heard.cost)
+  return { kind: 'done', result: await storeTranscript(attempt, tools, heard) }
+}
+
+async function runJob(
+  attempt: EpisodeAttempt,
+  tools: Tools,
+  transcriber: JobTranscriber,
+): StepEnded<typeof TranscribeResult> {
   const job = jobOf(attempt)
   const jobId = job.providerJobId ?? (await findJob(attempt, transcriber))
   if (jobId === undefined) {
@@ -55,12 +81,12 @@ async function runTranscription(attempt: EpisodeAttempt, tools: Tools): StepEnde
     case 'failed':
       throw errorOfJob(state)
     case 'done':
-      return storeTranscript(attempt, tools, state)
+      return { kind: 'done', result: await storeTranscript(attempt, tools, state), cost: state.cost }
   }
 }
 
 /** A job that an earlier attempt has made, and did not live to record. */
-async function findJob(attempt: EpisodeAttempt, transcriber: Transcriber): Promise<string | undefined> {
+async function findJob(attempt: EpisodeAttempt, transcriber: JobTranscriber): Promise<string | undefined> {
   if (!attempt.resumesIntent) return undefined
   const { key, uploadedTo } = jobOf(attempt)
   const known = await transcriber.find({ key, uploadedTo }, attempt.call)
@@ -68,7 +94,7 @@ async function findJob(attempt: EpisodeAttempt, transcriber: Transcriber): Promi
   return known?.id
 }
 
-async function submit(attempt: EpisodeAttempt, transcriber: Transcriber, tools: Tools): Promise<void> {
+async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tools: Tools): Promise<void> {
   const { key, uploadedTo } = jobOf(attempt)
   const { id } = await transcriber.submit(
     {

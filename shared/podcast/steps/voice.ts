@@ -32,8 +32,9 @@ export const voice = defineStep({
   async adopt(attempt, { objects, speakers }) {
     const audioKey = keyOf(attempt, 'intro.mp3')
     if ((await objects.stat(audioKey)) === undefined) return undefined
-    const cacheKey = cacheKeyOf(attempt, providerOf(speakers, attempt))
-    return { audioKey, cacheKey, characters: introOf(attempt.workflow).text.length }
+    // Whose voice it is may not be known while the provider is away; what is paid for is kept all the same.
+    const cacheKey = await cacheKeyOf(attempt, providerOf(speakers, attempt)).catch(() => undefined)
+    return { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters: introOf(attempt.workflow).text.length }
   },
 
   async run(attempt, tools) {
@@ -41,7 +42,7 @@ export const voice = defineStep({
     const speaker = providerOf(tools.speakers, attempt)
     const { text, voiceId } = introOf(attempt.workflow)
     const audioKey = keyOf(attempt, 'intro.mp3')
-    const cacheKey = cacheKeyOf(attempt, speaker)
+    const cacheKey = await cacheKeyOf(attempt, speaker)
     const known = attempt.step.anew ? undefined : await objects.stat(cacheKey)
     if (known !== undefined) {
       await objects.create(audioKey, await objects.readStream(cacheKey), known.contentType, attempt.signal)
@@ -68,9 +69,9 @@ function introOf({ options }: Pick<EpisodeContent, 'options'>) {
 }
 
 /** Whose words, in which voice. */
-function cacheKeyOf({ workflow }: EpisodeAttempt, speaker: Speaker): string {
+async function cacheKeyOf({ workflow, call }: EpisodeAttempt, speaker: Speaker): Promise<string> {
   const { text, voiceId } = introOf(workflow)
-  const version = `${speaker.name}/${speaker.version({ voiceId })}`
+  const version = `${speaker.name}/${await speaker.version({ voiceId }, call)}`
   const digest = createHash('sha256').update(JSON.stringify([workflow.userId, version, text]))
   return cachedVoiceKey(digest.digest('hex'))
 }

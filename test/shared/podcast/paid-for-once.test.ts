@@ -42,7 +42,7 @@ const speaker: Speaker = {
   name: 'a-speaker',
   kind: 'call',
   callsBack: false,
-  version: ({ voiceId }) => voiceId ?? 'v1',
+  version: async ({ voiceId }) => voiceId ?? 'v1',
   async speak({ text }) {
     asked.speaker++
     const audio = Buffer.from(`spoken ${asked.speaker}`)

@@ -9,15 +9,32 @@ import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
 import { STAND_IN_NOTICE, wait } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
+import { transcribe } from './scribe.ts'
+import { findVoice, listVoices, refusalOfVoice } from './voices.ts'
 
-const Speak = z.looseObject({ text: z.string().min(1), model_id: z.string().optional() })
+/** The fields that text to speech takes, as its SDK has them; one that is not among them is refused. */
+const Speak = z.strictObject({
+  text: z.string().min(1),
+  model_id: z.string().optional(),
+  language_code: z.string().nullish(),
+  voice_settings: z.looseObject({}).nullish(),
+  pronunciation_dictionary_locators: z.array(z.looseObject({})).nullish(),
+  seed: z.number().int().nullish(),
+  previous_text: z.string().nullish(),
+  next_text: z.string().nullish(),
+  previous_request_ids: z.array(z.string()).nullish(),
+  next_request_ids: z.array(z.string()).nullish(),
+  use_pvc_as_ivc: z.boolean().nullish(),
+  apply_text_normalization: z.enum(['auto', 'on', 'off']).nullish(),
+  apply_language_text_normalization: z.boolean().nullish(),
+})
+const FORMAT = /^(?:mp3_(?:22050_32|24000_48|44100_(?:32|64|96|128|192))|wav_\d+)$/
 const CHARACTERS = { limit: 100_000, perRequestMax: 10_000 }
 const CONCURRENCY = 5
 const LATENCY_MS = { base: 300, perCharacter: 5 }
-const VOICE_ID = '21m00Tcm4TlvDq8ikWAM'
 const MODEL_IDS = ['eleven_multilingual_v2', 'eleven_v3', 'eleven_flash_v2_5', 'eleven_turbo_v2_5']
 
-/** ElevenLabs' text to speech: real, audible speech by eSpeak NG, a character ledger and a concurrency limit. */
+/** ElevenLabs: real, audible speech by eSpeak NG with a character ledger and a concurrency limit, and speech to text. */
 export const elevenlabs: StandIn = {
   basePath: '',
   makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
@@ -31,12 +48,13 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     requireKey(request, options.apiKey)
     const [voiceId = ''] = request.params
     const parsed = Speak.safeParse(await request.json())
-    if (!parsed.success)
-      return { status: 422, json: { detail: [{ loc: ['body', 'text'], msg: 'Field required', type: 'missing' }] } }
+    if (!parsed.success) return invalidFields(parsed.error)
     const { text, model_id: model = MODEL_IDS[0] ?? '' } = parsed.data
     if (!MODEL_IDS.includes(model)) return refuse(404, 'model_not_found', `A model with ID '${model}' does not exist`)
-    if (!/^[A-Za-z0-9]{8,40}$/.test(voiceId))
-      return refuse(404, 'voice_not_found', `A voice with ID '${voiceId}' was not found.`)
+    const refused = refusalOfVoice(voiceId)
+    if (refused !== undefined) return refuse(refused.status, refused.code, refused.message)
+    const format = request.url.searchParams.get('output_format') ?? 'mp3_44100_128'
+    if (!FORMAT.test(format)) return refuse(400, 'invalid_output_format', `${format} is not an output format`)
     if (text.length > CHARACTERS.perRequestMax)
       return refuse(400, 'text_too_long', 'The text is too long for this model.')
     if (request.fault?.mode === 'blocked') return refuse(400, 'content_policy_violation', 'The text was declined.')
@@ -51,9 +69,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         synthesise(text),
         wait((LATENCY_MS.base + text.length * LATENCY_MS.perCharacter) * options.pace.factor),
       ])
-      const format = request.url.searchParams.get('output_format') ?? 'mp3_44100_128'
-      const audio = format.startsWith('wav_') ? wav : format.startsWith('mp3_') ? await toMp3(wav) : undefined
-      if (audio === undefined) return refuse(400, 'invalid_output_format', `${format} is not available here`)
+      const audio = format.startsWith('wav_') ? wav : await toMp3(wav)
       work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
       return answerWithSound(request, Buffer.from(audio), format, text, {
         'current-concurrent-requests': String(speaking),
@@ -102,7 +118,40 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
   const routes: Route[] = [
     { method: 'POST', path: /^\/v1\/text-to-speech\/([^/]+)(?:\/(stream|with-timestamps))?$/, handle: textToSpeech },
     get(/^\/v1\/user\/subscription$/, subscription),
-    get(/^\/v2\/voices$/, () => ({ voices: [voice()], has_more: false, total_count: 1, next_page_token: null })),
+    {
+      method: 'POST',
+      path: /^\/v1\/speech-to-text$/,
+      handle: async (request) => {
+        requireKey(request, options.apiKey)
+        if (request.fault?.mode === 'blocked') return refuse(400, 'content_policy_violation', 'The audio was declined.')
+        return transcribe(request, refuse, options, work)
+      },
+    },
+    get(/^\/v2\/voices$/, () => {
+      const voices = listVoices()
+      return { voices, has_more: false, total_count: voices.length, next_page_token: null }
+    }),
+    {
+      method: 'GET',
+      path: /^\/v1\/voices\/([^/]+)$/,
+      handle: (request) => {
+        requireKey(request, options.apiKey)
+        const [id = ''] = request.params
+        const found = findVoice(id)
+        if (found === undefined) return refuse(400, 'voice_not_found', `A voice with the voice_id ${id} was not found.`)
+        return { status: 200, json: found }
+      },
+    },
+    get(/^\/v1\/user$/, () => ({
+      user_id: 'stand-in',
+      subscription: subscription(),
+      is_new_user: false,
+      can_use_delayed_payment_methods: false,
+      is_onboarding_completed: true,
+      is_onboarding_checklist_completed: true,
+      created_at: 1_700_000_000,
+      seat_type: 'workspace_admin',
+    })),
     get(/^\/v1\/models$/, () => MODEL_IDS.map(modelOf)),
   ]
   return new HttpService({
@@ -155,17 +204,6 @@ function answerWithSound(
   }
 }
 
-function voice(): Record<string, unknown> {
-  return {
-    voice_id: VOICE_ID,
-    name: `Stand-in (${STAND_IN_NOTICE})`,
-    category: 'premade',
-    labels: {},
-    settings: null,
-    samples: null,
-  }
-}
-
 function modelOf(id: string): Record<string, unknown> {
   return {
     model_id: id,
@@ -186,6 +224,15 @@ function modelOf(id: string): Record<string, unknown> {
     model_rates: { character_cost_multiplier: 1 },
     concurrency_group: 'standard',
   }
+}
+
+function invalidFields({ issues }: z.ZodError): Reply {
+  const detail = issues.map(({ path, message, ...issue }) => ({
+    loc: ['body', ...path.map(String), ...('keys' in issue ? issue.keys : [])],
+    msg: message,
+    type: 'value_error',
+  }))
+  return { status: 422, json: { detail } }
 }
 
 function requireKey(request: LocalRequest, apiKey: string): void {

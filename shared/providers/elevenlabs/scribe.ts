@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream'
+import * as z from 'zod'
+
+import type { CallTranscriber, HeardWord, Transcribed, TranscriptionRequest } from '../../podcast/ports.ts'
+import { callProvider } from '../call-provider.ts'
+import type { GuardedAccount } from '../definition.ts'
+import { sendForJson, unusable } from '../http.ts'
+import type { ProviderRequest } from '../http.ts'
+import { requestBuilder } from './account.ts'
+import type { ElevenLabsSettings } from './account.ts'
+
+/** An hour of audio takes a minute or two; what a function may take is 30 minutes. */
+const TRANSCRIBE_TIMEOUT_MS = 20 * 60_000
+const ANSWER_BYTES_MAX = 128 * 1024 * 1024
+const WORDS_MAX = 500_000
+
+const Answer = z.object({
+  language_code: z.string().nullish(),
+  text: z.string().nullish(),
+  audio_duration_secs: z.number().nullish(),
+  words: z.array(z.unknown()).max(WORDS_MAX).nullish(),
+})
+const Word = z.object({
+  text: z.string(),
+  start: z.number().nullish(),
+  end: z.number().nullish(),
+  type: z.string().nullish(),
+  speaker_id: z.string().nullish(),
+})
+
+/** Speech to text with Scribe: https://elevenlabs.io/docs/api-reference/speech-to-text */
+export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): CallTranscriber {
+  const { guard, name, config } = account
+  const buildRequest = requestBuilder(account)
+  return {
+    name,
+    kind: 'call',
+    callsBack: false,
+
+    /** Sent once: it is charged by the length of the recording. */
+    async transcribe(request, call) {
+      const form = await formFor(request, config.settings.ELEVENLABS_STT_MODEL, config.canReachStorage)
+      const sent = buildRequest('speechToText', 'POST', '/v1/speech-to-text', form)
+      const attempt = async (signal: AbortSignal) =>
+        transcribedOf(sent, await sendForJson(sent, Answer, ANSWER_BYTES_MAX, call, signal))
+      const limits = { attemptTimeoutMs: TRANSCRIBE_TIMEOUT_MS, attemptsMax: 1 }
+      return callProvider({ guard, operation: 'speechToText', ...limits, attempt }, call)
+    },
+  }
+}
+
+async function formFor(
+  { language, recording }: TranscriptionRequest,
+  model: string,
+  canReachStorage: boolean,
+): Promise<FormData> {
+  const form = new FormData()
+  form.set('model_id', model)
+  form.set('timestamps_granularity', 'word')
+  form.set('diarize', 'true')
+  form.set('tag_audio_events', 'false')
+  const [base] = language.toLowerCase().split(/[-_]/)
+  if (base !== undefined && base !== 'auto') form.set('language_code', base)
+  if (canReachStorage) form.set('source_url', await recording.link())
+  else {
+    const bytes = new Response(Readable.toWeb(await recording.bytes()) as ReadableStream)
+    form.set('file', await bytes.blob(), 'recording')
+  }
+  return form
+}
+
+function transcribedOf(sent: ProviderRequest, answer: z.infer<typeof Answer>): Transcribed {
+  const durationSeconds = answer.audio_duration_secs ?? undefined
+  const cost = { calls: 1, audioSeconds: Math.max(0, durationSeconds ?? 0) }
+  if (answer.words == null && answer.text == null) throw unusable(sent, 'the answer has neither words nor a text', cost)
+  const words = (answer.words ?? []).flatMap(wordOf)
+  return {
+    language: answer.language_code ?? undefined,
+    durationSeconds,
+    text: answer.text ?? words.map(({ text }) => text).join(' '),
+    words,
+    cost,
+  }
+}
+
+/** Spaces and sounds that are no words are left out, and so is what has no time. */
+function wordOf(value: unknown): HeardWord[] {
+  const { success, data: word } = Word.safeParse(value)
+  if (!success || word.text.trim() === '' || (word.type ?? 'word') !== 'word' || word.start == null) return []
+  const startMs = Math.max(0, Math.round(word.start * 1000))
+  const endMs = Math.max(startMs, Math.round((word.end ?? word.start) * 1000))
+  if (!Number.isSafeInteger(startMs) || !Number.isSafeInteger(endMs)) return []
+  return [{ text: word.text.trim(), startMs, endMs, ...(word.speaker_id != null && { speaker: word.speaker_id }) }]
+}

@@ -68,10 +68,18 @@ type Port = {
   readonly callsBack: boolean
 }
 
+/** Which languages a transcriber takes: a fact that needs no call. */
+export type Languages = {
+  /** Tags of BCP 47, and `auto`: what people are told. */
+  readonly list: readonly string[]
+  /** Whether it takes a language, a tag with script and region as well, or `auto`. */
+  readonly takes: (language: string) => boolean
+}
+
 export type TranscriptRequest = {
   /** Names the job: `find` knows it again by this. */
   readonly jobKey: string
-  /** BCP 47. */
+  /** BCP 47, or `auto`. */
   readonly language: string
   readonly recording: AudioSource
   readonly webhook: WebhookTarget
@@ -88,13 +96,21 @@ export type TranscriptState =
   | JobFailure
   | {
       readonly state: 'done'
-      /** Undefined when the provider does not say. */
+      /** BCP 47, as it was heard; undefined when the provider does not say. */
       readonly language: string | undefined
-      readonly durationSeconds: number
+      /** As the provider measures it, maybe in whole seconds; undefined when it does not say. */
+      readonly durationSeconds: number | undefined
       readonly text: string
       readonly words: readonly HeardWord[]
       readonly cost: Cost
     }
+
+/** A job whose id was never recorded: its name, where its recording was uploaded to, and since when it can be there. */
+export type SoughtJob = {
+  readonly key: string
+  readonly uploadedTo: string | undefined
+  readonly sinceMs?: number | undefined
+}
 
 /** Recording to words. The job is charged, so it is looked for before it is created again. */
 export type Transcriber = Port & {
@@ -102,7 +118,7 @@ export type Transcriber = Port & {
   /** Creates the job; sent once. @throws ProviderError, BreakerOpenError */
   submit(request: TranscriptRequest, call: CallContext): Promise<{ id: string }>
   /** The newest job of that name: how one is found whose id was never recorded. */
-  find(job: { key: string; uploadedTo: string | undefined }, call: CallContext): Promise<{ id: string } | undefined>
+  find(job: SoughtJob, call: CallContext): Promise<{ id: string } | undefined>
   read(id: string, call: CallContext): Promise<TranscriptState>
   /** Has the provider forget a job. Does nothing about one that is not there. */
   remove(id: string, call: CallContext): Promise<void>

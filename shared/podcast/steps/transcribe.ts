@@ -4,17 +4,21 @@ import { jobOf } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
 import type { Transcriber, TranscriptState } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
+import { NotAudioError } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import type { Transcript } from '../words/transcript.ts'
+import { heardTranscript } from '../words/heard-transcript.ts'
 import { defineStep, errorOfJob, keyOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
+import { measureRecording } from './measure-recording.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 
 const TranscribeResult = z.looseObject({
   transcriptKey: z.string(),
   durationSeconds: z.number(),
   wordCount: z.number(),
+  /** BCP 47, of the transcript. */
+  language: z.string().optional(),
 })
 
 /**
@@ -63,7 +67,8 @@ async function runTranscription(attempt: EpisodeAttempt, tools: Tools): StepEnde
 async function findJob(attempt: EpisodeAttempt, transcriber: Transcriber): Promise<string | undefined> {
   if (!attempt.resumesIntent) return undefined
   const { key, uploadedTo } = jobOf(attempt)
-  const known = await transcriber.find({ key, uploadedTo }, attempt.call)
+  const { startedAtMs: sinceMs } = attempt.step
+  const known = await transcriber.find({ key, uploadedTo, sinceMs }, attempt.call)
   if (known !== undefined) await attempt.recordJob({ providerJobId: known.id })
   return known?.id
 }
@@ -87,16 +92,20 @@ async function submit(attempt: EpisodeAttempt, transcriber: Transcriber, tools: 
 async function storeTranscript(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { language, durationSeconds, text, words, cost }: Extract<TranscriptState, { state: 'done' }>,
+  heard: Extract<TranscriptState, { state: 'done' }>,
 ): StepEnded<typeof TranscribeResult> {
-  if (words.length === 0) throw new StepRefused(NO_SPEECH)
-  const transcript: Transcript = {
-    language: language ?? attempt.workflow.language,
-    durationSeconds,
-    text,
-    words: [...words],
-  }
+  const measuredSeconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
+    if (error instanceof NotAudioError) return undefined
+    throw error
+  })
+  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds })
+  if (transcript === undefined) throw new StepRefused(NO_SPEECH)
+  const { language, durationSeconds, words } = transcript
   const transcriptKey = keyOf(attempt, 'transcript.json')
   await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
-  return { kind: 'done', result: { transcriptKey, durationSeconds, wordCount: words.length }, cost }
+  return {
+    kind: 'done',
+    result: { transcriptKey, durationSeconds, wordCount: words.length, language },
+    cost: heard.cost,
+  }
 }

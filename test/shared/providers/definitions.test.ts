@@ -52,12 +52,17 @@ describe('why a transcription failed', () => {
     ['Server error, please try again.', 'ended'],
     ['Internal error', 'ended'],
     ['Download error, unable to download https://x.example/a. Please make sure the file exists.', 'ended'],
+    ['Download error to https://x.example/a: the file does not appear to contain audio', 'ended'],
+    ['Upload failed, please try again. If you continue to have issues please reach out to support', 'ended'],
+    ['Transcoding failed. Please try again', 'ended'],
+    ['The audio could not be processed', 'ended'],
+    ['Unexpected format', 'ended'],
+    ['The codec is not what we expected', 'ended'],
+    ['Something new', 'ended'],
     ['Transcoding failed. File does not appear to contain audio. File type is text/html', 'not_audio'],
-    ['File type is not an audio format', 'not_audio'],
-    ['Unsupported file type', 'not_audio'],
-    ['The file is corrupt', 'not_audio'],
     ['language_detection cannot be performed on files with no spoken audio.', 'no_speech'],
     ['No speech was found', 'no_speech'],
+    ['Audio duration is too short.', 'refused'],
     ['Audio duration is too long.', 'refused'],
   ])('"%s" is %s', async (error, reason) => {
     answer = { status: 'error', error }
@@ -84,16 +89,20 @@ describe('words with times', () => {
     const words = [
       { text: 'One', start: 1.4, end: 99.6, speaker: 'A' },
       { text: 'two.', start: 200, end: 150, speaker: null },
+      { text: 'three', start: -40, end: 5 },
+      { text: null, start: 1, end: 2 },
+      'four',
     ]
     answer = { status: 'completed', text: null, audio_duration: 2.5, words }
     expect(await (await transcriber()).read('t1', CALL)).toEqual({
       state: 'done',
       language: undefined,
       durationSeconds: 2.5,
-      text: 'One two.',
+      text: 'One two. three',
       words: [
         { text: 'One', startMs: 1, endMs: 100, speaker: 'A' },
         { text: 'two.', startMs: 200, endMs: 200 },
+        { text: 'three', startMs: 0, endMs: 5 },
       ],
       cost: { jobs: 1, audioSeconds: 2.5 },
     })

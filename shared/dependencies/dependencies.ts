@@ -7,11 +7,13 @@ import type { UsageStore } from '../quotas/usage-store.ts'
 import { objectStore } from '../store/objects.ts'
 import { stepQueue } from '../tasks/step-queue.ts'
 import type { StepQueue } from '../tasks/step-queue.ts'
+import type { Languages } from '../podcast/ports.ts'
 import { sharedBreakers } from './breakers.ts'
 import type { SharedBreakers } from './breakers.ts'
 import { edgeDependencies } from './edge.ts'
 import type { EdgeDependencies } from './edge.ts'
 import { sweepRules } from './engine-settings.ts'
+import { languagesOf } from './providers.ts'
 import { once } from '../resilience/once.ts'
 
 /** What handlers of episodes use of the world, in one argument. */
@@ -21,6 +23,8 @@ export type Dependencies = EdgeDependencies & {
   queue: StepQueue
   usage: UsageStore
   notesCache: NotesCache
+  /** What can be transcribed. */
+  languages: Languages
   breakers: SharedBreakers
 }
 
@@ -38,5 +42,6 @@ export const dependencies = once((): Dependencies => {
     queue: stepQueue(config),
     usage: usageStore(firestore, edge.now),
     notesCache: notesCache(firestore, edge.now),
+    languages: languagesOf(config),
   }
 })

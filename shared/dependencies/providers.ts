@@ -1,4 +1,4 @@
-import type { PortLists, PortName } from '../podcast/ports.ts'
+import type { Languages, PortLists, PortName } from '../podcast/ports.ts'
 import type { Guard } from '../providers/call-provider.ts'
 import type { Account } from '../providers/definition.ts'
 import { providerNamed, PROVIDERS } from '../providers/providers.ts'
@@ -12,6 +12,15 @@ import type { Configuration } from './config.ts'
 export function listProvidersInUse({ providerOrder }: Configuration): ProviderName[] {
   const used = new Set(Object.values(providerOrder).flat())
   return PROVIDERS.map(({ name }) => name).filter((name) => used.has(name))
+}
+
+/** What some transcriber takes that is configured. */
+export function languagesOf({ providerOrder }: Pick<Configuration, 'providerOrder'>): Languages {
+  const some = providerOrder.transcribers.map((name) => providerNamed(name).languages)
+  return {
+    list: [...new Set(some.flatMap((one) => one?.list ?? []))].toSorted(),
+    takes: (language) => some.some((one) => one?.takes(language) ?? true),
+  }
 }
 
 /** A provider's definition and what is configured about it. */

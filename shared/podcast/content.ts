@@ -2,6 +2,7 @@ import * as z from 'zod'
 
 import type { Workflow } from '../engine/workflow.ts'
 import { FALLBACKS } from '../config.ts'
+import { canonicalLanguage, LANGUAGE_CHARS_MAX } from './words/language.ts'
 import { cleanLine } from './words/text.ts'
 
 /* What an episode's owner gave it, as its document keeps it beside what the engine does. */
@@ -16,7 +17,15 @@ export const Title = z
   .max(4 * TITLE_CHARS_MAX)
   .transform(cleanLine)
   .pipe(z.string().min(1).max(TITLE_CHARS_MAX))
-export const Language = z.string().regex(/^[a-z]{2,3}([-_][A-Za-z]{2,4})?$/, 'expected a language such as en or en-US')
+/** A tag of BCP 47 in its canonical spelling, or `auto`. */
+export const Language = z
+  .string()
+  .max(LANGUAGE_CHARS_MAX)
+  .transform((tag, context) => {
+    const canonical = canonicalLanguage(tag)
+    if (canonical === undefined) context.addIssue('expected a tag of BCP 47, such as en or pt-BR, or auto')
+    return canonical ?? z.NEVER
+  })
 
 export const Options = z.strictObject({
   intro: z

@@ -60,6 +60,21 @@ export class UnusableRecording extends DomainError {
   override readonly kind = 'invalid'
 }
 
+/** Nobody who is configured transcribes this language. */
+export class LanguageNotTaken extends DomainError {
+  override readonly name = 'LanguageNotTaken'
+  override readonly kind = 'invalid'
+
+  /** @param languages that some transcriber takes */
+  constructor(language: string, languages: readonly string[]) {
+    super({
+      message: 'We cannot transcribe this language. Please bring a transcript, or choose another language.',
+      technical: `No transcriber takes ${language}`,
+      details: { language, languages },
+    })
+  }
+}
+
 /** A transcript by hand that is not what its type says; `issues` are the places that are wrong. */
 export class UnreadableTranscript extends DomainError {
   override readonly name = 'UnreadableTranscript'

@@ -4,7 +4,7 @@ import type { CallContext } from '../resilience/call-context.ts'
 import type { Episode } from './episode.ts'
 import { PIPELINE } from './pipeline.ts'
 import type { EpisodeStore } from './stores.ts'
-import type { PortLists } from './ports.ts'
+import type { PortLists, SoughtJob } from './ports.ts'
 
 /* What becomes of jobs at providers when an episode is cancelled or deleted. */
 
@@ -30,7 +30,7 @@ export async function stopJobs(
 /** Removes everything that providers keep of an episode: jobs whose ids are known, and those only meant to be made. */
 export async function forgetJobs(
   { transcribers, masterings }: Pick<PortLists, 'transcribers' | 'masterings'>,
-  { jobs = [], steps, upgrade }: Episode,
+  { jobs = [], steps, upgrade, createdAtMs: sinceMs }: Episode,
   call: CallContext,
 ): Promise<void> {
   const unknown = [steps, upgrade?.steps].flatMap((some) =>
@@ -39,13 +39,10 @@ export async function forgetJobs(
       ...(job !== undefined && job.providerJobId === undefined ? [{ ...job, provider: job.provider ?? provider }] : []),
     ]),
   )
-  const idsAt = async (
-    name: string,
-    find: (job: { key: string; uploadedTo: string | undefined }) => Promise<{ id: string } | undefined>,
-  ) => {
+  const idsAt = async (name: string, find: (job: SoughtJob) => Promise<{ id: string } | undefined>) => {
     const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
     for (const { key, uploadedTo, provider } of unknown) {
-      const lost = provider === name ? await find({ key, uploadedTo }) : undefined
+      const lost = provider === name ? await find({ key, uploadedTo, sinceMs }) : undefined
       if (lost !== undefined) ids.add(lost.id)
     }
     return ids

@@ -68,8 +68,16 @@ type Port = {
   readonly callsBack: boolean
 }
 
+/** Which languages a transcriber takes: a fact that needs no call. */
+export type Languages = {
+  /** Tags of BCP 47, and `auto`: what people are told. */
+  readonly list: readonly string[]
+  /** Whether it takes a language, a tag with script and region as well, or `auto`. */
+  readonly takes: (language: string) => boolean
+}
+
 export type TranscriptionRequest = {
-  /** BCP 47. */
+  /** BCP 47, or `auto`. */
   readonly language: string
   readonly recording: AudioSource
 }
@@ -91,9 +99,9 @@ export type TranscriptState =
 
 /** What was heard in a recording. */
 export type Transcribed = {
-  /** Undefined when the provider does not say. */
+  /** BCP 47, as it was heard; undefined when the provider does not say. */
   readonly language: string | undefined
-  /** Undefined when the provider does not say. */
+  /** As the provider measures it, maybe in whole seconds; undefined when it does not say. */
   readonly durationSeconds: number | undefined
   readonly text: string
   readonly words: readonly HeardWord[]
@@ -110,13 +118,20 @@ export type CallTranscriber = Port & {
   transcribe(request: TranscriptionRequest, call: CallContext): Promise<Transcribed>
 }
 
+/** A job whose id was never recorded: its name, where its recording was uploaded to, and since when it can be there. */
+export type SoughtJob = {
+  readonly key: string
+  readonly uploadedTo: string | undefined
+  readonly sinceMs?: number | undefined
+}
+
 /** The job is charged, so it is looked for before it is created again. */
 export type JobTranscriber = Port & {
   readonly kind: 'job'
   /** Creates the job; sent once. @throws ProviderError, BreakerOpenError */
   submit(request: TranscriptRequest, call: CallContext): Promise<{ id: string }>
   /** The newest job of that name: how one is found whose id was never recorded. */
-  find(job: { key: string; uploadedTo: string | undefined }, call: CallContext): Promise<{ id: string } | undefined>
+  find(job: SoughtJob, call: CallContext): Promise<{ id: string } | undefined>
   read(id: string, call: CallContext): Promise<TranscriptState>
   /** Has the provider forget a job. Does nothing about one that is not there. */
   remove(id: string, call: CallContext): Promise<void>

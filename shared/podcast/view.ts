@@ -3,6 +3,7 @@ import type { Step } from '../engine/workflow.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
 import { PIPELINE, STEP_NAMES } from './pipeline.ts'
 import type { StepName } from './pipeline.ts'
+import { AUTO } from './words/language.ts'
 import { shiftChapters } from './words/notes.ts'
 
 export type Outputs = {
@@ -56,7 +57,7 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
   return {
     id: episode.id,
     title: episode.title,
-    language: episode.language,
+    language: languageOf(episode),
     status: episode.status,
     progress: progressOf(episode),
     generation: episode.generation,
@@ -85,6 +86,11 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
     createdAt: rfc3339(episode.createdAtMs),
     updatedAt: rfc3339(episode.updatedAtMs),
   }
+}
+
+/** What its owner said; of one that was to be heard, what was heard, once it was. */
+function languageOf({ language, results }: Episode): string {
+  return language === AUTO ? (results.transcribe?.language ?? language) : language
 }
 
 /** One change of an episode: the episode itself or a step, from what to what, by whom and why. */

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 
 import type { BreakerConfig, ProviderConfig } from '../config.ts'
 import type { CreditsLeft } from '../operations/health/provider-checks.ts'
-import type { PortName, Ports } from '../podcast/ports.ts'
+import type { Languages, PortName, Ports } from '../podcast/ports.ts'
 import type { Guard } from './call-provider.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
@@ -61,6 +61,8 @@ export type Provider<
    */
   readonly check: (account: Account, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
+  /** Of what it transcribes; undefined: any. */
+  readonly languages: Languages | undefined
   /** What its breaker does otherwise than all do. */
   readonly breaker: BreakerConfig
   /** Ports that have a breaker of their own, by its name: what can fail alone is not to take the others along. */
@@ -103,10 +105,12 @@ export function defineProvider<
   readonly hook?: Calls
   readonly check: (account: Account<Parsed<Settings>>, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
+  readonly languages?: Languages
   readonly breaker?: BreakerConfig
   readonly breakers?: { readonly [P in Port]?: string }
 }): Provider<Name, Port, Calls> {
-  const whole = { explain: () => ({}), hook: undefined, breaker: {}, breakers: {}, ...definition }
+  const none = { explain: () => ({}), hook: undefined, languages: undefined, breaker: {}, breakers: {} }
+  const whole = { ...none, ...definition }
   // Configuration parses a provider's settings with these very schemas.
   return whole as unknown as Provider<Name, Port, Calls>
 }

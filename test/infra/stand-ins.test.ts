@@ -73,7 +73,7 @@ describe('AssemblyAI', () => {
     expect(transcript.text).toBe(
       'And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country.',
     )
-    expect(transcript.audio_duration).toBeCloseTo(11, 1)
+    expect(transcript.audio_duration).toBe(11)
     const words = transcript.words ?? []
     expect(words).toHaveLength(22)
     expect(words.every(({ start, end }, index) => start < end && start >= (words[index - 1]?.end ?? 0))).toBe(true)

@@ -4,16 +4,20 @@ import type { Moved } from '../../engine/transitions/moved.ts'
 import { start } from '../../engine/transitions/owner.ts'
 import type { Operation } from '../../http/operation.ts'
 import type { Episode } from '../episode.ts'
-import { RecordingReplaced, UnusableRecording } from '../errors.ts'
+import { LanguageNotTaken, RecordingReplaced, UnusableRecording } from '../errors.ts'
+import type { Languages } from '../ports.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { recordedSeconds } from '../usage.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { changeEpisode, hasTakenEffect, withPlaceAtWork } from './change.ts'
 
-/** Starts the pipeline. Again while it runs: nothing new, but a task that was never enqueued is. */
+/**
+ * Starts the pipeline. Again while it runs: nothing new, but a task that was never enqueued is.
+ * @throws LanguageNotTaken when nobody can transcribe it and no transcript was brought
+ */
 export async function processEpisode(
-  tools: OwnerTools,
+  tools: OwnerTools & { readonly languages: Languages },
   owner: Owner,
   episodeId: string,
   operation: Operation,
@@ -25,6 +29,8 @@ export async function processEpisode(
     await enqueueAll(tools.queue, episode.id, outstandingTasks(episode, episode.generation))
     return episode
   }
+  if (episode.handTranscript === undefined && !tools.languages.takes(episode.language))
+    throw new LanguageNotTaken(episode.language, tools.languages.list)
   const { reservation, ...audio } = await pinRecording(tools, episode)
   const begin = (current: Episode, nowMs: number): Moved<Episode> => {
     if (current.status === 'processing') return { next: current, tasks: outstandingTasks(current, current.generation) }

@@ -35,14 +35,15 @@ export const finish = defineStep({
     const notes = resultOf(workflow, write)?.notes
     if (mastered === undefined || notes === undefined) throw new Error('finishing before mastering and writing')
     const files = outputKeys((artefact) => keyOf(attempt, artefact))
+    const heard = await transcriptOf(attempt, tools)
+    const transcript = shiftTranscript(heard, Math.round(mastered.introSeconds * 1000))
     const tag = await id3Tag({
       title: notes.title,
       description: notes.description,
-      language: workflow.language,
+      language: transcript.language,
       durationSeconds: mastered.durationSeconds,
       chapters: shiftChapters(notes.chapters, mastered.introSeconds),
     })
-    const transcript = shiftTranscript(await transcriptOf(attempt, tools), Math.round(mastered.introSeconds * 1000))
     const withTag = (await objects.readStream(mastered.audioKey)).compose(stripId3(tag))
     const store = (key: string, content: Readable | string, contentType: string) =>
       objects.create(key, content, contentType, signal)

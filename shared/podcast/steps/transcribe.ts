@@ -4,17 +4,23 @@ import { jobOf } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
 import type { CallTranscriber, JobTranscriber, Transcribed } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
+import { NotAudioError } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
+import { heardTranscript } from '../words/heard-transcript.ts'
+import { readTranscript } from '../words/transcript.ts'
 import type { Transcript } from '../words/transcript.ts'
 import { defineStep, errorOfJob, keyOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
+import { measureRecording } from './measure-recording.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 
 const TranscribeResult = z.looseObject({
   transcriptKey: z.string(),
   durationSeconds: z.number(),
   wordCount: z.number(),
+  /** BCP 47, of the transcript. */
+  language: z.string().optional(),
 })
 
 /**
@@ -33,12 +39,14 @@ export const transcribe = defineStep({
   result: TranscribeResult,
   needsProvider: ({ handTranscript }) => handTranscript === undefined,
 
-  async adopt(attempt, { objects }) {
+  /** A job has its result at the provider; what a call has answered is only here. */
+  async adopt(attempt, { objects, transcribers }) {
     if (attempt.workflow.handTranscript !== undefined) return undefined
+    if (providerOf(transcribers, attempt).kind === 'job') return undefined
     const transcriptKey = keyOf(attempt, 'transcript.json')
     const text = await objects.readText(transcriptKey)
-    const earlier = text === undefined ? undefined : parseJson(Transcript, text)
-    return earlier && resultOf(transcriptKey, earlier)
+    const earlier = text === undefined ? undefined : readTranscript(text)
+    return earlier && describe(transcriptKey, earlier)
   },
 
   run(attempt, tools) {
@@ -89,7 +97,8 @@ async function runJob(
 async function findJob(attempt: EpisodeAttempt, transcriber: JobTranscriber): Promise<string | undefined> {
   if (!attempt.resumesIntent) return undefined
   const { key, uploadedTo } = jobOf(attempt)
-  const known = await transcriber.find({ key, uploadedTo }, attempt.call)
+  const { startedAtMs: sinceMs } = attempt.step
+  const known = await transcriber.find({ key, uploadedTo, sinceMs }, attempt.call)
   if (known !== undefined) await attempt.recordJob({ providerJobId: known.id })
   return known?.id
 }
@@ -113,16 +122,19 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
 async function storeTranscript(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { language, durationSeconds, text, words, cost }: Extract<TranscriptState, { state: 'done' }>,
-): StepEnded<typeof TranscribeResult> {
-  if (words.length === 0) throw new StepRefused(NO_SPEECH)
-  const transcript: Transcript = {
-    language: language ?? attempt.workflow.language,
-    durationSeconds,
-    text,
-    words: [...words],
-  }
+  heard: Transcribed,
+): Promise<z.infer<typeof TranscribeResult>> {
+  const measuredSeconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
+    if (error instanceof NotAudioError) return undefined
+    throw error
+  })
+  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds })
+  if (transcript === undefined) throw new StepRefused(NO_SPEECH)
   const transcriptKey = keyOf(attempt, 'transcript.json')
   await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
-  return { kind: 'done', result: { transcriptKey, durationSeconds, wordCount: words.length }, cost }
+  return describe(transcriptKey, transcript)
+}
+
+function describe(transcriptKey: string, { language, durationSeconds, words }: Transcript) {
+  return { transcriptKey, durationSeconds, wordCount: words.length, language }
 }

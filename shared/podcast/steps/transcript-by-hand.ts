@@ -1,12 +1,13 @@
 import type { Ended } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
 import { NOT_AUDIO } from '../problems.ts'
-import { durationSeconds } from '../sound/duration.ts'
 import { NotAudioError } from '../sound/not-audio.ts'
 import type { Tools } from '../tools.ts'
 import { HandTranscript, transcriptFrom } from '../words/hand-transcript.ts'
-import { keyOf, recordingOf } from './define-step.ts'
+import { AUTO, UNDETERMINED } from '../words/language.ts'
+import { keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { measureRecording } from './measure-recording.ts'
 
 type Transcribed = { transcriptKey: string; durationSeconds: number; wordCount: number }
 
@@ -16,8 +17,11 @@ export async function transcriptByHand(attempt: EpisodeAttempt, { objects }: Too
   if (handTranscript === undefined) throw new Error('no transcript by hand')
   const text = await objects.readText(handTranscript.key)
   if (text === undefined) throw new Error('the transcript by hand is not in storage')
-  const seconds = await measureRecording(attempt, { objects })
-  const transcript = transcriptFrom(HandTranscript.parse(JSON.parse(text)), seconds, language)
+  const seconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
+    throw error instanceof NotAudioError ? new StepRefused(NOT_AUDIO) : error
+  })
+  const said = language === AUTO ? UNDETERMINED : language
+  const transcript = transcriptFrom(HandTranscript.parse(JSON.parse(text)), seconds, said)
   const transcriptKey = keyOf(attempt, 'transcript.json')
   await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
   return {
@@ -27,15 +31,5 @@ export async function transcriptByHand(attempt: EpisodeAttempt, { objects }: Too
     degraded: handTranscript.timed
       ? 'The transcript is the one given by hand.'
       : 'The transcript is the one given by hand; the times of its words are estimated.',
-  }
-}
-
-async function measureRecording(attempt: EpisodeAttempt, { objects }: Pick<Tools, 'objects'>): Promise<number> {
-  const { key, contentType, sizeBytes } = recordingOf(attempt)
-  try {
-    return await durationSeconds(await objects.readStream(key), contentType, sizeBytes)
-  } catch (error) {
-    if (error instanceof NotAudioError) throw new StepRefused(NOT_AUDIO)
-    throw error
   }
 }

@@ -1,11 +1,13 @@
+import { primaryLanguage } from './language.ts'
+
 /** What a text is about, as far as counting can tell: its words without those that say nothing, by language. */
 export type TermsOf = (text: string) => string[]
 
 /** ISO 639-3 codes, which the word lists are kept by, of the ISO 639-1 codes that episodes have. */
 // prettier-ignore
-const ISO_639_3: Record<string, string> = {
+const ISO_639_3: Readonly<Record<string, string>> = {
   af: 'afr', ar: 'ara', bg: 'bul', bn: 'ben', br: 'bre', ca: 'cat', cs: 'ces', da: 'dan', de: 'deu', el: 'ell', en: 'eng',
-  eo: 'epo', es: 'spa', et: 'est', eu: 'eus', fa: 'fas', fi: 'fin', fr: 'fra', ga: 'gle', gl: 'glg', gu: 'guj', ha: 'hau',
+  eo: 'epo', es: 'spa', et: 'est', eu: 'eus', fa: 'fas', fi: 'fin', fil: 'tgl', fr: 'fra', ga: 'gle', gl: 'glg', gu: 'guj', ha: 'hau',
   he: 'heb', hi: 'hin', hr: 'hrv', hu: 'hun', hy: 'hye', id: 'ind', it: 'ita', ja: 'jpn', ko: 'kor', ku: 'kur', la: 'lat',
   lt: 'lit', lv: 'lav', mr: 'mar', ms: 'msa', my: 'mya', nb: 'nob', nl: 'nld', no: 'nob', pl: 'pol', pt: 'por', ro: 'ron',
   ru: 'rus', sk: 'slk', sl: 'slv', so: 'som', st: 'sot', sv: 'swe', sw: 'swa', th: 'tha', tl: 'tgl', tr: 'tur', uk: 'ukr',
@@ -20,7 +22,7 @@ const CJK = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hang
 /** Splits texts of a language into terms, lower-case; a language without a word list loses its shortest words only. */
 export async function termsOf(language: string): Promise<TermsOf> {
   const { default: lists } = await import('stopword')
-  const [code = 'en'] = language.toLowerCase().split(/[-_]/)
+  const code = primaryLanguage(language)
   const list = lists[ISO_639_3[code] ?? '']
   const stopWords = new Set(Array.isArray(list) ? list.map((word) => word.toLowerCase()) : [])
   const segmenter = new Intl.Segmenter(code, { granularity: 'word' })

@@ -1,48 +1,38 @@
 import { Readable } from 'node:stream'
 import * as z from 'zod'
 
-import type { HeardWord, Transcriber, TranscriptRequest, TranscriptState } from '../../podcast/ports.ts'
+import type { Transcriber, TranscriptRequest, TranscriptState } from '../../podcast/ports.ts'
 import type { CallContext } from '../../resilience/call-context.ts'
 import { callProvider } from '../call-provider.ts'
 import type { Account, GuardedAccount } from '../definition.ts'
 import { askForHealth, ignoreRefusal, requestsOf, sendForJson } from '../http.ts'
+import type { ProviderRequest } from '../http.ts'
+import { ProviderError } from '../provider-error.ts'
 import { callsBack, placeToken } from '../webhook.ts'
-import { classifyFailure } from './failures.ts'
+import { Job, stateOf } from './job.ts'
+import { findListed, JOB_PARAMETER, JobPage, PAGE_LIMIT } from './lost-jobs.ts'
+import { explainGone, explainMissing } from './refusals.ts'
+import { submissionOf } from './submission.ts'
 
-/** Newest first, then the one that takes most languages: the provider's default has changed under its users. */
-const SPEECH_MODELS = ['assemblyai-stt-3-7', 'universal-2']
+type Settings = { readonly ASSEMBLYAI_SPEECH_MODELS: readonly string[] }
+
 const CONTROL_TIMEOUT_MS = 15_000
 const UPLOAD_TIMEOUT_MS = 300_000
 const TRANSCRIPT_BYTES_MAX = 64 * 1024 * 1024
-const LIST_LIMIT = 200
-/** Names the job inside the URL that the provider fetches, so that it can be found again in the provider's own list. */
-const JOB_PARAMETER = 'job'
+const LIST_BYTES_MAX = 4 * 1024 * 1024
 
 const Submitted = z.object({ id: z.string().min(1) })
 const Uploaded = z.object({ upload_url: z.url() })
-const Listed = z.object({ transcripts: z.array(z.object({ id: z.string(), audio_url: z.string().nullish() })) })
-const Word = z.object({ text: z.string(), start: z.number(), end: z.number(), speaker: z.string().nullish() })
-const Job = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('queued') }),
-  z.object({ status: z.literal('processing') }),
-  z.object({ status: z.literal('error'), error: z.string() }),
-  z.object({
-    status: z.literal('completed'),
-    text: z.string().nullable(),
-    audio_duration: z.number().positive(),
-    language_code: z.string().nullish(),
-    words: z.array(Word).nullable(),
-  }),
-])
 
-/** Whether the service answers and takes our key; its balance cannot be asked for. */
+/** Whether the service answers and takes our key. Neither its balance nor its models can be asked for. */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<undefined> {
-  await askForHealth(requestBuilder(account)('check', 'GET', '/v2/transcript?limit=1'), Listed, signal)
+  await askForHealth(creatorOf(account)('check', 'GET', '/v2/transcript?limit=1'), JobPage, signal)
 }
 
-export function makeTranscriber(account: GuardedAccount): Transcriber {
+export function makeTranscriber(account: GuardedAccount<Settings>): Transcriber {
   const { guard, config, name } = account
   const buildRequest = requestBuilder(account)
+  const buildCreator = creatorOf(account)
   const control = { guard, attemptTimeoutMs: CONTROL_TIMEOUT_MS }
 
   return {
@@ -51,38 +41,39 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
     callsBack: callsBack(account),
 
     async submit(request, call) {
+      const wanted = {
+        language: request.language,
+        models: config.settings.ASSEMBLYAI_SPEECH_MODELS,
+        webhook: placeToken(account, request.webhook),
+      }
+      // Before anything is uploaded for it.
+      if (submissionOf({ ...wanted, audioUrl: '' }) === undefined) throw languageNotTaken(name, request.language)
       const audioUrl = config.canReachStorage
         ? await request.recording.link({ [JOB_PARAMETER]: request.jobKey })
         : (request.uploadedTo ?? (await upload(request, call)))
-      const webhook = placeToken(account, request.webhook)
-      const body = JSON.stringify({
-        audio_url: audioUrl,
-        language_code: request.language.toLowerCase().replace('-', '_'),
-        speech_models: SPEECH_MODELS,
-        punctuate: true,
-        format_text: true,
-        ...(webhook && {
-          webhook_url: webhook.url,
-          webhook_auth_header_name: webhook.header?.name,
-          webhook_auth_header_value: webhook.header?.value,
-        }),
-      })
+      const body = JSON.stringify(submissionOf({ ...wanted, audioUrl }))
       const attempt = (signal: AbortSignal) =>
-        sendForJson(buildRequest('submit', 'POST', '/v2/transcript', body), Submitted, 1_048_576, call, signal)
+        sendForJson(buildCreator('submit', 'POST', '/v2/transcript', body), Submitted, 1_048_576, call, signal)
       return callProvider({ ...control, operation: 'submit', attemptsMax: 1, attempt }, call)
     },
 
-    async find({ key, uploadedTo }, call) {
-      const attempt = (signal: AbortSignal) =>
-        sendForJson(buildRequest('list', 'GET', `/v2/transcript?limit=${LIST_LIMIT}`), Listed, 4_194_304, call, signal)
-      const { transcripts } = await callProvider({ ...control, operation: 'list', attemptsMax: 3, attempt }, call)
-      return transcripts.find(({ audio_url: url }) => url != null && (url === uploadedTo || namesJob(url, key)))
+    async find(job, call) {
+      return findListed(job, (beforeId) => {
+        const query = new URLSearchParams({
+          limit: `${PAGE_LIMIT}`,
+          ...(beforeId !== undefined && { before_id: beforeId }),
+        })
+        const request = () => buildCreator('list', 'GET', `/v2/transcript?${query.toString()}`)
+        const attempt = (signal: AbortSignal) => sendForJson(request(), JobPage, LIST_BYTES_MAX, call, signal)
+        return callProvider({ ...control, operation: 'list', attemptsMax: 3, attempt }, call)
+      })
     },
 
     async read(id, call) {
-      const attempt = (signal: AbortSignal) =>
-        sendForJson(buildRequest('read', 'GET', pathOf(id)), Job, TRANSCRIPT_BYTES_MAX, call, signal)
-      return stateOf(await callProvider({ ...control, operation: 'read', attemptsMax: 3, attempt }, call))
+      const request = () => ({ ...buildRequest('read', 'GET', pathOf(id)), explain: explainGone })
+      const attempt = (signal: AbortSignal) => sendForJson(request(), Job, TRANSCRIPT_BYTES_MAX, call, signal)
+      const reading = callProvider({ ...control, operation: 'read', attemptsMax: 3, attempt }, call)
+      return reading.then(stateOf, stateOfMissing)
     },
 
     async remove(id, call) {
@@ -96,7 +87,7 @@ export function makeTranscriber(account: GuardedAccount): Transcriber {
   async function upload({ recording, rememberUpload }: TranscriptRequest, call: CallContext): Promise<string> {
     const audio = await recording.bytes()
     const attempt = async (signal: AbortSignal) => {
-      const sent = buildRequest('upload', 'POST', '/v2/upload', Readable.toWeb(audio))
+      const sent = buildCreator('upload', 'POST', '/v2/upload', Readable.toWeb(audio))
       sent.headers['Content-Type'] = 'application/octet-stream'
       return (await sendForJson(sent, Uploaded, 65_536, call, signal)).upload_url
     }
@@ -111,29 +102,26 @@ function requestBuilder(account: Account) {
   return requestsOf(account, { Authorization: account.config.apiKey })
 }
 
+/** For what creates or lists: a 404 means that there is no such endpoint. */
+function creatorOf(account: Account) {
+  const build = requestBuilder(account)
+  return (...request: Parameters<typeof build>): ProviderRequest => ({ ...build(...request), explain: explainMissing })
+}
+
 function pathOf(id: string): string {
   return `/v2/transcript/${encodeURIComponent(id)}`
 }
 
-function namesJob(url: string, key: string): boolean {
-  return URL.canParse(url) && new URL(url).searchParams.get(JOB_PARAMETER) === key
+function languageNotTaken(name: string, language: string): ProviderError {
+  return new ProviderError(name, 'submit', {
+    kind: 'invalid_input',
+    message: `it does not have the language ${language}`,
+  })
 }
 
-function stateOf(job: z.infer<typeof Job>): TranscriptState {
-  if (job.status === 'queued' || job.status === 'processing') return { state: 'working' }
-  if (job.status === 'error') return { state: 'failed', reason: classifyFailure(job.error), message: job.error }
-  const words = (job.words ?? []).map(wordOf)
-  return {
-    state: 'done',
-    language: job.language_code ?? undefined,
-    durationSeconds: job.audio_duration,
-    text: job.text ?? words.map(({ text }) => text).join(' '),
-    words,
-    cost: { jobs: 1, audioSeconds: job.audio_duration },
-  }
-}
-
-function wordOf({ text, start, end, speaker }: z.infer<typeof Word>): HeardWord {
-  const times = { startMs: Math.round(start), endMs: Math.round(Math.max(start, end)) }
-  return { text, ...times, ...(speaker != null && { speaker }) }
+/** A job that is gone will not end: another may. */
+function stateOfMissing(error: unknown): TranscriptState {
+  if (error instanceof ProviderError && error.kind === 'not_found')
+    return { state: 'failed', reason: 'ended', message: error.message }
+  throw error
 }

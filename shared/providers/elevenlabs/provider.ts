@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { baseUrl, text } from '../../environment.ts'
 import { defineProvider } from '../definition.ts'
 import { explain } from './errors.ts'
+import { languages } from './languages.ts'
 
 /** ElevenLabs, speech from text and text from speech: https://elevenlabs.io/docs/api-reference */
 export const elevenlabs = defineProvider({
@@ -30,6 +31,7 @@ export const elevenlabs = defineProvider({
   },
   breakers: { transcribers: 'elevenlabs-stt' },
   explain,
+  languages,
   check: async (account, signal) => (await import('./account.ts')).checkAccount(account, signal),
   costs: {
     characters: { meaning: 'characters that ElevenLabs charges', unit: '{character}', scale: 10 },

@@ -6,8 +6,10 @@ import { callProvider } from '../call-provider.ts'
 import type { GuardedAccount } from '../definition.ts'
 import { sendForJson, unusable } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
+import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
+import { codeOf, languages, tagOf } from './languages.ts'
 
 /** An hour of audio takes a minute or two; what a function may take is 30 minutes. */
 const TRANSCRIBE_TIMEOUT_MS = 20 * 60_000
@@ -39,6 +41,11 @@ export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): Ca
 
     /** Sent once: it is charged by the length of the recording. */
     async transcribe(request, call) {
+      if (!languages.takes(request.language))
+        throw new ProviderError(name, 'speechToText', {
+          kind: 'invalid_input',
+          message: `it has no language ${request.language}`,
+        })
       const form = await formFor(request, config.settings.ELEVENLABS_STT_MODEL, config.canReachStorage)
       const sent = buildRequest('speechToText', 'POST', '/v1/speech-to-text', form)
       const attempt = async (signal: AbortSignal) =>
@@ -59,8 +66,8 @@ async function formFor(
   form.set('timestamps_granularity', 'word')
   form.set('diarize', 'true')
   form.set('tag_audio_events', 'false')
-  const [base] = language.toLowerCase().split(/[-_]/)
-  if (base !== undefined && base !== 'auto') form.set('language_code', base)
+  const code = codeOf(language)
+  if (code !== undefined) form.set('language_code', code)
   if (canReachStorage) form.set('source_url', await recording.link())
   else {
     const bytes = new Response(Readable.toWeb(await recording.bytes()) as ReadableStream)
@@ -75,7 +82,7 @@ function transcribedOf(sent: ProviderRequest, answer: z.infer<typeof Answer>): T
   if (answer.words == null && answer.text == null) throw unusable(sent, 'the answer has neither words nor a text', cost)
   const words = (answer.words ?? []).flatMap(wordOf)
   return {
-    language: answer.language_code ?? undefined,
+    language: answer.language_code == null ? undefined : tagOf(answer.language_code),
     durationSeconds,
     text: answer.text ?? words.map(({ text }) => text).join(' '),
     words,

@@ -10,7 +10,7 @@ import { FUNCTIONS } from '../../../functions/functions.ts'
 import { logMetrics } from '../../../infra/cloud/monitoring/metrics.ts'
 import { deployment } from '../../infra/cloud/rehearsal.ts'
 import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
-import { accountAt, CALL, makePort, MASTERING, TRANSCRIPTION } from './provider-fixtures.ts'
+import { accountAt, CALL, makeJobTranscriber, makePort, MASTERING, TRANSCRIPTION } from './provider-fixtures.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -43,7 +43,7 @@ beforeEach(() => {
   received = []
 })
 
-const transcriber = () => makePort('transcribers', accountAt('assemblyai', url))
+const transcriber = () => makeJobTranscriber(accountAt('assemblyai', url))
 const mastering = () => makePort('masterings', accountAt('auphonic', url))
 const production = (fields: object) => ({ status_code: 200, data: { uuid: 'u1', status: 2, ...fields } })
 
@@ -52,12 +52,17 @@ describe('why a transcription failed', () => {
     ['Server error, please try again.', 'ended'],
     ['Internal error', 'ended'],
     ['Download error, unable to download https://x.example/a. Please make sure the file exists.', 'ended'],
+    ['Download error to https://x.example/a: the file does not appear to contain audio', 'ended'],
+    ['Upload failed, please try again. If you continue to have issues please reach out to support', 'ended'],
+    ['Transcoding failed. Please try again', 'ended'],
+    ['The audio could not be processed', 'ended'],
+    ['Unexpected format', 'ended'],
+    ['The codec is not what we expected', 'ended'],
+    ['Something new', 'ended'],
     ['Transcoding failed. File does not appear to contain audio. File type is text/html', 'not_audio'],
-    ['File type is not an audio format', 'not_audio'],
-    ['Unsupported file type', 'not_audio'],
-    ['The file is corrupt', 'not_audio'],
     ['language_detection cannot be performed on files with no spoken audio.', 'no_speech'],
     ['No speech was found', 'no_speech'],
+    ['Audio duration is too short.', 'refused'],
     ['Audio duration is too long.', 'refused'],
   ])('"%s" is %s', async (error, reason) => {
     answer = { status: 'error', error }
@@ -84,16 +89,20 @@ describe('words with times', () => {
     const words = [
       { text: 'One', start: 1.4, end: 99.6, speaker: 'A' },
       { text: 'two.', start: 200, end: 150, speaker: null },
+      { text: 'three', start: -40, end: 5 },
+      { text: null, start: 1, end: 2 },
+      'four',
     ]
     answer = { status: 'completed', text: null, audio_duration: 2.5, words }
     expect(await (await transcriber()).read('t1', CALL)).toEqual({
       state: 'done',
       language: undefined,
       durationSeconds: 2.5,
-      text: 'One two.',
+      text: 'One two. three',
       words: [
         { text: 'One', startMs: 1, endMs: 100, speaker: 'A' },
         { text: 'two.', startMs: 200, endMs: 200 },
+        { text: 'three', startMs: 0, endMs: 5 },
       ],
       cost: { jobs: 1, audioSeconds: 2.5 },
     })
@@ -143,7 +152,7 @@ describe('the token of a webhook', () => {
   test('is not sent to a provider that cannot reach our webhooks', async () => {
     const out = <Config extends object>(config: Config) => ({ ...config, canReachWebhooks: false })
     const deaf = { ...accountAt('assemblyai', url), config: out(accountAt('assemblyai', url).config) }
-    const transcribes = await makePort('transcribers', deaf)
+    const transcribes = await makeJobTranscriber(deaf)
     answer = { id: 't1' }
     await transcribes.submit(TRANSCRIPTION, CALL)
     const mute = { ...accountAt('auphonic', url), config: out(accountAt('auphonic', url).config) }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { loadConfiguration } from '../../../shared/dependencies/config.ts'
 import { accountOf } from '../../../shared/dependencies/providers.ts'
-import type { AudioSource, PortName, Ports } from '../../../shared/podcast/ports.ts'
+import type { AudioSource, JobTranscriber, PortName, Ports } from '../../../shared/podcast/ports.ts'
 import type { Guard } from '../../../shared/providers/call-provider.ts'
 import type { Account } from '../../../shared/providers/definition.ts'
 import { meaningOf } from '../../../shared/providers/provider-error.ts'
@@ -34,6 +34,13 @@ export function makePort<Port extends PortName>(
   const make = providerNamed(account.name as ProviderName).make[port]
   if (make === undefined) throw new Error(`${account.name} does not implement ${port}`)
   return make({ ...account, guard })
+}
+
+/** A transcriber that works in jobs. */
+export async function makeJobTranscriber(account: Account, guard = guardOf(account.name)): Promise<JobTranscriber> {
+  const transcriber = await makePort('transcribers', account, guard)
+  if (transcriber.kind !== 'job') throw new Error(`${account.name} answers at once`)
+  return transcriber
 }
 
 /** Guards of a test's own. `patience`: share of its time that a call is given. */
@@ -81,14 +88,18 @@ type Calls<Implementation> = {
   /** The call that is charged, or makes what is. */
   readonly charged: (implementation: Implementation) => Promise<unknown>
   /** One that only asks, where there is one. */
-  readonly asks?: (implementation: Implementation) => Promise<unknown>
+  readonly asks?: (implementation: Implementation) => Promise<unknown> | undefined
 }
 
 /** What a step asks of each port. */
 export const PORT_CALLS: { readonly [Port in PortName]: Calls<Ports[Port]> } = {
   transcribers: {
-    charged: (transcriber) => transcriber.submit(TRANSCRIPTION, CALL),
-    asks: (transcriber) => transcriber.find({ key: 'n', uploadedTo: undefined }, CALL),
+    charged: (transcriber) =>
+      transcriber.kind === 'job'
+        ? transcriber.submit(TRANSCRIPTION, CALL)
+        : transcriber.transcribe(TRANSCRIPTION, CALL),
+    asks: (transcriber) =>
+      transcriber.kind === 'job' ? transcriber.find({ key: 'n', uploadedTo: undefined }, CALL) : undefined,
   },
   writers: { charged: (writer) => writer.writeNotes(MATERIAL, CALL) },
   speakers: { charged: (speaker) => speaker.speak({ text: 'Hello.', voiceId: undefined }, CALL) },

@@ -1,46 +1,34 @@
 import { randomUUID } from 'node:crypto'
 
-import * as z from 'zod'
-
-import { cues, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
-import type { Word } from '../../../../shared/podcast/words/transcript.ts'
 import { durationSeconds } from '../../audio/mastering.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
-import { transcribeAudio } from './speech.ts'
-import type { SpokenWord } from './speech.ts'
 import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 import { deliverWebhook } from '../webhook.ts'
+import {
+  captionsOf,
+  makeJob,
+  paragraphsResponse,
+  sentencesResponse,
+  timestamp,
+  transcriptOf,
+  wordSearchResponse,
+} from './job.ts'
+import type { Job } from './job.ts'
+import { pageOf } from './list.ts'
+import { transcribeAudio } from '../../audio/heard-words.ts'
+import { readSubmission } from './submission.ts'
 
-const Submit = z.looseObject({
-  audio_url: z.string(),
-  language_code: z.string().nullish(),
-  speech_models: z.array(z.string()).nonempty().optional(),
-  webhook_url: z.url().nullish(),
-  webhook_auth_header_name: z.string().nullish(),
-  webhook_auth_header_value: z.string().nullish(),
-})
-type Job = {
-  id: string
-  status: 'queued' | 'processing' | 'completed' | 'error'
-  request: z.infer<typeof Submit>
-  created: string
-  completed?: string
-  throttled: boolean
-  words?: SpokenWord[]
-  durationSeconds?: number
-  error?: string
-  webhookStatus?: number
-}
-
-const MODELS = new Set(['assemblyai-stt-3-7', 'universal-3-5-pro', 'universal-2', 'slam-1'])
 /** Jobs that run at once on a free account; more are queued, first in first out. */
 const CONCURRENCY = 5
 /** The middle of what the provider takes: 5 to 10 s, and about 1 % of the audio. */
 const LATENCY_MS = { queued: 300, base: 7000, shareOfAudio: 0.01 }
 const WEBHOOK_TRIES = { max: 10, spacingMs: 10_000 }
 const DURATION_SECONDS = { min: 0.16, max: 36_000 }
+const UPLOAD_FAILED = 'Upload failed, please try again. If you continue to have issues please reach out to support'
+/** What a recording that is refused for its content is told with. */
+const BLOCKED = 'No speech was found'
 
 /** AssemblyAI's pre-recorded API: upload, jobs with a life of their own, captions, webhooks. */
 export const assemblyai: StandIn = {
@@ -76,8 +64,10 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       path: /^\/v2\/upload$/,
       handle: async (request) => {
         requireKey(request, options.apiKey)
+        const bytes = await request.bytes()
+        if (bytes.length === 0) return refuse(400, UPLOAD_FAILED)
         const url = `https://cdn.assemblyai.com/upload/${randomUUID()}`
-        uploads.set(url, await request.bytes())
+        uploads.set(url, bytes)
         return { status: 200, json: { upload_url: url } }
       },
     },
@@ -86,22 +76,12 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       path: /^\/v2\/transcript$/,
       handle: async (request) => {
         requireKey(request, options.apiKey)
-        const parsed = Submit.safeParse(await request.json())
-        if (!parsed.success) return refuse(400, `Invalid request: ${parsed.error.issues[0]?.path.join('.')}`)
-        const unknown = parsed.data.speech_models?.find((model) => !MODELS.has(model))
-        if (unknown !== undefined) return refuse(400, `"speech_models" contains an unknown model: ${unknown}`)
-        if (!URL.canParse(parsed.data.audio_url)) return refuse(400, 'audio_url must be a URL')
-        request.concerns(episodeIn(parsed.data.audio_url) ?? '')
-        const job: Job = {
-          id: randomUUID(),
-          status: 'queued',
-          request: parsed.data,
-          created: new Date().toISOString(),
-          throttled: false,
-        }
+        const submission = readSubmission(await request.json())
+        if (typeof submission === 'string') return refuse(400, submission)
+        request.concerns(episodeIn(submission.audio_url) ?? '')
+        const job = makeJob(submission)
         jobs.set(job.id, job)
-        if (request.fault?.mode === 'blocked')
-          Object.assign(job, { status: 'error', error: 'The content was declined.' })
+        if (request.fault?.mode === 'blocked') Object.assign(job, { status: 'error', error: BLOCKED })
         else void runJob(job)
         return { status: 200, json: transcriptOf(job) }
       },
@@ -111,32 +91,13 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       path: /^\/v2\/transcript$/,
       handle: (request) => {
         requireKey(request, options.apiKey)
-        const { searchParams } = request.url
-        const status = searchParams.get('status')
-        const limit = Math.min(200, Number(searchParams.get('limit') ?? 10))
-        const newest = [...jobs.values()].toReversed().filter((job) => status === null || job.status === status)
-        const transcripts = newest.slice(0, limit).map((job) => ({
-          id: job.id,
-          resource_url: `${request.url.origin}/v2/transcript/${job.id}`,
-          status: job.status,
-          created: job.created,
-          completed: job.completed ?? null,
-          audio_url: job.request.audio_url,
-          error: job.error ?? null,
-        }))
-        const page = {
-          limit,
-          result_count: transcripts.length,
-          current_url: request.url.href,
-          prev_url: null,
-          next_url: null,
-        }
-        return { status: 200, json: { page_details: page, transcripts } }
+        const page = pageOf([...jobs.values()], request.url)
+        return page === undefined ? refuse(400, 'Invalid query parameters') : { status: 200, json: page }
       },
     },
     {
       method: 'GET',
-      path: /^\/v2\/transcript\/([\w-]+)(?:\/(srt|vtt|sentences|paragraphs))?$/,
+      path: /^\/v2\/transcript\/([\w-]+)(?:\/(srt|vtt|sentences|paragraphs|word-search))?$/,
       handle: (request) => {
         requireKey(request, options.apiKey)
         const [id = '', view = ''] = request.params
@@ -144,7 +105,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         if (job === undefined) return refuse(404, 'Transcript not found')
         if (view === '') return { status: 200, json: transcriptOf(job) }
         if (job.status !== 'completed') return refuse(400, 'This transcript has a status other than completed')
-        return viewOf(job, view)
+        return viewOf(job, view, request.url.searchParams)
       },
     },
     {
@@ -154,11 +115,16 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         requireKey(request, options.apiKey)
         const job = jobs.get(request.params[0] ?? '')
         if (job === undefined) return refuse(404, 'Transcript not found')
-        job.words = []
-        job.request = { ...job.request, audio_url: 'http://deleted_by_user' }
-        return { status: 200, json: { ...transcriptOf(job), text: 'Deleted by user.' } }
+        job.deleted = true
+        return { status: 200, json: transcriptOf(job) }
       },
     },
+    ...['GET', 'POST', 'DELETE'].map((method) => ({
+      method,
+      path: /^\/.+$/,
+      handle: ({ url }: LocalRequest) =>
+        refuse(404, `Not found: ${method} ${url.pathname} is not to be had here, ${STAND_IN_NOTICE}`),
+    })),
   ]
   return new HttpService({
     ...options,
@@ -180,9 +146,10 @@ async function transcribe(job: Job, uploaded: Buffer | undefined, latencyFactor:
   else {
     const latencyMs = (LATENCY_MS.base + seconds * 1000 * LATENCY_MS.shareOfAudio) * latencyFactor
     await wait(latencyMs - (Date.now() - startedAtMs))
-    Object.assign(job, { status: 'completed', words: transcribeAudio(audio, seconds), durationSeconds: seconds })
+    const words = transcribeAudio(audio, seconds, job.request.speaker_labels === true)
+    Object.assign(job, { status: 'completed', words, durationSeconds: Math.round(seconds) })
   }
-  job.completed = new Date().toISOString()
+  job.completed = timestamp()
 }
 
 function fail(job: Job, error: string): void {
@@ -199,45 +166,16 @@ async function notify(job: Job, { faults, pace }: StandInOptions): Promise<void>
   if (status !== undefined) job.webhookStatus = status
 }
 
-function transcriptOf(job: Job): Record<string, unknown> {
-  const text = job.words?.map((word) => word.text).join(' ')
-  return {
-    id: job.id,
-    status: job.status,
-    audio_url: job.request.audio_url,
-    language_code: job.request.language_code ?? 'en_us',
-    speech_models: job.request.speech_models ?? null,
-    speech_model_used: job.status === 'completed' ? (job.request.speech_models?.[0] ?? 'universal-2') : null,
-    text: text ?? null,
-    words: job.words ?? null,
-    utterances: null,
-    confidence: job.words ? 0.97 : null,
-    audio_duration: job.durationSeconds ?? null,
-    punctuate: true,
-    format_text: true,
-    throttled: job.throttled,
-    webhook_url: job.request.webhook_url ?? null,
-    webhook_status_code: job.webhookStatus ?? null,
-    webhook_auth: job.request.webhook_auth_header_name != null,
-    webhook_auth_header_name: job.request.webhook_auth_header_name ?? null,
-    stand_in: STAND_IN_NOTICE,
-    ...(job.error !== undefined && { error: job.error }),
+function viewOf(job: Job, view: string, query: URLSearchParams): Reply {
+  if (view === 'srt' || view === 'vtt') {
+    const type = view === 'srt' ? 'text/plain' : 'text/vtt'
+    return { status: 200, headers: { 'Content-Type': type }, body: captionsOf(job, view) }
   }
-}
-
-function viewOf(job: Job, view: string): Reply {
-  const words: Word[] = (job.words ?? []).map(({ text, start, end }) => ({ text, startMs: start, endMs: end }))
-  if (view === 'srt') return { status: 200, headers: { 'Content-Type': 'text/plain' }, body: toSrt(words) }
-  if (view === 'vtt') return { status: 200, headers: { 'Content-Type': 'text/vtt' }, body: toVtt(words) }
-  const segments = cues(words).map(({ startMs, endMs, text }) => ({
-    text,
-    start: startMs,
-    end: endMs,
-    confidence: 0.97,
-    words: [],
-  }))
-  const id = { id: job.id, confidence: 0.97, audio_duration: job.durationSeconds }
-  return { status: 200, json: { ...id, [view]: segments } }
+  if (view === 'sentences') return { status: 200, json: sentencesResponse(job) }
+  if (view === 'paragraphs') return { status: 200, json: paragraphsResponse(job) }
+  const words = query.get('words')
+  if (words === null || words === '') return refuse(400, 'words is required')
+  return { status: 200, json: wordSearchResponse(job, words.split(',')) }
 }
 
 /** The raw key: `Bearer` is refused, as by the real service. */

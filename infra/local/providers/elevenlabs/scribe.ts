@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import { durationSeconds } from '../../audio/mastering.ts'
 import type { LocalRequest, Reply } from '../../http-service.ts'
-import { transcribeAudio } from '../assemblyai/speech.ts'
+import { transcribeAudio } from '../../audio/heard-words.ts'
 import { fetchAudio, wait } from '../stand-in.ts'
 import type { StandInOptions, WorkLog } from '../stand-in.ts'
 
@@ -95,21 +95,28 @@ async function formOf(request: LocalRequest): Promise<FormData | undefined> {
   }
 }
 
-async function bytesOf(file: FormDataEntryValue | null): Promise<Buffer | undefined> {
+async function bytesOf(file: ReturnType<FormData['get']>): Promise<Buffer | undefined> {
   return file instanceof Blob ? Buffer.from(await file.arrayBuffer()) : undefined
 }
 
 function answerOf(audio: Buffer, seconds: number): Record<string, unknown> {
-  const spoken = transcribeAudio(audio, seconds)
-  const words = spoken.flatMap(({ text, start, end }, index) => {
+  const spoken = transcribeAudio(audio, seconds, true)
+  const words = spoken.flatMap(({ text, start, end, speaker }, index) => {
     const next = spoken[index + 1]
-    const word = { text, start: start / 1000, end: end / 1000, type: 'word', speaker_id: 'speaker_0', logprob: -0.03 }
+    const word = {
+      text,
+      start: start / 1000,
+      end: end / 1000,
+      type: 'word',
+      speaker_id: speakerOf(speaker),
+      logprob: -0.03,
+    }
     const space = {
       text: ' ',
       start: end / 1000,
       end: (next?.start ?? end) / 1000,
       type: 'spacing',
-      speaker_id: 'speaker_0',
+      speaker_id: speakerOf(speaker),
       logprob: 0,
     }
     return next === undefined ? [word] : [word, space]
@@ -126,4 +133,9 @@ function answerOf(audio: Buffer, seconds: number): Record<string, unknown> {
 
 function invalid(field: string, msg: string): Reply {
   return { status: 422, json: { detail: [{ loc: ['body', field], msg, type: 'value_error' }] } }
+}
+
+/** `A` is `speaker_0`. */
+function speakerOf(letter: string | null): string {
+  return `speaker_${Math.max(0, (letter ?? 'A').charCodeAt(0) - 'A'.charCodeAt(0))}`
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import { STAND_IN_NOTICE } from '../stand-in.ts'
+import { STAND_IN_NOTICE } from '../providers/stand-in.ts'
 
 /** A word as AssemblyAI gives it: times in whole milliseconds. */
 export type SpokenWord = { text: string; start: number; end: number; confidence: number; speaker: string | null }
@@ -9,7 +9,7 @@ export type SpokenWord = { text: string; start: number; end: number; confidence:
 const FIXTURE_SHA256 = '63a4b1e4c1dc655ac70961ffbf518acd249df237e5a0152faae9a4a836949715'
 
 /** What is really said in the fixture (John F. Kennedy, inaugural address, 1961); times placed by its energy envelope. */
-const FIXTURE_WORDS: readonly (readonly [text: string, startMs: number, endMs: number])[] = [
+const FIXTURE_WORDS: readonly Spoken[] = [
   ['And', 330, 540],
   ['so,', 660, 980],
   ['my', 990, 1160],
@@ -48,20 +48,28 @@ const GAP_MS = 60
 const SENTENCE_PAUSE_MS = 650
 const LEAD_MS = 200
 
-/** The words of a recording: the true ones of the fixture, filler over the clip's whole duration for any other. */
-export function transcribeAudio(audio: Uint8Array, durationSeconds: number): SpokenWord[] {
+/**
+ * The words of a recording: the true ones of the fixture, filler over the clip's whole duration for any other.
+ * @param namesSpeakers whether each word says who spoke it
+ */
+export function transcribeAudio(audio: Uint8Array, durationSeconds: number, namesSpeakers: boolean): SpokenWord[] {
   const hash = createHash('sha256').update(audio).digest('hex')
   const spoken = hash === FIXTURE_SHA256 ? FIXTURE_WORDS : filler(durationSeconds * 1000)
-  return spoken.map(([text, start, end]) => ({ text, start, end, confidence: 0.97, speaker: null }))
+  return spoken.map(([text, start, end, speaker = 'A']) => {
+    return { text, start, end, confidence: 0.97, speaker: namesSpeakers ? speaker : null }
+  })
 }
 
-function filler(durationMs: number): (readonly [string, number, number])[] {
-  const words: (readonly [string, number, number])[] = []
+type Spoken = readonly [text: string, startMs: number, endMs: number, speaker?: string]
+
+/** Two voices that take turns. */
+function filler(durationMs: number): Spoken[] {
+  const words: Spoken[] = []
   let atMs = LEAD_MS
   for (let sentence = 0; atMs + WORD_MS <= durationMs; sentence++) {
     for (const text of (FILLER_SENTENCES[sentence % FILLER_SENTENCES.length] ?? '').split(' ')) {
       if (atMs + WORD_MS > durationMs) break
-      words.push([text, Math.round(atMs), Math.round(atMs + WORD_MS)])
+      words.push([text, Math.round(atMs), Math.round(atMs + WORD_MS), sentence % 2 === 0 ? 'A' : 'B'])
       atMs += WORD_MS + GAP_MS
     }
     atMs += SENTENCE_PAUSE_MS

@@ -1,0 +1,86 @@
+import type { HeardWord } from '../ports.ts'
+import { transcriptFrom } from './hand-transcript.ts'
+import { AUTO, UNDETERMINED } from './language.ts'
+import type { Transcript } from './transcript.ts'
+
+/** What a transcriber has heard. */
+export type Heard = {
+  readonly language: string | undefined
+  readonly durationSeconds: number | undefined
+  readonly text: string
+  readonly words: readonly HeardWord[]
+}
+
+/** A provider rounds to whole seconds; beyond that it and the file's header do not speak of the same sound. */
+const ROUNDING_SECONDS = 1.5
+/** A length of nothing is none. */
+const SECONDS_MIN = 0.001
+/** A hundred hours: no recording is longer. */
+const MS_MAX = 360_000_000
+const SPOKEN = /[\p{L}\p{N}]/u
+/** What would turn the reading direction around, or is no character at all. */
+const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu
+
+/**
+ * The transcript of a recording from what a transcriber heard: every word inside the recording, none that ends before it
+ * begins. A text without words with times is laid over the whole length.
+ * @param recording its language as its owner said it, which counts unless it was to be heard; its length as we measure it
+ * @returns undefined when nothing was said
+ */
+export function heardTranscript(
+  heard: Heard,
+  recording: { readonly language: string; readonly measuredSeconds: number | undefined },
+): Transcript | undefined {
+  const language = recording.language === AUTO ? (heard.language ?? UNDETERMINED) : recording.language
+  const words = heard.words.map(readable).filter(({ text }) => text !== '')
+  const text = clean(heard.text)
+  if (words.length === 0 && SPOKEN.test(text)) return spreadOut(heard, { ...recording, language }, text)
+  if (!words.some((word) => SPOKEN.test(word.text))) return undefined
+  const endMs = words.reduce((latest, word) => Math.max(latest, word.endMs), 0)
+  const durationSeconds = lengthOf(heard.durationSeconds, recording.measuredSeconds, endMs / 1000)
+  const within = (ms: number) => Math.min(ms, Math.floor(durationSeconds * 1000))
+  const inside = words.map((word) => ({ ...word, startMs: within(word.startMs), endMs: within(word.endMs) }))
+  return {
+    language,
+    durationSeconds,
+    text: text === '' ? words.map((word) => word.text).join(' ') : text,
+    words: inside.toSorted((a, b) => a.startMs - b.startMs),
+  }
+}
+
+/**
+ * Ours where both agree, because a provider gives whole seconds; else the provider's, who has listened to all of it and
+ * not only to the header; and never less than what was said in it, as far as that can be.
+ */
+function lengthOf(theirs: number | undefined, measured: number | undefined, spokenSeconds: number): number {
+  const known = agree(theirs, measured) ? measured : (theirs ?? measured)
+  if (known === undefined) return Math.max(SECONDS_MIN, spokenSeconds)
+  return Math.max(known, Math.min(spokenSeconds, known + ROUNDING_SECONDS))
+}
+
+function agree(theirs: number | undefined, measured: number | undefined): boolean {
+  return theirs !== undefined && measured !== undefined && Math.abs(theirs - measured) <= ROUNDING_SECONDS
+}
+
+function spreadOut(
+  heard: Heard,
+  { language, measuredSeconds }: { language: string; measuredSeconds: number | undefined },
+  text: string,
+): Transcript {
+  const passages = [{ text }]
+  const seconds = lengthOf(heard.durationSeconds, measuredSeconds, 0)
+  return transcriptFrom({ schemaVersion: 1, timed: false, passages }, seconds, language)
+}
+
+function readable(word: HeardWord): HeardWord {
+  const startMs = wholeMs(word.startMs)
+  return { ...word, text: clean(word.text), startMs, endMs: Math.max(startMs, wholeMs(word.endMs)) }
+}
+
+function wholeMs(ms: number): number {
+  return Number.isFinite(ms) ? Math.min(MS_MAX, Math.max(0, Math.round(ms))) : 0
+}
+
+function clean(text: string): string {
+  return text.toWellFormed().replaceAll(UNREADABLE, ' ').replaceAll(/\s+/gu, ' ').trim()
+}

@@ -27,9 +27,7 @@ export const gemini = defineProvider({
     GEMINI_THINKING: text
       .pipe(z.enum(THINKING_LEVELS))
       .default('low')
-      .describe(
-        'how much the model thinks, which is charged as output: `minimal` (not every model takes it), `low`, `medium`, `high`, or `default` for what the model does by itself',
-      ),
+      .describe('how much it thinks, charged as output: `minimal` (few models), `low`, `medium`, `high` or `default`'),
   },
   secrets: { GEMINI_API_KEY: text.optional().describe("Gemini's key") },
   make: { writers: async (account) => (await import('./client.ts')).makeWriter(account) },

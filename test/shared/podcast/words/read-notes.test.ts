@@ -160,7 +160,7 @@ describe('whatever is answered', () => {
       undefined,
       '',
       -1,
-      1e999,
+      Infinity,
       '00:12:30',
       '\uD83D',
       '\u202E\u0000',

@@ -4,9 +4,6 @@ import { baseUrl, text } from '../../environment.ts'
 import { defineProvider } from '../definition.ts'
 import { explainRefusal } from './refusals.ts'
 
-/** How much the model thinks before it answers. `default`: as much as the model does by itself. */
-export const THINKING_LEVELS = ['default', 'minimal', 'low', 'medium', 'high'] as const
-
 /** Gemini, texts by generateContent: https://ai.google.dev/api/generate-content */
 export const gemini = defineProvider({
   name: 'gemini',
@@ -25,7 +22,7 @@ export const gemini = defineProvider({
       .default('v1beta')
       .describe('the version of its API; `v1` has refused system instructions and response schemas'),
     GEMINI_THINKING: text
-      .pipe(z.enum(THINKING_LEVELS))
+      .pipe(z.enum(['default', 'minimal', 'low', 'medium', 'high']))
       .default('low')
       .describe('how much it thinks, charged as output: `minimal` (few models), `low`, `medium`, `high` or `default`'),
   },

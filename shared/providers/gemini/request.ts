@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 
 import type { Material } from '../../podcast/ports.ts'
-import type { THINKING_LEVELS } from './provider.ts'
 
 /** What the configuration says about Gemini, as provider.ts parses it. */
 export type GeminiSettings = {
   readonly GEMINI_MODEL: string
   readonly GEMINI_API_VERSION: string
-  readonly GEMINI_THINKING: (typeof THINKING_LEVELS)[number]
+  /** `default`: as much as the model thinks by itself. */
+  readonly GEMINI_THINKING: 'default' | keyof typeof LEVELS
 }
 
 /** Thinking tokens share this budget, so it is far more than the notes themselves take. */

@@ -10,7 +10,7 @@ import { ProviderError } from '../provider-error.ts'
 
 /** What is of another kind than it should be counts as absent: the answer is charged, so what is left of it is used. */
 const orAbsent = <T extends z.ZodType>(schema: T) => schema.nullish().catch(undefined)
-const count = z.number().min(0).catch(0).default(0)
+const count = z.int().min(0).catch(0).default(0)
 
 const Candidate = z.object({
   content: orAbsent(

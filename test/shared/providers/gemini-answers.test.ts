@@ -2,10 +2,12 @@ import { createServer } from 'node:http'
 import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { Notes } from '../../../shared/podcast/words/notes.ts'
+import { Generated, readAnswer } from '../../../shared/providers/gemini/answer.ts'
 import { GEMINI_ANSWERS, USAGE } from './answers/gemini.ts'
 import type { AnswerRow, Stage } from './answers/gemini.ts'
 import { accountAt, CALL, guardOf, makePort } from './provider-fixtures.ts'
@@ -51,11 +53,11 @@ const MATERIAL = {
 }
 const COST = { calls: 1, inputTokens: 1200, cachedInputTokens: 1024, outputTokens: 290 }
 
-async function ask(row: Pick<AnswerRow, 'stage'>) {
+async function ask(row: Pick<AnswerRow, 'stage'>, material = MATERIAL) {
   stage = row.stage
   // Nobody waits two minutes for silence.
   const writer = await makePort('writers', accountAt('gemini', url), guardOf('gemini', stage === 'silence' ? 0.001 : 1))
-  return writer.writeNotes(MATERIAL, CALL)
+  return writer.writeNotes(material, CALL)
 }
 
 async function failureOf(row: Pick<AnswerRow, 'stage'>): Promise<ProviderError> {
@@ -136,6 +138,11 @@ describe('what an answer says', () => {
     expect((await failureOf({ stage: forEver })).retryAfterMs).toBe(900_000)
   })
 
+  test('may begin with a byte order mark', async () => {
+    const body = `\uFEFF${JSON.stringify({ candidates: [{ content: { parts: [{ text: '{"title": "T"}' }] } }] })}`
+    expect((await ask({ stage: { status: 200, body } })).notes.title).toBe('T')
+  })
+
   test('may be of the wrong kind in every place, and is no error of ours', async () => {
     for (const body of [
       { candidates: 'x', usageMetadata: 7, promptFeedback: [] },
@@ -153,3 +160,61 @@ describe('what an answer says', () => {
     )
   })
 })
+
+describe('what an answer lacks', () => {
+  const saying = (notes: object) => ({
+    stage: { status: 200, body: { candidates: [{ content: { parts: [{ text: JSON.stringify(notes) }] } }] } },
+  })
+  const material = {
+    ...MATERIAL,
+    passages: Array.from({ length: 99 }, (_unused, index) => ({ startSeconds: index, text: `Passage ${index}.` })),
+  }
+
+  test('is the working title, and the first words of the transcript', async () => {
+    const { notes } = await ask(saying({ chapters: [{ startSeconds: 0, title: 'C' }] }), material)
+    expect(notes).toMatchObject({ title: 'Working title', chapters: [{ title: 'C' }], tags: [] })
+    expect(notes.description).toMatch(/^Passage 0\. Passage 1\. .* Passage \d+\.$/)
+    expect(notes.description.length).toBeLessThanOrEqual(300)
+  })
+
+  test('is a title of its own words, where the owner has given none', async () => {
+    const untitled = { ...material, title: 'Untitled episode' }
+    const { notes } = await ask(saying({ description: 'All about tides. And more.' }), untitled)
+    expect(notes.title).toBe('All about tides.')
+  })
+})
+
+test('whatever is answered is notes or a ProviderError, with charges that can be added up', () => {
+  const request = { provider: 'gemini', operation: 'test', method: 'POST', url: '', headers: {} } as const
+  const odd = fc.oneof(fc.constantFrom<unknown>(null, -1, 1e300, '', [], {}, [null]), fc.jsonValue({ maxDepth: 3 }))
+  const bodies = GEMINI_ANSWERS.flatMap(({ stage: said }) => (typeof said === 'object' ? [said.body] : []))
+  const mutated = fc
+    .tuple(fc.constantFrom(...bodies), fc.nat(), odd)
+    .map(([body, at, value]) => replaceOne(body, at, value))
+  fc.assert(
+    fc.property(mutated, (body) => {
+      const parsed = Generated.safeParse(body)
+      if (!parsed.success) return
+      const { notes, cost } = readOrFail(() => readAnswer(request, parsed.data, MATERIAL))
+      if (notes !== undefined) expect(Notes.parse(notes)).toEqual(notes)
+      expect(Object.values(cost ?? {}).every((amount) => Number.isSafeInteger(amount) && amount >= 0)).toBe(true)
+      expect(cost?.['calls']).toBe(1)
+    }),
+    { verbose: 1, numRuns: 3000 },
+  )
+})
+
+function readOrFail(read: () => ReturnType<typeof readAnswer>): Partial<ReturnType<typeof readAnswer>> {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ProviderError && error.cost !== undefined) return { cost: error.cost }
+    throw error
+  }
+}
+
+/** The same with one of its values, wherever it is, exchanged. */
+function replaceOne(body: unknown, at: number, value: unknown): unknown {
+  let left = at % JSON.stringify(body).split(/[:,[]/).length
+  return JSON.parse(JSON.stringify(body), (_key, inner: unknown) => (left-- === 0 ? value : inner)) as unknown
+}

@@ -81,7 +81,8 @@ export async function sendForJson<T>(
   const text = (await readBytes(request, response, bytesMax, 'refuse')).toString('utf8')
   let value: unknown
   try {
-    value = JSON.parse(text)
+    // A byte order mark is no part of JSON, and may be ignored (RFC 8259, 8.1).
+    value = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
     // Whoever says that it sends JSON is the provider, and failed with this one; a page comes from something before it.
     const isProvider = response.headers.get('content-type')?.includes('json') === true

@@ -1,22 +1,35 @@
 import * as z from 'zod'
 
-import { cleanLine } from './text.ts'
+import { cleanLine, cleanParagraphs, clipText } from './text.ts'
 
-const line = (charsMax: number) =>
+/** Bounds of what is stored: counts, and lengths in UTF-16 code units. */
+export const NOTES_LIMITS = {
+  titleChars: 200,
+  descriptionChars: 4000,
+  chapters: 100,
+  chapterTitleChars: 120,
+  tags: 20,
+  tagChars: 60,
+} as const
+
+const text = (clean: (text: string) => string, charsMax: number) =>
   z
     .string()
-    .transform((text) => cleanLine(text).slice(0, charsMax))
+    .transform((given) => clipText(clean(given), charsMax))
     .pipe(z.string().min(1))
+const line = (charsMax: number) => text(cleanLine, charsMax)
 
-/** Show notes: what a listener reads before pressing play. Chapter times are in seconds of the recording. */
+/**
+ * Show notes as they are stored: what a listener reads before pressing play. Chapter times are in seconds of the
+ * recording. Notes that a model answered are read by `readNotes`.
+ */
 export const Notes = z.looseObject({
-  title: line(200),
-  description: z
-    .string()
-    .transform((text) => text.trim().slice(0, 4000))
-    .pipe(z.string().min(1)),
-  chapters: z.array(z.looseObject({ startSeconds: z.number().min(0), title: line(120) })).max(100),
-  tags: z.array(line(60)).max(20),
+  title: line(NOTES_LIMITS.titleChars),
+  description: text(cleanParagraphs, NOTES_LIMITS.descriptionChars),
+  chapters: z
+    .array(z.looseObject({ startSeconds: z.number().min(0), title: line(NOTES_LIMITS.chapterTitleChars) }))
+    .max(NOTES_LIMITS.chapters),
+  tags: z.array(line(NOTES_LIMITS.tagChars)).max(NOTES_LIMITS.tags),
 })
 export type Notes = z.infer<typeof Notes>
 

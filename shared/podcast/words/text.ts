@@ -1,11 +1,52 @@
+/** Joins letters of Persian and Indic scripts, and the parts of an emoji; says nothing where it stands alone. */
+const JOINERS = '\u200C\u200D'
+const STRAY_JOINER = new RegExp(`(?<![^\\s${JOINERS}])[${JOINERS}]+|[${JOINERS}]+(?![^\\s${JOINERS}])`, 'gu')
+/**
+ * What must never be seen: formats and bidirectional overrides, halves of characters, private ones, and what is none at
+ * all. The flags of England, Scotland and Wales are spelled in formats, and stay.
+ */
+const UNSEEN =
+  /(\u{1F3F4}[\u{E0030}-\u{E0039}\u{E0061}-\u{E007A}]{3,6}\u{E007F})|(?![\u200C\u200D])[\p{Cf}\p{Cs}\p{Co}\p{Noncharacter_Code_Point}]/gu
+
 /** One line that is safe in a tag, a header value and a log: no control or bidi characters, single spaces, NFC. */
 export function cleanLine(text: string): string {
   return text
-    .normalize('NFC')
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replace(/[\p{Cf}\p{Cs}\p{Co}]/gu, '')
+    .replace(UNSEEN, '$1')
+    .normalize('NFC')
     .replace(/\s+/gu, ' ')
+    .replace(STRAY_JOINER, '')
+    .replace(/ +/g, ' ')
     .trim()
+}
+
+/** The same for text of several lines: lines and paragraphs stay, with one empty line at most between them. */
+export function cleanParagraphs(text: string): string {
+  return text
+    .split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/)
+    .map(cleanLine)
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim()
+}
+
+const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/**
+ * The beginning of a cleaned text that fits, in UTF-16 code units. What a reader takes for one character, such as an
+ * emoji of several parts, is never cut in half.
+ */
+export function clipText(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return text
+  let end = 0
+  // Where a character ends is decided by what follows it.
+  for (const { index, segment } of GRAPHEMES.segment(text.slice(0, charsMax + 2))) {
+    if (index + segment.length > charsMax) break
+    end = index + segment.length
+  }
+  // One with more accents than there is room for is cut all the same.
+  const kept = end > 0 ? text.slice(0, end) : text.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, '')
+  return kept.replace(/[\s\u200C\u200D]+$/u, '')
 }
 
 const FILE_NAME_CHARS_MAX = 60

@@ -2,15 +2,7 @@ import * as z from 'zod'
 
 import { baseUrl, text } from '../../environment.ts'
 import { defineProvider } from '../definition.ts'
-import { parseJson } from '../parse-json.ts'
-
-const ErrorBody = z.object({
-  error: z.object({
-    message: z.string(),
-    status: z.string().optional(),
-    details: z.array(z.looseObject({ '@type': z.string().optional() })).optional(),
-  }),
-})
+import { explainRefusal } from './refusals.ts'
 
 /** Gemini, texts by generateContent: https://ai.google.dev/api/generate-content */
 export const gemini = defineProvider({
@@ -20,21 +12,23 @@ export const gemini = defineProvider({
     GEMINI_BASE_URL: baseUrl
       .default('https://generativelanguage.googleapis.com')
       .describe('another region, or a proxy'),
+    GEMINI_MODEL: text
+      .regex(/^[a-z0-9][a-z0-9.-]*$/, 'expected the name of a model, such as gemini-3.8-flash')
+      .default('gemini-3.8-flash')
+      .describe('the model that writes show notes; models are retired about a year after they are released'),
+    // Every report of a refused `systemInstruction` or response schema is about v1, and names v1beta as the remedy.
+    GEMINI_API_VERSION: text
+      .regex(/^v\d+(?:(?:alpha|beta)\d*)?$/, 'expected a version such as v1beta')
+      .default('v1beta')
+      .describe('the version of its API; `v1` has refused system instructions and response schemas'),
+    GEMINI_THINKING: text
+      .pipe(z.enum(['default', 'minimal', 'low', 'medium', 'high']))
+      .default('low')
+      .describe('how much it thinks, charged as output: `minimal` (few models), `low`, `medium`, `high` or `default`'),
   },
   secrets: { GEMINI_API_KEY: text.optional().describe("Gemini's key") },
   make: { writers: async (account) => (await import('./client.ts')).makeWriter(account) },
-  explain(status, body) {
-    const error = parseJson(ErrorBody, body)?.error
-    if (error === undefined) return {}
-    const details = JSON.stringify(error.details ?? [])
-    const delaySeconds = /"retryDelay":"(\d+(?:\.\d+)?)s"/.exec(details)?.[1]
-    return {
-      message: error.message,
-      ...(delaySeconds !== undefined && { retryAfterMs: Number(delaySeconds) * 1000 }),
-      ...(details.includes('API_KEY_INVALID') && { kind: 'auth' as const }),
-      ...(status === 400 && error.status === 'FAILED_PRECONDITION' && { kind: 'billing' as const }),
-    }
-  },
+  explain: explainRefusal,
   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
   costs: { outputTokens: { meaning: 'tokens that Gemini answers with', unit: '{token}', scale: 10 } },
 })

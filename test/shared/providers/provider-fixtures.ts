@@ -17,10 +17,10 @@ export const KEY = 'stand-in-key'
 
 export const CALL: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
 
-/** A provider's account at an address of this machine. */
-export function accountAt(name: ProviderName, baseUrl: string): Account {
+/** A provider's account at an address of this machine, with settings of its own by their variables. */
+export function accountAt(name: ProviderName, baseUrl: string, settings: Record<string, string> = {}): Account {
   const prefix = name.toUpperCase()
-  const variables = { [`${prefix}_API_KEY`]: KEY, [`${prefix}_BASE_URL`]: baseUrl }
+  const variables = { [`${prefix}_API_KEY`]: KEY, [`${prefix}_BASE_URL`]: baseUrl, ...settings }
   const config = loadConfiguration({ GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b', ...variables }, [])
   return accountOf(config, name)
 }

@@ -1,184 +1,121 @@
-import { randomUUID } from 'node:crypto'
-
-import * as z from 'zod'
+import { createHash } from 'node:crypto'
 
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
-import { answerSchema } from './json-schema.ts'
-import type { AnswerSchema, Passage } from './json-schema.ts'
 import { STAND_IN_NOTICE, wait } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
+import { blockedPrompt, generate } from './answer.ts'
+import { describeModel, levelsOf, modelNotFound, MODELS } from './models.ts'
+import { BAD_KEY, refuse, refuseRequest } from './refusals.ts'
+import { readCount, readGenerate } from './request.ts'
+import type { Asked } from './request.ts'
 
-const Part = z.looseObject({ text: z.string().optional() })
-const Generate = z.looseObject({
-  contents: z.array(z.looseObject({ parts: z.array(Part) })).nonempty(),
-  generationConfig: z
-    .looseObject({
-      responseMimeType: z.string().optional(),
-      responseSchema: z.unknown().optional(),
-      responseJsonSchema: z.unknown().optional(),
-      maxOutputTokens: z.number().optional(),
-    })
-    .optional(),
-})
-
-const MODELS = ['gemini-3.8-flash', 'gemini-3.7-flash', 'gemini-3.6-flash', 'gemini-3.5-flash', 'gemini-3.5-flash-lite']
 /** 2 to 30 s in reality, the more the longer the transcript. */
 const LATENCY_MS = { base: 3000, perThousandCharacters: 100 }
-const CHARACTERS_PER_TOKEN = 4
-const PREFIX = String.raw`/(?:v1|v1beta|v1beta1/projects/[^/]+/locations/[^/]+/publishers/google)/models/`
+const PREFIX = String.raw`/(v1|v1beta|v1beta1/projects/[^/]+/locations/[^/]+/publishers/google)/models`
 
-/** Gemini's generateContent, by the developer API's and Vertex's paths. */
+/**
+ * Gemini's models by the developer API's and Vertex's paths, as strict as its definition: fields and values that it does
+ * not know are refused. Whether v1 takes what v1beta takes is not known for sure; here it does, as the SDK has it.
+ */
 export const gemini: StandIn = {
   basePath: '',
   makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
 }
 
 function makeApi(options: StandInOptions, work: WorkLog): HttpService {
-  const routes: Route[] = [
+  const cache = new ImplicitCache()
+  const answer = async (request: LocalRequest, model: string): Promise<Reply> => {
+    const asked = readGenerate(await request.json(), model)
+    const startedAtMs = Date.now()
+    const { base, perThousandCharacters } = LATENCY_MS
+    await wait((base + (asked.prompt.length / 1000) * perThousandCharacters) * options.pace.factor)
+    work.record('gemini', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
+    if (request.fault?.mode === 'blocked') return { status: 200, json: blockedPrompt(model, asked) }
+    return { status: 200, json: generate(model, asked, cache.read(model, asked)) }
+  }
+  const calls: Route[] = [
     {
       method: 'POST',
-      path: new RegExp(`^${PREFIX}([^/:]+):(generateContent|countTokens)$`),
+      path: new RegExp(`^${PREFIX}/([^/:]+):(generateContent|countTokens)$`),
       handle: async (request) => {
-        requireKey(request, options.apiKey)
-        const [model = '', operation] = request.params
-        if (!MODELS.includes(model)) return refuse(404, {}, `models/${model} is not found`)
-        const parsed = Generate.safeParse(await request.json())
-        if (!parsed.success) return refuse(400, {}, 'Invalid JSON payload received.')
-        const prompt = parsed.data.contents.flatMap(({ parts }) => parts.map(({ text }) => text ?? '')).join('\n')
-        if (operation === 'countTokens') return { status: 200, json: { totalTokens: tokens(prompt) } }
-        const startedAtMs = Date.now()
-        await wait((LATENCY_MS.base + (prompt.length / 1000) * LATENCY_MS.perThousandCharacters) * options.pace.factor)
-        work.record('gemini', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
+        const model = requireModel(request)
+        if (request.params[2] === 'generateContent') return answer(request, model)
+        const totalTokens = readCount(await request.json())
         return {
           status: 200,
-          json: generate(model, prompt, parsed.data.generationConfig ?? {}, request.fault?.mode === 'blocked'),
+          json: { totalTokens, promptTokensDetails: [{ modality: 'TEXT', tokenCount: totalTokens }] },
         }
       },
     },
     {
       method: 'GET',
-      path: new RegExp(`^${PREFIX}([^/:]+)$`),
-      handle: (request) => {
-        requireKey(request, options.apiKey)
-        const [model = ''] = request.params
-        return MODELS.includes(model)
-          ? { status: 200, json: modelOf(model) }
-          : refuse(404, {}, `models/${model} is not found`)
-      },
+      path: new RegExp(`^${PREFIX}/([^/:]+)$`),
+      handle: (request) => ({ status: 200, json: describeModel(requireModel(request)) }),
     },
-    {
-      method: 'GET',
-      path: /^\/(?:v1|v1beta)\/models$/,
-      handle: (request) => {
-        requireKey(request, options.apiKey)
-        return { status: 200, json: { models: MODELS.map(modelOf) } }
-      },
-    },
+    { method: 'GET', path: new RegExp(`^${PREFIX}$`), handle: ({ url }) => ({ status: 200, json: listModels(url) }) },
   ]
+  const routes = [...calls, ...MISSING].map((route) => ({
+    ...route,
+    handle: (request: LocalRequest) => {
+      requireKey(request, options.apiKey)
+      return route.handle(request)
+    },
+  }))
   return new HttpService({ ...options, target: 'gemini', routes, refuse: (status, headers) => refuse(status, headers) })
 }
 
-function generate(
-  model: string,
-  prompt: string,
-  config: NonNullable<z.infer<typeof Generate>['generationConfig']>,
-  blocked: boolean,
-): unknown {
-  const promptTokenCount = tokens(prompt)
-  const common = { modelVersion: model, responseId: randomUUID() }
-  if (blocked)
-    return {
-      ...common,
-      promptFeedback: { blockReason: 'SAFETY' },
-      usageMetadata: { promptTokenCount, totalTokenCount: promptTokenCount },
-    }
-  const schema = (config.responseJsonSchema ?? config.responseSchema) as AnswerSchema | undefined
-  const whole = schema
-    ? JSON.stringify(answerSchema(schema, passagesOf(prompt)))
-    : `A text ${STAND_IN_NOTICE} for ${promptTokenCount} tokens.`
-  const charactersMax = (config.maxOutputTokens ?? Infinity) * CHARACTERS_PER_TOKEN
-  const text = whole.slice(0, charactersMax)
-  const candidatesTokenCount = tokens(text)
-  return {
-    ...common,
-    candidates: [
-      {
-        index: 0,
-        content: { role: 'model', parts: [{ text }] },
-        finishReason: text.length < whole.length ? 'MAX_TOKENS' : 'STOP',
-      },
-    ],
-    usageMetadata: { promptTokenCount, candidatesTokenCount, totalTokenCount: promptTokenCount + candidatesTokenCount },
+/** Whatever else there may be at Gemini is not played here, and says so. */
+const MISSING: readonly Route[] = ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'].map((method) => ({
+  method,
+  path: /^\//,
+  handle: ({ url }) =>
+    refuse(404, {}, `There is no ${method} ${url.pathname} in the Gemini that was ${STAND_IN_NOTICE}.`),
+}))
+
+function requireModel({ params }: LocalRequest): string {
+  const [version = '', model = ''] = params
+  if (levelsOf(model) !== undefined) return model
+  throw new ReplyError(refuse(404, {}, modelNotFound(model, version.replace(/\/.*/, ''))))
+}
+
+const PAGE_SIZE = { default: 50, max: 1000 }
+
+function listModels(url: URL) {
+  const size = Number(url.searchParams.get('pageSize') ?? PAGE_SIZE.default)
+  const from = Number(url.searchParams.get('pageToken') ?? 0)
+  if (!Number.isInteger(size) || size < 0) refuseRequest('page_size must be non-negative.')
+  if (!Number.isInteger(from) || from < 0) refuseRequest('Invalid page token.')
+  const end = from + Math.min(size || PAGE_SIZE.default, PAGE_SIZE.max)
+  const models = MODELS.slice(from, end).map(describeModel)
+  return { models, ...(end < MODELS.length && { nextPageToken: String(end) }) }
+}
+
+const CACHED_TOKENS_MIN = 1024
+const PROMPTS_MAX = 200
+
+/** A long prompt that comes again is cheaper, and its usage says by how much. */
+class ImplicitCache {
+  readonly #seen = new Set<string>()
+
+  /** How many tokens of a prompt were read before. */
+  read(model: string, { prompt, promptTokens }: Asked): number {
+    if (promptTokens < CACHED_TOKENS_MIN) return 0
+    const key = createHash('sha256').update(`${model}\n${prompt}`).digest('base64')
+    if (this.#seen.has(key)) return promptTokens - (promptTokens % CACHED_TOKENS_MIN)
+    if (this.#seen.size >= PROMPTS_MAX) this.#seen.clear()
+    this.#seen.add(key)
+    return 0
   }
 }
 
-/** The passages in a prompt that is our JSON, or the lines of one that is not. */
-function passagesOf(prompt: string): Passage[] {
-  try {
-    const parsed = z
-      .object({ passages: z.array(z.object({ startSeconds: z.number(), text: z.string() })) })
-      .safeParse(JSON.parse(prompt))
-    if (parsed.success) return parsed.data.passages
-  } catch {
-    // Not JSON: taken as plain text.
-  }
-  return prompt
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((text, index) => ({ startSeconds: index * 10, text }))
-}
-
-function modelOf(model: string): Record<string, unknown> {
-  return {
-    name: `models/${model}`,
-    displayName: `${model} (${STAND_IN_NOTICE})`,
-    inputTokenLimit: 1_048_576,
-    outputTokenLimit: 65_536,
-    supportedGenerationMethods: ['generateContent', 'countTokens'],
-  }
-}
-
-function tokens(text: string): number {
-  return Math.ceil(text.length / CHARACTERS_PER_TOKEN)
-}
-
-function requireKey(request: LocalRequest, apiKey: string): void {
-  if (request.headers['x-goog-api-key'] === apiKey || request.headers.authorization === `Bearer ${apiKey}`) return
-  const details = [
-    { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID', domain: 'googleapis.com' },
-  ]
-  throw new ReplyError(refuse(400, {}, 'API key not valid. Please pass a valid API key.', details))
-}
-
-const STATUS_NAMES: Record<number, string> = {
-  400: 'INVALID_ARGUMENT',
-  401: 'UNAUTHENTICATED',
-  402: 'FAILED_PRECONDITION',
-  403: 'PERMISSION_DENIED',
-  404: 'NOT_FOUND',
-  429: 'RESOURCE_EXHAUSTED',
-  503: 'UNAVAILABLE',
-  504: 'DEADLINE_EXCEEDED',
-}
-
-/** Google's error body; a wait is told in RetryInfo, never in a header. */
-function refuse(
-  status: number,
-  headers: Record<string, string>,
-  message = 'The model is overloaded. Please try again later.',
-  details: unknown[] = [],
-): Reply {
-  const retryAfter = headers['Retry-After']
-  const retryInfo =
-    retryAfter === undefined
-      ? []
-      : [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${retryAfter}s` }]
-  const error = {
-    code: status,
-    message,
-    status: STATUS_NAMES[status] ?? 'INTERNAL',
-    details: [...details, ...retryInfo],
-  }
-  return { status, json: { error } }
+function requireKey({ headers, url }: LocalRequest, apiKey: string): void {
+  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
+  const given = headers['x-goog-api-key'] ?? bearer ?? url.searchParams.get('key') ?? undefined
+  if (given === apiKey) return
+  if (given !== undefined)
+    throw new ReplyError(refuse(400, {}, 'API key not valid. Please pass a valid API key.', BAD_KEY))
+  const message =
+    "Method doesn't allow unregistered callers (callers without established identity). Please use API Key."
+  throw new ReplyError(refuse(403, {}, message))
 }

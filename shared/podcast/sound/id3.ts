@@ -1,8 +1,14 @@
 import { Transform } from 'node:stream'
 
+import { iso639Of } from '../words/language.ts'
+
+/** As ID3v2.4 has it where the language of a text is not known. */
+const LANGUAGE_UNKNOWN = 'XXX'
+
 export type EpisodeTags = {
   title: string
   description: string
+  /** BCP 47. */
   language: string
   durationSeconds: number
   chapters: readonly { startSeconds: number; title: string }[]
@@ -19,10 +25,12 @@ export async function id3Tag(tags: EpisodeTags): Promise<Buffer> {
     endTimeMs: startsMs[index + 1] ?? endMs,
     tags: { title },
   }))
+  const language = iso639Of(tags.language)
   return NodeID3.create({
     title: tags.title,
     length: String(endMs),
-    comment: { language: 'eng', text: tags.description },
+    ...(language !== undefined && { language }),
+    comment: { language: language ?? LANGUAGE_UNKNOWN, text: tags.description },
     ...(chapter.length > 0 && {
       chapter,
       tableOfContents: [{ elementID: 'toc', isOrdered: true, elements: chapter.map(({ elementID }) => elementID) }],

@@ -97,7 +97,8 @@ async function runJob(
 async function findJob(attempt: EpisodeAttempt, transcriber: JobTranscriber): Promise<string | undefined> {
   if (!attempt.resumesIntent) return undefined
   const { key, uploadedTo } = jobOf(attempt)
-  const { startedAtMs: sinceMs } = attempt.step
+  // The job may be of an earlier generation, and is no older than its episode.
+  const { createdAtMs: sinceMs } = attempt.workflow
   const known = await transcriber.find({ key, uploadedTo, sinceMs }, attempt.call)
   if (known !== undefined) await attempt.recordJob({ providerJobId: known.id })
   return known?.id

@@ -7,6 +7,17 @@ export const UNDETERMINED = 'und'
 /** As long as a tag of every subtag that has a meaning can be (RFC 5646, 4.4.1). */
 export const LANGUAGE_CHARS_MAX = 35
 
+/** Codes of three letters (ISO 639-2/T, and 639-3) of those of two. */
+// prettier-ignore
+const ISO_639_3: Readonly<Record<string, string>> = {
+  af: 'afr', ar: 'ara', bg: 'bul', bn: 'ben', br: 'bre', ca: 'cat', cs: 'ces', da: 'dan', de: 'deu', el: 'ell', en: 'eng',
+  eo: 'epo', es: 'spa', et: 'est', eu: 'eus', fa: 'fas', fi: 'fin', fil: 'tgl', fr: 'fra', ga: 'gle', gl: 'glg', gu: 'guj', ha: 'hau',
+  he: 'heb', hi: 'hin', hr: 'hrv', hu: 'hun', hy: 'hye', id: 'ind', it: 'ita', ja: 'jpn', ko: 'kor', ku: 'kur', la: 'lat',
+  lt: 'lit', lv: 'lav', mr: 'mar', ms: 'msa', my: 'mya', nb: 'nob', nl: 'nld', no: 'nob', pl: 'pol', pt: 'por', ro: 'ron',
+  ru: 'rus', sk: 'slk', sl: 'slv', so: 'som', st: 'sot', sv: 'swe', sw: 'swa', th: 'tha', tl: 'tgl', tr: 'tur', uk: 'ukr',
+  ur: 'urd', vi: 'vie', yo: 'yor', zh: 'zho', zu: 'zul',
+}
+
 /** `zh-cmn-Hans`: the language that is meant stands second. */
 const EXTENDED = /^[a-z]{2,3}-(?=[a-z]{3}(?:-|$))/i
 
@@ -34,4 +45,11 @@ export function primaryLanguage(tag: string): string {
 export function localeOf(tag: string): Intl.Locale | undefined {
   const canonical = canonicalLanguage(tag.replaceAll('_', '-'))
   return canonical === undefined || canonical === AUTO ? undefined : new Intl.Locale(canonical)
+}
+
+/** The code of three letters of a tag's language (ISO 639-2/T), as tags in files and lists of words have it, if known. */
+export function iso639Of(tag: string): string | undefined {
+  const language = primaryLanguage(tag)
+  if (language === UNDETERMINED) return undefined
+  return ISO_639_3[language] ?? (language.length === 3 ? language : undefined)
 }

@@ -89,3 +89,13 @@ test.each([
   expect(told).toEqual(isConfigured ? ['stop p-1'] : [])
   expect(stored.steps.master.job).toBeUndefined()
 })
+
+test('a lost job is looked for back to when its episode was created, and no further', async () => {
+  const { transcriber, mastering } = providers()
+  const since: (number | undefined)[] = []
+  const asked: Transcriber = { ...transcriber, find: async ({ sinceMs }) => void since.push(sinceMs) }
+  const job = { key: 'key-1', webhookToken: 't', provider: 'a-transcriber', polls: 0 }
+  const episode = { ...withJob(draft(), 'transcribe', { job }), createdAtMs: 1234 }
+  await forgetJobs({ transcribers: [asked], masterings: [mastering] }, episode, CALL)
+  expect(since).toEqual([1234])
+})

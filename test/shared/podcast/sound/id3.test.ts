@@ -56,3 +56,16 @@ test('the tag says title, description and chapters', async () => {
   expect(frames.filter((id) => id === 'CHAP')).toHaveLength(2)
   expect(frames).toContain('CTOC')
 })
+
+test.each([
+  ['zh-Hant-TW', 'zho'],
+  ['en-GB', 'eng'],
+  ['nb', 'nob'],
+  ['haw', 'haw'],
+  ['und', undefined],
+  ['auto', undefined],
+])('an episode in %s says so in three letters', async (language, code) => {
+  const audio = Buffer.from([0xff, 0xfb, 0x90, 0x00, ...Array.from({ length: 500 }, () => 0)])
+  const { common } = await parseBuffer(Buffer.concat([await id3Tag({ ...tags, language }), audio]), 'audio/mpeg')
+  expect([common.language, common.comment?.[0]?.language]).toEqual([code, code ?? 'XXX'])
+})

@@ -3,10 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
+import { PROVIDER_NAMES, providerNamed } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
 import { smoke } from './compare.ts'
-import { VISIT_COSTS } from './costs.ts'
 import { differencesOf, reportOf } from './report.ts'
 
 /** `npm run smoke [-- PROVIDER...]`: a few cents' worth of real calls, each compared with what its stand-in answers. */
@@ -57,9 +56,9 @@ async function visit(names: readonly ProviderName[]): Promise<number> {
 
 function tellCosts(names: readonly ProviderName[]): void {
   for (const name of names) {
-    const { cents, why } = VISIT_COSTS[name]
+    const { cents, why } = providerNamed(name).trial
     process.stdout.write(`${name.padEnd(12)} about ${cents} cents (${why})\n`)
   }
-  const sum = names.reduce((cents, name) => cents + VISIT_COSTS[name].cents, 0)
+  const sum = names.reduce((cents, name) => cents + providerNamed(name).trial.cents, 0)
   process.stdout.write(`in all about ${sum.toFixed(1)} cents; what is made there is removed again\n`)
 }

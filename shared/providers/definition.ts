@@ -61,6 +61,8 @@ export type Provider<
    */
   readonly check: (account: Account, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
+  /** What each kind of call costs, made once and as small as can be, in US cents at its published prices. */
+  readonly trial: { readonly cents: number; readonly why: string }
   /** Of what it transcribes; undefined: any. */
   readonly languages: Languages | undefined
   /** What its breaker does otherwise than all do. */
@@ -88,6 +90,7 @@ export type AnyProvider = Omit<Provider, 'make' | 'secrets'> & {
  *   make: { writers: async (account) => (await import('./client.ts')).makeWriter(account) },
  *   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
  *   costs: {},
+ *   trial: { cents: 1, why: 'one word' },
  * })
  */
 export function defineProvider<
@@ -105,6 +108,7 @@ export function defineProvider<
   readonly hook?: Calls
   readonly check: (account: Account<Parsed<Settings>>, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
+  readonly trial: { readonly cents: number; readonly why: string }
   readonly languages?: Languages
   readonly breaker?: BreakerConfig
   readonly breakers?: { readonly [P in Port]?: string }

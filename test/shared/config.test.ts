@@ -121,7 +121,7 @@ describe('configuration', () => {
   test('orders the providers of each port as it is told', () => {
     const { providerOrder } = loadConfiguration(minimal)
     expect(providerOrder).toEqual({
-      transcribers: ['assemblyai'],
+      transcribers: ['assemblyai', 'elevenlabs'],
       writers: ['gemini'],
       speakers: ['elevenlabs'],
       masterings: ['auphonic'],

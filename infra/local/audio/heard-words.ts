@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 import { STAND_IN_NOTICE } from '../providers/stand-in.ts'
 
-/** A word as AssemblyAI gives it: times in whole milliseconds. */
+/** A word as a stand-in hears it: times in whole milliseconds. */
 export type SpokenWord = { text: string; start: number; end: number; confidence: number; speaker: string | null }
 
 /** SHA-256 of test/fixtures/speech.flac. */
@@ -39,7 +39,7 @@ const FILLER_SENTENCES = [
   `This transcript was ${STAND_IN_NOTICE}.`,
   'Its words are not those of the recording.',
   'Their times cover the whole of it, as those of a real transcript would.',
-  'Put a real AssemblyAI key into the environment to read what was said.',
+  'Put the real key of a transcriber into the environment to read what was said.',
   'Everything that follows from a transcript works the same with this one.',
   'Captions, chapters and show notes are made from it.',
 ]

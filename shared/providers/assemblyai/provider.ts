@@ -34,4 +34,5 @@ export const assemblyai = defineProvider({
   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
   costs: { audioSeconds: { meaning: 'seconds of audio that AssemblyAI charges', unit: 's', scale: 60 } },
   languages,
+  trial: { cents: 0.1, why: '11 s of audio' },
 })

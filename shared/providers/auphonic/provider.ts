@@ -22,4 +22,5 @@ export const auphonic = defineProvider({
   hook: { tokenIn: 'query', name: 'token' },
   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
   costs: { creditHours: { meaning: 'hours of credit that Auphonic charges', unit: 'h', scale: 0.01 } },
+  trial: { cents: 8, why: 'credits for 3 minutes, the least that a production takes' },
 })

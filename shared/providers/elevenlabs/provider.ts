@@ -37,4 +37,5 @@ export const elevenlabs = defineProvider({
     characters: { meaning: 'characters that ElevenLabs charges', unit: '{character}', scale: 10 },
     audioSeconds: { meaning: 'seconds of audio that ElevenLabs charges', unit: 's', scale: 60 },
   },
+  trial: { cents: 1, why: '6 characters spoken, 11 s of audio heard' },
 })

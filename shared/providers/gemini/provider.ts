@@ -31,4 +31,5 @@ export const gemini = defineProvider({
   explain: explainRefusal,
   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
   costs: { outputTokens: { meaning: 'tokens that Gemini answers with', unit: '{token}', scale: 10 } },
+  trial: { cents: 0.2, why: 'about 400 tokens in, at most 1,000 out' },
 })

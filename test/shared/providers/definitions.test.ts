@@ -172,7 +172,7 @@ describe('what follows from the definitions', () => {
         .map(({ name }) => name)
     expect(functionsWith('ASSEMBLYAI_API_KEY')).toEqual(['work-transcribe', 'ops-health', 'ops-sweep'])
     expect(functionsWith('GEMINI_API_KEY')).toEqual(['work-write', 'ops-health'])
-    expect(functionsWith('ELEVENLABS_API_KEY')).toEqual(['work-voice', 'ops-health'])
+    expect(functionsWith('ELEVENLABS_API_KEY')).toEqual(['work-transcribe', 'work-voice', 'ops-health', 'ops-sweep'])
     expect(functionsWith('AUPHONIC_API_KEY')).toEqual(['work-master', 'ops-health', 'ops-sweep'])
     expect(functionsWith('WEBHOOK_SECRET')).toEqual(
       expect.arrayContaining(['work-transcribe', 'work-master', 'hooks-assemblyai', 'hooks-auphonic']),

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { loadConfiguration } from '../../../shared/dependencies/config.ts'
@@ -13,6 +15,7 @@ import type { CallContext } from '../../../shared/resilience/call-context.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
 
+const SPEECH = readFileSync(fileURLToPath(new URL('../../fixtures/speech.flac', import.meta.url)))
 export const KEY = 'stand-in-key'
 
 export const CALL: CallContext = { signal: new AbortController().signal, correlationId: 'c', random: () => 0 }
@@ -64,6 +67,11 @@ export const TRANSCRIPTION = {
   uploadedTo: undefined,
   rememberUpload: async () => undefined,
 }
+/** Whoever answers at once must have a recording to hear. */
+const HEARD_AT_ONCE = {
+  language: 'en',
+  recording: { ...RECORDING, link: async () => `data:audio/flac;base64,${SPEECH.toString('base64')}` },
+}
 export const MASTERING = {
   jobKey: 'n',
   title: 'T',
@@ -88,7 +96,7 @@ type Calls<Implementation> = {
   /** The call that is charged, or makes what is. */
   readonly charged: (implementation: Implementation) => Promise<unknown>
   /** One that only asks, where there is one. */
-  readonly asks?: (implementation: Implementation) => Promise<unknown> | undefined
+  readonly asks?: (implementation: Implementation) => Promise<unknown>
 }
 
 /** What a step asks of each port. */
@@ -97,9 +105,11 @@ export const PORT_CALLS: { readonly [Port in PortName]: Calls<Ports[Port]> } = {
     charged: (transcriber) =>
       transcriber.kind === 'job'
         ? transcriber.submit(TRANSCRIPTION, CALL)
-        : transcriber.transcribe(TRANSCRIPTION, CALL),
+        : transcriber.transcribe(HEARD_AT_ONCE, CALL),
     asks: (transcriber) =>
-      transcriber.kind === 'job' ? transcriber.find({ key: 'n', uploadedTo: undefined }, CALL) : undefined,
+      transcriber.kind === 'job'
+        ? transcriber.find({ key: 'n', uploadedTo: undefined }, CALL)
+        : transcriber.transcribe(HEARD_AT_ONCE, CALL),
   },
   writers: { charged: (writer) => writer.writeNotes(MATERIAL, CALL) },
   speakers: { charged: (speaker) => speaker.speak({ text: 'Hello.', voiceId: undefined }, CALL) },

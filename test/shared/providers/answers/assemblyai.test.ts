@@ -18,7 +18,8 @@ let answer: Pick<AssemblyaiAnswer, 'status' | 'headers' | 'body'>
 beforeAll(async () => {
   service = createServer((request, response) => {
     request.resume().on('end', () => {
-      const headers = { 'Content-Type': 'application/json', ...answer.headers }
+      const isPage = answer.body.startsWith('<')
+      const headers = { 'Content-Type': isPage ? 'text/html' : 'application/json', ...answer.headers }
       response.writeHead(answer.status, headers).end(answer.body)
     })
   })

@@ -199,9 +199,20 @@ describe('cancel, retry and delete', () => {
     expect((await fetch(outputs?.audioUrl ?? '')).status).toBe(404)
   })
 
-  test('what was blocked is not retried by itself, but can be by the user', async () => {
+  test('what was blocked is done without at once, and not asked for again', async () => {
     await cloud.faults.set('gemini', { mode: 'blocked' })
-    const draft = await uploaded(alice, 'blocked')
+    const draft = await uploaded(alice, 'declined')
+    await alice.act('process', draft.id)
+    const episode = await settled(alice, draft.id)
+    await cloud.faults.clear()
+    expect(episode).toMatchObject({ status: 'ready', degraded: ['write'], steps: { write: { attempt: 1 } } })
+    expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(1)
+    await expectUnaided(cloud, draft.id, { failures: 1 })
+  })
+
+  test('what was blocked ends an episode that may not do without, which its owner can retry', async () => {
+    await cloud.faults.set('gemini', { mode: 'blocked' })
+    const draft = await uploaded(alice, 'blocked', { fallbacks: [] })
     await alice.act('process', draft.id)
     const episode = await settled(alice, draft.id)
     expect(episode).toMatchObject({

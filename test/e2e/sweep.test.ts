@@ -76,8 +76,8 @@ async function age(id: string, byMs: number, change: (document: Record<string, u
   await documentOf(id).set(older(change(stored)) as Record<string, unknown>)
 }
 
-async function inProcess(title: string): Promise<string> {
-  const { id } = await uploaded(alice, title)
+async function inProcess(title: string, options: Record<string, unknown> = {}): Promise<string> {
+  const { id } = await uploaded(alice, title, options)
   await alice.act('process', id)
   return id
 }
@@ -229,7 +229,7 @@ describe('the sweep', () => {
 describe('the clean-up', () => {
   test('keeps the recording of an episode that failed, however old, for the retry', async () => {
     await cloud.faults.set('gemini', { mode: 'blocked' })
-    const id = await inProcess('failed long ago')
+    const id = await inProcess('failed long ago', { fallbacks: [] })
     expect((await settled(alice, id)).status).toBe('error')
     await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
     await age(id, 1000 * HOUR_MS)

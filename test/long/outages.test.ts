@@ -19,6 +19,11 @@ function providersOf(step: StepName): readonly ProviderName[] {
   const port = PIPELINE.find(({ name }) => name === step)?.port
   return port === undefined ? [] : DEFAULT_ORDER[port]
 }
+/** Whether everybody is away whom a step could go to. */
+function isWithoutAny(step: StepName, away: readonly ProviderName[]): boolean {
+  const providers = providersOf(step)
+  return providers.length > 0 && providers.every((name) => away.includes(name))
+}
 /** Clouds side by side: most of an outage is waiting. */
 const LANES = 4
 const READY_MS_MAX = 60_000
@@ -46,15 +51,16 @@ async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: read
   for (const provider of away) await lane.faults.set(provider, { mode: 'down' })
   const startedAtMs = Date.now()
   await client.act('process', draft.id)
-  if (away.includes('assemblyai')) {
-    await until(client, draft.id, ({ waitingFor }) => waitingFor?.provider === 'assemblyai')
+  const nobodyHears = providersOf('transcribe').every((name) => away.includes(name))
+  if (nobodyHears) {
+    await until(client, draft.id, ({ waitingFor }) => waitingFor?.provider === 'elevenlabs')
     await client.giveTranscript(draft.id, SPOKEN, 'text/plain')
   }
   const ready = await settled(client, draft.id)
   const readyMs = Date.now() - startedAtMs
   const healing = await healingOf(lane, draft.id)
   await lane.faults.clear()
-  const stays = away.includes('assemblyai') ? ['transcribe'] : []
+  const stays = nobodyHears ? ['transcribe'] : []
   let upgraded = ready
   for (let sweeps = 0; sweeps < 100 && upgraded.degraded.length > stays.length; sweeps++) {
     await callSweep(lane)
@@ -66,6 +72,7 @@ async function live(lane: Awaited<ReturnType<typeof startTestCloud>>, away: read
     assemblyai: requestsTo(lane, 'assemblyai', /^\/v2\/transcript$/, draft.id),
     gemini: requestsTo(lane, 'gemini', /generateContent$/, draft.id),
     elevenlabs: requestsTo(lane, 'elevenlabs', /text-to-speech/, draft.id),
+    scribe: requestsTo(lane, 'elevenlabs', /speech-to-text/, draft.id),
     auphonic: requestsTo(lane, 'auphonic', /start\.json$/, draft.id),
   }
   return { ready, readyMs, upgraded, healing, paid }
@@ -98,7 +105,7 @@ describe('an episode of its whole life without', () => {
     async (_name, away) => {
       const { ready, readyMs, upgraded, healing, paid } = await (lives.get(away.join()) ??
         Promise.reject(new Error('no life')))
-      const expected = STEP_NAMES.filter((step) => providersOf(step).some((provider) => away.includes(provider)))
+      const expected = STEP_NAMES.filter((step) => isWithoutAny(step, away))
       expect(ready).toMatchObject({ status: 'ready', degraded: expected })
       for (const step of STEP_NAMES) expect(ready.steps[step].degraded !== undefined).toBe(expected.includes(step))
       expect(readyMs).toBeLessThan(READY_MS_MAX)
@@ -108,7 +115,10 @@ describe('an episode of its whole life without', () => {
       expect(ready.outputs?.notes.description.length).toBeGreaterThan(20)
       expect(upgraded).toMatchObject({ status: 'ready', degraded: expected.filter((step) => step === 'transcribe') })
       // What somebody typed is not transcribed once more, and nothing is charged twice.
-      expect(paid).toEqual({ assemblyai: away.includes('assemblyai') ? 0 : 1, gemini: 1, elevenlabs: 1, auphonic: 1 })
+      const transcribed = away.includes('assemblyai') ? 0 : 1
+      const heardBySecond = transcribed === 0 && !away.includes('elevenlabs') ? 1 : 0
+      const once = { gemini: 1, elevenlabs: 1, auphonic: 1 }
+      expect(paid).toEqual({ assemblyai: transcribed, scribe: heardBySecond, ...once })
     },
     300_000,
   )

@@ -86,7 +86,9 @@ test('the list is read page by page, older and newer, and by day', async () => {
   expect(first.transcripts.map(({ id }) => id)).toEqual(made.slice(0, 2))
   const older = await list.list(first.page_details.prev_url ?? undefined)
   expect(older.transcripts.map(({ id }) => id)).toEqual(made.slice(2, 4))
-  expect((await list.list(older.page_details.next_url ?? undefined)).transcripts.map(({ id }) => id)).toEqual(made.slice(0, 2))
+  expect((await list.list(older.page_details.next_url ?? undefined)).transcripts.map(({ id }) => id)).toEqual(
+    made.slice(0, 2),
+  )
   expect(first.page_details).toMatchObject({ limit: 2, result_count: 2, next_url: null })
   expect((await list.list({ created_on: '2001-01-01' })).transcripts).toEqual([])
   await expect(list.list({ limit: 201 })).rejects.toThrow(/query/)

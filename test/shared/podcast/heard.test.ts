@@ -39,7 +39,7 @@ afterAll(() => {
 /** Asks for the job once, and reads what was stored. */
 async function hear(
   job: object,
-  { language = 'en', recording = () => createReadStream(RECORDING) as Readable } = {},
+  { language = 'en', recording = (): Readable => createReadStream(RECORDING) } = {},
 ): Promise<Transcript> {
   answer = { id: 't1', status: 'completed', audio_url: 'https://s.example/a', ...job }
   let stored = ''

@@ -1,0 +1,127 @@
+import type { ProviderErrorKind } from '../../../../shared/providers/provider-error.ts'
+
+/** One kind of answer, and what becomes of it. `own`: the voice is the one that the person chose. */
+export type ElevenLabsAnswer = {
+  readonly to: 'speak' | 'hear'
+  readonly answer: string
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Buffer
+  readonly own: boolean
+  readonly kind: ProviderErrorKind | 'used'
+  readonly canPass: boolean
+  readonly charged: boolean
+  readonly breaker: 'success' | 'failure' | 'ignored' | 'throttled' | 'auth' | 'billing' | 'misconfigured'
+}
+type End = Pick<ElevenLabsAnswer, 'kind' | 'canPass' | 'charged' | 'breaker'>
+
+const JSON_TYPE = { 'Content-Type': 'application/json' }
+const MP3 = Buffer.concat([Buffer.from('ID3'), Buffer.alloc(20_000)])
+const detail = (value: unknown) => JSON.stringify({ detail: value })
+const coded = (code: string, message = 'words of theirs') => detail({ status: code, message })
+const words = (some: unknown) =>
+  JSON.stringify({ language_code: 'eng', text: 'Hi.', audio_duration_secs: 1.5, words: some })
+
+const USED: End = { kind: 'used', canPass: false, charged: true, breaker: 'success' }
+const USELESS: End = { kind: 'unusable', canPass: false, charged: true, breaker: 'ignored' }
+const THEIRS: End = { kind: 'invalid_input', canPass: false, charged: false, breaker: 'ignored' }
+const OURS: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'misconfigured' }
+const DECLINED: End = { ...THEIRS, kind: 'content_blocked' }
+const account = (kind: 'auth' | 'billing'): End => ({ kind, canPass: false, charged: false, breaker: kind })
+const AWAY: End = { kind: 'overloaded', canPass: false, charged: false, breaker: 'failure' }
+
+const spoken = (answer: string, type: string, body: Buffer | string, end: End): ElevenLabsAnswer => ({
+  to: 'speak',
+  answer,
+  status: 200,
+  headers: { 'Content-Type': type, 'character-cost': '6' },
+  body,
+  own: false,
+  ...end,
+})
+const refused = (answer: string, status: number, body: string, end: End, own = false): ElevenLabsAnswer => ({
+  to: 'speak',
+  answer,
+  status,
+  headers: JSON_TYPE,
+  body,
+  own,
+  ...end,
+})
+const heard = (answer: string, status: number, body: string, end: End, headers = JSON_TYPE): ElevenLabsAnswer => ({
+  to: 'hear',
+  answer,
+  status,
+  headers,
+  body,
+  own: false,
+  ...end,
+})
+
+const OF_VOICES = [
+  refused(
+    'a chosen voice that only paid plans have',
+    402,
+    coded('paid_plan_required'),
+    { ...THEIRS, canPass: true },
+    true,
+  ),
+  refused('a chosen voice of a subscription', 403, coded('subscription_required'), { ...THEIRS, canPass: true }, true),
+  refused(
+    'a chosen voice that the account may not use',
+    403,
+    coded('voice_access_denied'),
+    { ...THEIRS, canPass: true },
+    true,
+  ),
+  refused('a chosen voice that is not there', 404, coded('voice_not_found'), THEIRS, true),
+  refused('a chosen voice that is no id', 400, coded('invalid_uid'), THEIRS, true),
+  refused('our own voice was retired', 404, coded('voice_not_found'), OURS),
+  refused('our own voice is for paid plans', 402, coded('paid_plan_required'), OURS),
+]
+const TO_SPEAK = [
+  spoken('an mp3', 'audio/mpeg', MP3, USED),
+  spoken('an mp3 as bytes of no type', 'application/octet-stream', MP3, USED),
+  spoken('JSON in place of sound', 'application/json', '{"audio_base64":""}', USELESS),
+  spoken('a page in place of sound', 'text/html', '<html>', USELESS),
+  spoken('what is no mp3', 'audio/mpeg', 'RIFF nothing', USELESS),
+  spoken('no sound at all', 'audio/mpeg', '', USELESS),
+  spoken('sound cut short', 'audio/mpeg', MP3.subarray(0, 300), USELESS),
+  refused('a model that was retired', 404, coded('model_not_found'), OURS),
+  refused(
+    'a field that it does not have',
+    422,
+    detail([{ loc: ['body', 'model'], msg: 'Extra inputs', type: 'x' }]),
+    OURS,
+  ),
+  refused('an address that is gone', 404, detail('Not Found'), OURS),
+  refused('a text too long', 400, coded('max_character_limit_exceeded'), THEIRS),
+  refused('a text too long for the model', 400, coded('text_too_long'), THEIRS),
+  refused('declined content', 400, coded('content_policy_violation'), DECLINED),
+  refused('a key that is wrong', 401, coded('invalid_api_key'), account('auth')),
+  refused('unusual activity', 401, coded('detected_unusual_activity'), account('auth')),
+  refused('credits used up', 401, coded('quota_exceeded'), account('billing')),
+  refused('credits used up, newer words', 402, coded('insufficient_credits'), account('billing')),
+  refused('too much at once', 429, coded('too_many_concurrent_requests'), {
+    kind: 'at_capacity',
+    canPass: false,
+    charged: false,
+    breaker: 'ignored',
+  }),
+  refused('an answered 500', 500, coded('internal_error'), AWAY),
+  refused('a busy service', 503, coded('system_busy'), AWAY),
+]
+const TO_HEAR = [
+  heard('words', 200, words([{ text: 'Hi.', start: 0, end: 0.4, type: 'word', speaker_id: 'speaker_0' }]), USED),
+  heard('words among spaces, sounds and nonsense', 200, words([{ text: ' ', type: 'spacing' }, null, 7]), USED),
+  heard('neither words nor a text', 200, '{"transcription_id":"t"}', USELESS),
+  heard('broken JSON', 200, '{"text": "Hi', { ...USELESS, charged: false }),
+  heard('a page in place of words', 200, '<html>', { ...AWAY, kind: 'bad_response' }, { 'Content-Type': 'text/html' }),
+  heard('a model that was retired', 422, detail([{ loc: ['body', 'model_id'], msg: 'not valid', type: 'x' }]), OURS),
+  heard('a recording that is no audio', 400, coded('invalid_audio'), THEIRS),
+  heard('a key without that permission', 401, coded('missing_permissions'), account('auth')),
+  heard('an answered 500', 500, coded('internal_error'), AWAY),
+]
+
+/** What ElevenLabs has been seen to answer, or says that it may. */
+export const ELEVENLABS_ANSWERS: readonly ElevenLabsAnswer[] = [...OF_VOICES, ...TO_SPEAK, ...TO_HEAR]

@@ -7,6 +7,7 @@ import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/http/codes.ts'
 import { PLANS } from '../../shared/quotas/plans.ts'
 import { LAYERS } from '../check/layers.ts'
+import { answersTable } from './answers-table.ts'
 import { configurationTable } from './configuration.ts'
 import { table } from './markdown-table.ts'
 
@@ -19,6 +20,7 @@ const TABLES: Record<string, Record<string, () => string>> = {
     configuration: configurationTable,
   },
   'shared/README.md': { layers: layersTable },
+  'shared/providers/README.md': { answers: answersTable },
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))

@@ -48,7 +48,7 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
   ],
   'a safety block on one script stopped everyone': [
     ['shared/breaker/troubles', ['ignored errors never do']],
-    ['e2e/pipeline', ['what was blocked is not retried by itself, but can be by the user']],
+    ['e2e/pipeline', ['what was blocked is done without at once, and not asked for again']],
   ],
   'refused because an unrelated provider was down': [['e2e/incidents', ['does not ask a service it does not use']]],
   'changes from a GET': [['e2e/incidents', ['change nothing']]],

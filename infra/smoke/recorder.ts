@@ -52,7 +52,7 @@ export class Recorder {
       const hasBody = method !== 'GET' && method !== 'DELETE'
       const answer = await fetch(`${this.#upstream}${url}`, {
         method,
-        headers: forwarded(request),
+        headers: headersOf(request),
         redirect: 'manual',
         signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(hasBody && { body: Readable.toWeb(request) as ReadableStream, duplex: 'half' }),
@@ -63,7 +63,7 @@ export class Recorder {
         question: questionOf(method, url),
         status: answer.status,
         contentType: contentType.split(';')[0] ?? '',
-        body: contentType.includes('json') && bytes.length <= BODY_BYTES_MAX ? parsed(bytes) : undefined,
+        body: contentType.includes('json') && bytes.length <= BODY_BYTES_MAX ? parseBody(bytes) : undefined,
       })
       const headers = [...answer.headers].filter(([name]) => !OF_ONE_HOP_BACK.has(name))
       response.writeHead(answer.status, Object.fromEntries(headers)).end(bytes)
@@ -75,12 +75,12 @@ export class Recorder {
   }
 }
 
-function forwarded({ headers }: IncomingMessage): Record<string, string> {
+function headersOf({ headers }: IncomingMessage): Record<string, string> {
   const kept = Object.entries(headers).filter(([name, value]) => typeof value === 'string' && !OF_ONE_HOP.has(name))
   return Object.fromEntries(kept) as Record<string, string>
 }
 
-function parsed(bytes: Buffer): unknown {
+function parseBody(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8')) as unknown
   } catch {

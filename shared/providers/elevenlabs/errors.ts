@@ -1,5 +1,6 @@
 import * as z from 'zod'
 
+import { NOT_AUDIO } from '../../podcast/problems.ts'
 import { parseJson } from '../parse-json.ts'
 import type { ProviderErrorFields, ProviderErrorKind } from '../provider-error.ts'
 
@@ -33,6 +34,9 @@ const VOICE_CODES = new Set([
 /** What a plan does not cover today it may cover tomorrow. */
 const PLAN_CODES = new Set(['paid_plan_required', 'subscription_required', 'voice_access_denied'])
 
+/** What is known to be about the recording. */
+const NOT_AUDIO_CODES = new Set(['invalid_audio', 'audio_not_readable', 'unsupported_file_type'])
+
 const KINDS: Readonly<Record<string, ProviderErrorKind>> = {
   invalid_api_key: 'auth',
   missing_permissions: 'auth',
@@ -62,6 +66,7 @@ export function explain(status: number, body: string): Partial<ProviderErrorFiel
     message: `${code} ${detail.message ?? ''}`.trim(),
     ...(code === '' && unknownAddress),
     ...(kind && { kind }),
+    ...(NOT_AUDIO_CODES.has(code) && { kind: 'invalid_input', words: NOT_AUDIO }),
     ...(VOICE_CODES.has(code) && { kind: 'invalid_input', canPass: PLAN_CODES.has(code) }),
   }
 }

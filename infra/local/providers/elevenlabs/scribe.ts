@@ -6,7 +6,7 @@ import { transcribeAudio } from '../../audio/heard-words.ts'
 import { fetchAudio, wait } from '../stand-in.ts'
 import type { StandInOptions, WorkLog } from '../stand-in.ts'
 
-const MODEL_IDS = ['scribe_v1', 'scribe_v2']
+const MODEL_IDS = new Set(['scribe_v1', 'scribe_v2'])
 const GRANULARITIES = ['none', 'word', 'character']
 /** Of speech-to-text as its SDK has them; one that is not among them is refused. */
 const FIELDS = new Set([
@@ -66,19 +66,24 @@ function problemOf(form: FormData): Reply | undefined {
   if (unknown !== undefined) return invalid(unknown, 'Extra inputs are not permitted')
   const model = form.get('model_id')
   if (typeof model !== 'string') return invalid('model_id', 'Field required')
-  if (!MODEL_IDS.includes(model)) return invalid('model_id', `'${model}' is not a valid model_id`)
-  const granularity = form.get('timestamps_granularity')
-  if (granularity !== null && !GRANULARITIES.includes(String(granularity)))
+  if (!MODEL_IDS.has(model)) return invalid('model_id', `'${model}' is not a valid model_id`)
+  const granularity = textIn(form, 'timestamps_granularity')
+  if (granularity !== undefined && !GRANULARITIES.includes(granularity))
     return invalid('timestamps_granularity', `Input should be one of ${GRANULARITIES.join(', ')}`)
   for (const name of ['diarize', 'tag_audio_events', 'webhook'])
-    if (form.has(name) && !['true', 'false'].includes(String(form.get(name))))
+    if (form.has(name) && !['true', 'false'].includes(textIn(form, name) ?? ''))
       return invalid(name, 'Input should be a boolean')
   const sources = ['file', 'source_url', 'cloud_storage_url'].filter((name) => form.has(name))
   if (sources.length !== 1) return invalid('file', 'Exactly one of file, source_url and cloud_storage_url is required')
-  const language = form.get('language_code')
-  if (language !== null && !isLanguage(String(language)))
-    return invalid('language_code', `'${String(language)}' is not supported`)
+  const language = textIn(form, 'language_code')
+  if (language !== undefined && !isLanguage(language)) return invalid('language_code', `'${language}' is not supported`)
   return undefined
+}
+
+/** A field that is a text and no file. */
+function textIn(form: FormData, name: string): string | undefined {
+  const value = form.get(name)
+  return typeof value === 'string' ? value : undefined
 }
 
 /** ISO 639-1 or 639-3. */

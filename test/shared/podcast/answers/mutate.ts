@@ -82,6 +82,6 @@ export function misencode(text: string, random: () => number): Buffer {
   }
 }
 
-export function pick<T>(random: () => number, choices: readonly T[]): T {
+function pick<T>(random: () => number, choices: readonly T[]): T {
   return choices[Math.floor(random() * choices.length)] as T
 }

@@ -54,10 +54,19 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
       )
     },
 
-    async release(key) {
-      await orNone(key, undefined, () =>
-        firestore.call('release notes', (db) => db.collection(COLLECTION).doc(key).update({ untilMs: now() })),
-      )
+    async release(key, episodeId) {
+      await orNone(key, undefined, async () => {
+        const snapshot = await firestore.call('read notes', (db) => db.collection(COLLECTION).doc(key).get())
+        const { data: known } = Entry.safeParse(snapshot.data())
+        const isOurs = known?.episodeId === episodeId && known.notes === undefined
+        const { updateTime: lastUpdateTime } = snapshot
+        if (!isOurs || lastUpdateTime === undefined) return
+        // Shortened, and not deleted: a worker may not delete documents.
+        const over = { untilMs: now() }
+        await firestore.call('release notes', (db) =>
+          db.collection(COLLECTION).doc(key).update(over, { lastUpdateTime }),
+        )
+      })
     },
 
     async forget(key) {

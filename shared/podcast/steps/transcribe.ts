@@ -7,8 +7,9 @@ import { NO_SPEECH } from '../problems.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import type { Transcript } from '../words/transcript.ts'
-import { defineStep, errorOfJob, keyOf, recordingSource, webhookTarget } from './define-step.ts'
+import { defineStep, errorOfJob, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
+import { storeTranscript } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 
 const TranscribeResult = z.looseObject({
@@ -55,7 +56,7 @@ async function runTranscription(attempt: EpisodeAttempt, tools: Tools): StepEnde
     case 'failed':
       throw errorOfJob(state)
     case 'done':
-      return storeTranscript(attempt, tools, state)
+      return storeWords(attempt, tools, state)
   }
 }
 
@@ -84,7 +85,7 @@ async function submit(attempt: EpisodeAttempt, transcriber: Transcriber, tools: 
   await attempt.recordJob({ providerJobId: id })
 }
 
-async function storeTranscript(
+async function storeWords(
   attempt: EpisodeAttempt,
   { objects }: Tools,
   { language, durationSeconds, text, words, cost }: Extract<TranscriptState, { state: 'done' }>,
@@ -96,7 +97,6 @@ async function storeTranscript(
     text,
     words: [...words],
   }
-  const transcriptKey = keyOf(attempt, 'transcript.json')
-  await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
+  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
   return { kind: 'done', result: { transcriptKey, durationSeconds, wordCount: words.length }, cost }
 }

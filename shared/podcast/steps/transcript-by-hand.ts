@@ -1,12 +1,14 @@
 import type { Ended } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
-import { NOT_AUDIO } from '../problems.ts'
+import { HAND_TRANSCRIPT_UNREADABLE, NOT_AUDIO } from '../problems.ts'
 import { durationSeconds } from '../sound/duration.ts'
 import { NotAudioError } from '../sound/not-audio.ts'
 import type { Tools } from '../tools.ts'
 import { HandTranscript, transcriptFrom } from '../words/hand-transcript.ts'
-import { keyOf, recordingOf } from './define-step.ts'
+import { recordingOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { readArtefact } from './read-artefact.ts'
+import { storeTranscript } from './store-transcript.ts'
 
 type Transcribed = { transcriptKey: string; durationSeconds: number; wordCount: number }
 
@@ -16,10 +18,11 @@ export async function transcriptByHand(attempt: EpisodeAttempt, { objects }: Too
   if (handTranscript === undefined) throw new Error('no transcript by hand')
   const text = await objects.readText(handTranscript.key)
   if (text === undefined) throw new Error('the transcript by hand is not in storage')
+  const brought = readArtefact(HandTranscript, handTranscript.key, text)
+  if (brought === undefined) throw new StepRefused(HAND_TRANSCRIPT_UNREADABLE)
   const seconds = await measureRecording(attempt, { objects })
-  const transcript = transcriptFrom(HandTranscript.parse(JSON.parse(text)), seconds, language)
-  const transcriptKey = keyOf(attempt, 'transcript.json')
-  await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
+  const transcript = transcriptFrom(brought, seconds, language)
+  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
   return {
     kind: 'done',
     by: 'hand',

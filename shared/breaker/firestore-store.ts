@@ -1,6 +1,7 @@
 import type { Firestore, Timestamp } from '@google-cloud/firestore'
 
 import { isLostPrecondition } from './lost-precondition.ts'
+import { parseRecord } from './record.ts'
 import type { BreakerStore } from './store.ts'
 
 const COLLECTION = 'breakers'
@@ -19,6 +20,8 @@ export function firestoreBreakerStore(call: FirestoreCall): BreakerStore {
     },
 
     async write(name, record, version) {
+      if (parseRecord(record).kind !== 'record')
+        throw new TypeError(`what was to be written of breaker ${name} could not be read again`)
       try {
         const { writeTime } = await call('write breaker', (db) => {
           const document = db.collection(COLLECTION).doc(name)

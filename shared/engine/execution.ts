@@ -5,7 +5,7 @@ import type { Decision, FailedAttempt } from './after-failure.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
-import { NoFallback } from './failure.ts'
+import { NoFallback, UnreadableResult } from './failure.ts'
 import type { Lease } from './lease.ts'
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
 import type { CallEnd, Cost, Outcome } from './outcome.ts'
@@ -112,7 +112,7 @@ export class Execution<W extends Workflow, Tools> {
     switch (ended.kind) {
       case 'done':
         this.#cost ??= ended.cost
-        return { kind: 'done', result: ended.result, by: ended.by, degraded: ended.degraded }
+        return { kind: 'done', result: this.#readable(ended.result), by: ended.by, degraded: ended.degraded }
       case 'adopted':
         return this.#adopt(ended.result)
       case 'degraded':
@@ -123,7 +123,7 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   #adopt(result: unknown): Outcome {
-    return { kind: 'adopted', result, call: this.countsCall ? 'unsent' : 'unknown' }
+    return { kind: 'adopted', result: this.#readable(result), call: this.countsCall ? 'unsent' : 'unknown' }
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
@@ -159,7 +159,16 @@ export class Execution<W extends Workflow, Tools> {
     const mayAskAgain =
       call === 'ended' || step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
     const upgradeAfterMs = canPass && mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
-    return { kind: 'fellBack', result: made.result, degraded: made.degraded, call, upgradeAfterMs }
+    const result = made.result === undefined ? undefined : this.#readable(made.result)
+    return { kind: 'fellBack', result, degraded: made.degraded, call, upgradeAfterMs }
+  }
+
+  /** The result as whoever reads the workflow will read it. @throws UnreadableResult before it is stored */
+  #readable(result: unknown): unknown {
+    const { name, result: schema } = this.#definition
+    const parsed = schema.safeParse(result)
+    if (!parsed.success) throw new UnreadableResult(name, parsed.error)
+    return parsed.data
   }
 
   #describe(error: unknown): FailedAttempt {

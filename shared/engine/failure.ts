@@ -40,6 +40,15 @@ export class FallbackBusy extends Error {
   override readonly name = 'FallbackBusy'
 }
 
+/** A step has made what its own schema of results refuses: a defect of the step, and of that attempt only. */
+export class UnreadableResult extends Error {
+  override readonly name = 'UnreadableResult'
+
+  constructor(step: string, cause: Error) {
+    super(`the result of ${step} cannot be read: ${cause.message}`, { cause })
+  }
+}
+
 /** The step belongs to another attempt now, or to nobody: whatever this one still does must change nothing. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'

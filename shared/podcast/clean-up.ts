@@ -23,7 +23,7 @@ export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
 
 /** Ends a deletion: what providers keep, what storage keeps, and the episode itself last, so that it can be resumed. */
 export async function removeEpisode(tools: CleanUpTools, episodeId: string, signal: AbortSignal): Promise<void> {
-  const episode = await tools.episodes.read(episodeId)
+  const episode = await tools.episodes.readToRemove(episodeId)
   if (episode?.deletedAtMs === undefined) return
   await forgetJobs(tools, episode, callFor(tools, episodeId, signal))
   await removeFiles(tools, episode)
@@ -42,7 +42,9 @@ export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal
   const oldestMs = tools.now() - tools.orphanAgeMs
   if (episode.updatedAtMs > oldestMs) return
   const kept = keysOf(episode)
-  const objects = await tools.objects.list(episodePrefix(episodeId), OBJECTS_MAX)
+  // What could not be read of its document may refer to any of them.
+  const isWhole = episode.leftOut === undefined
+  const objects = isWhole ? await tools.objects.list(episodePrefix(episodeId), OBJECTS_MAX) : []
   for (const object of objects)
     if (!kept.has(object.key) && object.createdAtMs <= oldestMs) await tools.objects.remove(object)
   const audio = await findUpload(tools, episode)

@@ -27,20 +27,20 @@ export const Language = z
     return canonical ?? z.NEVER
   })
 
-export const Options = z.strictObject({
-  intro: z
-    .strictObject({
-      text: z
-        .string()
-        .max(4 * INTRO_CHARS_MAX)
-        .transform(cleanLine)
-        .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
-      voiceId: z
-        .string()
-        .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
-        .optional(),
-    })
+const introFields = {
+  text: z
+    .string()
+    .max(4 * INTRO_CHARS_MAX)
+    .transform(cleanLine)
+    .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
+  voiceId: z
+    .string()
+    .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
     .optional(),
+}
+
+export const Options = z.strictObject({
+  intro: z.strictObject(introFields).optional(),
   /** LUFS, within what mastering services take. */
   loudnessTarget: z.number().min(-31).max(-13).optional(),
   /** What may be done without its provider; all that the configuration allows when absent. */
@@ -49,6 +49,8 @@ export const Options = z.strictObject({
   upgrade: z.boolean().optional(),
 })
 export type Options = z.infer<typeof Options>
+/** As a document keeps them: a later release may have written more. */
+const StoredOptions = z.looseObject({ ...Options.shape, intro: z.looseObject(introFields).optional() })
 
 /** Fields of the document. */
 export const contentFields = {
@@ -56,7 +58,7 @@ export const contentFields = {
   userId: z.string(),
   title: z.string(),
   language: z.string(),
-  options: z.looseObject(Options.shape),
+  options: StoredOptions,
   audio: z
     .looseObject({
       key: z.string(),

@@ -26,15 +26,20 @@ export const Episode = z.preprocess(
   withEveryStepOfDraft,
   z.looseObject({ ...contentFields, ...workflowFields(Steps, Results) }),
 )
-export type Episode = z.infer<typeof Episode>
+export type Episode = z.infer<typeof Episode> & {
+  /** Dotted paths of what could not be read of its document; never stored. Absent: all of it could. */
+  readonly leftOut?: readonly string[]
+}
 export const EpisodeStatus = WorkflowStatus
 export type EpisodeStatus = WorkflowStatus
 type Results = Episode['results']
 
-const Draft = z.looseObject({ status: z.literal('draft'), steps: z.record(z.string(), z.unknown()) })
-
 /** A draft has everything still before it, what came with a later release than its document as well. */
 function withEveryStepOfDraft(stored: unknown): unknown {
-  const { success, data: draft } = Draft.safeParse(stored)
-  return success ? { ...draft, steps: { ...freshSteps(PIPELINE), ...draft.steps } } : stored
+  if (!isMap(stored) || stored['status'] !== 'draft' || !isMap(stored['steps'])) return stored
+  return { ...stored, steps: { ...freshSteps(PIPELINE), ...stored['steps'] } }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -12,6 +12,20 @@ export class EpisodeNotFound extends DomainError {
   }
 }
 
+/** What is stored of the episode cannot be read, nor made out: it can only be deleted. */
+export class EpisodeUnreadable extends DomainError {
+  override readonly name = 'EpisodeUnreadable'
+  override readonly kind = 'defect'
+
+  constructor(cause: unknown) {
+    super({
+      message: 'The record of this episode is damaged. You can still delete it.',
+      technical: 'The stored episode is none as we know it',
+      cause,
+    })
+  }
+}
+
 /** The episode is in a state in which this cannot be done to it. */
 export class WrongStatus extends DomainError {
   override readonly name = 'WrongStatus'

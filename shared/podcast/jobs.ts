@@ -39,8 +39,14 @@ export async function forgetJobs(
       ...(job !== undefined && job.providerJobId === undefined ? [{ ...job, provider: job.provider ?? provider }] : []),
     ]),
   )
+  // They are among `jobs` as well, unless that could not be read.
+  const known = [steps, upgrade?.steps].flatMap((some) =>
+    Object.values(some ?? {}).flatMap(({ job, provider }) =>
+      job?.providerJobId === undefined ? [] : [{ provider: job.provider ?? provider, id: job.providerJobId }],
+    ),
+  )
   const idsAt = async (name: string, find: (job: SoughtJob) => Promise<{ id: string } | undefined>) => {
-    const ids = new Set(jobs.filter(({ provider }) => provider === name).map(({ id }) => id))
+    const ids = new Set([...jobs, ...known].filter(({ provider }) => provider === name).map(({ id }) => id))
     for (const { key, uploadedTo, provider } of unknown) {
       const lost = provider === name ? await find({ key, uploadedTo, sinceMs }) : undefined
       if (lost !== undefined) ids.add(lost.id)

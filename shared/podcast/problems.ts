@@ -33,3 +33,17 @@ export const CONTENT_DECLINED: ProblemWords = {
   message: 'A service declined this content for its own safety rules. Please change the text or the recording.',
   retryable: false,
 }
+
+/** A defect of ours, which another attempt would meet again. */
+export const TRANSCRIPT_UNREADABLE: ProblemWords = {
+  code: 'internal_error',
+  message:
+    'The stored transcript of this episode cannot be read. Please retry from transcribe, or send a transcript by hand.',
+  retryable: false,
+}
+
+export const HAND_TRANSCRIPT_UNREADABLE: ProblemWords = {
+  code: 'internal_error',
+  message: 'The transcript that was sent by hand cannot be read any more. Please send it again.',
+  retryable: false,
+}

@@ -50,8 +50,8 @@ export type NotesCache = {
   /** Looks for notes, or says that this episode is about to write them: others wait for the result. */
   reserve(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes>
   keep(key: string, episodeId: string, notes: Notes): Promise<void>
-  /** Lets others write what this episode could not: a worker may not delete documents. */
-  release(key: string): Promise<void>
+  /** Lifts this episode's reservation, so that others need not wait for it. One that is another's by now stays. */
+  release(key: string, episodeId: string): Promise<void>
   /** Removes what its owner has deleted. */
   forget(key: string): Promise<void>
 }

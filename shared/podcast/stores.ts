@@ -18,8 +18,16 @@ export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   preload(): void
   /** @returns false when the id is taken */
   create(episode: Episode): Promise<boolean>
+  /** @throws EpisodeUnreadable for a document that is damaged beyond what can be left out of it */
   read(id: string): Promise<Episode | undefined>
-  /** WorkflowStore's `move`, with what a change does to its owner's reservations. */
+  /** What of an episode can be made out, whatever its document has become: enough to remove it. */
+  readToRemove(id: string): Promise<Episode | undefined>
+  /** `move` of what can be made out of an episode, whatever its document has become: for its removal. */
+  moveToRemove: EpisodeStore['move']
+  /**
+   * WorkflowStore's `move`, with what a change does to its owner's reservations. @throws EpisodeUnreadable;
+   * UnreadableWrite for a change that nobody could read
+   */
   move<Decision extends EpisodeChange>(
     id: string,
     decide: (episode: Episode, nowMs: number) => Decision,

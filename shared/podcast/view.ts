@@ -50,7 +50,8 @@ export type EpisodeView = {
 
 /** The episode as its owner sees it. `urls` are the signed links; lists go without. */
 export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
-  const notes = episode.results.write?.notes
+  // Of a damaged document the notes may be gone, and what there is to hear is not.
+  const notes = episode.results.write?.notes ?? { title: episode.title, description: '', chapters: [], tags: [] }
   const waiting = STEP_NAMES.map((name) => episode.steps[name]).find(
     ({ state, unavailable }) => state === 'waiting' && unavailable,
   )?.unavailable
@@ -67,20 +68,19 @@ export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
     >,
     ...(waiting && { waitingFor: { provider: waiting.service, until: rfc3339(waiting.untilMs) } }),
     degraded: STEP_NAMES.filter((name) => episode.steps[name].degraded !== undefined),
-    ...(episode.status === 'ready' &&
-      notes && {
-        outputs: {
-          ...urls,
-          notes: {
-            title: notes.title,
-            description: notes.description,
-            chapters: shiftChapters(notes.chapters, episode.results.master?.introSeconds ?? 0).map(
-              ({ startSeconds, title }) => ({ startSeconds, title }),
-            ),
-            tags: notes.tags,
-          },
+    ...(episode.status === 'ready' && {
+      outputs: {
+        ...urls,
+        notes: {
+          title: notes.title,
+          description: notes.description,
+          chapters: shiftChapters(notes.chapters, episode.results.master?.introSeconds ?? 0).map(
+            ({ startSeconds, title }) => ({ startSeconds, title }),
+          ),
+          tags: notes.tags,
         },
-      }),
+      },
+    }),
     ...(episode.costs && { costs: episode.costs }),
     ...(episode.error && { error: viewOfProblem(episode.error) }),
     createdAt: rfc3339(episode.createdAtMs),

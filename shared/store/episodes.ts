@@ -12,7 +12,9 @@ import type { SweepRules } from '../engine/sweep/due.ts'
 import { without } from '../engine/workflow.ts'
 import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
+import { READING, readingToRemove } from '../podcast/damaged-episode.ts'
 import { Episode } from '../podcast/episode.ts'
+import { EpisodeUnreadable } from '../podcast/errors.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
 import type { EpisodeChange, EpisodeStore } from '../podcast/stores.ts'
 import { usageChange } from '../podcast/usage.ts'
@@ -20,11 +22,16 @@ import { log } from '../telemetry/log.ts'
 import { changedFields } from './changed-fields.ts'
 import { ForeignPageToken } from './errors.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { readLeniently } from './read-leniently.ts'
+import type { ReadLeniently } from './read-leniently.ts'
+import { requireReadable } from './require-readable.ts'
 import { countUsage } from './usage.ts'
 
 const EPISODES = 'episodes'
 /** How many episodes an instance remembers its last write of. */
 const REMEMBERED_EPISODES = 50
+const ISSUES_MAX = 5
+const LEFT_OUT_TOLD_MAX = 20
 
 /** An episode as it was at one update time, with the ids of the writes that led there. */
 type Version = { episode: Episode; writes: readonly string[]; updateTime: Timestamp }
@@ -41,7 +48,7 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
 
     async create(episode) {
       try {
-        const first = prepare(undefined, episode, { by: 'owner' })
+        const first = requireReadable(Episode, prepare(undefined, episode, { by: 'owner' }), `episode ${episode.id}`)
         await firestore.call('create episode', (db) => db.collection(EPISODES).doc(episode.id).create(first))
         return true
       } catch (error) {
@@ -50,32 +57,17 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
       }
     },
 
-    async read(id) {
-      const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
-      return snapshot.exists ? Episode.parse(snapshot.data()) : undefined
+    read: async (id) => (await readVersion(id, parseEpisode))?.episode,
+
+    readToRemove: async (id) => (await readVersion(id, parseToRemove))?.episode,
+
+    move(id, decide, seen) {
+      const known = (seen?.version as Version | undefined) ?? lastWritten.get(id)
+      lastWritten.delete(id)
+      return move(id, decide, { known, read: () => readVersion(id, parseEpisode) })
     },
 
-    async move(id, decide, seen) {
-      const writeId = randomUUID()
-      const version = (seen?.version as Version | undefined) ?? lastWritten.get(id)
-      lastWritten.delete(id)
-      const end = await compareAndSet<Version, ReturnType<typeof decide>>({
-        writeId,
-        known: version && { kind: 'remembered', version },
-        read: () => readVersion(id),
-        decide: ({ episode }) => decide(episode, now()),
-        write: (before, change) => (change.next === undefined ? undefined : write(id, before, change, writeId)),
-      })
-      switch (end.kind) {
-        case 'landed':
-        case 'unchanged':
-          return end.decision
-        case 'absent':
-          return undefined
-        case 'contended':
-          throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
-      }
-    },
+    moveToRemove: (id, decide) => move(id, decide, { known: undefined, read: () => readVersion(id, parseToRemove) }),
 
     async page({ userId, status, pageSize, pageToken }) {
       const after = pageToken === undefined ? undefined : decodeToken(pageToken)
@@ -89,7 +81,7 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
       const last = found.docs[pageSize - 1]?.data()
       const more = found.size > pageSize && last !== undefined
       return {
-        episodes: found.docs.slice(0, pageSize).flatMap((document) => readVisible(document.id, document.data())),
+        episodes: found.docs.slice(0, pageSize).flatMap(readVisible),
         ...(more && { nextPageToken: encodeToken(last['createdAtMs'], last['id']) }),
       }
     },
@@ -112,10 +104,34 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     },
   }
 
-  async function readVersion(id: string): Promise<Version | undefined> {
+  async function move<Decision extends EpisodeChange>(
+    id: string,
+    decide: (episode: Episode, nowMs: number) => Decision,
+    { known, read }: { known: Version | undefined; read: () => Promise<Version | undefined> },
+  ): Promise<Decision | undefined> {
+    const writeId = randomUUID()
+    const end = await compareAndSet<Version, Decision>({
+      writeId,
+      known: known && { kind: 'remembered', version: known },
+      read,
+      decide: ({ episode }) => decide(episode, now()),
+      write: (before, change) => (change.next === undefined ? undefined : write(id, before, change, writeId)),
+    })
+    switch (end.kind) {
+      case 'landed':
+      case 'unchanged':
+        return end.decision
+      case 'absent':
+        return undefined
+      case 'contended':
+        throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
+    }
+  }
+
+  async function readVersion(id: string, parse: ParseEpisode): Promise<Version | undefined> {
     const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
-    return versionOf(snapshot.data() ?? {}, snapshot.updateTime)
+    return versionOf(id, snapshot.data() ?? {}, { updateTime: snapshot.updateTime, parse })
   }
 
   /** Writes what was decided on a version, if that is still the newest. */
@@ -127,8 +143,12 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
   ): Promise<Version | 'lost'> {
     const { FieldPath, FieldValue } = await import('./firestore-client.ts')
     const writes = appendWrite(before.writes, writeId)
-    const after = prepare(before.episode, next ?? before.episode, cause ?? { by: 'system' })
-    const changes = [...changedFields(before.episode, after), { path: ['recentWrites'], value: writes }]
+    const moved = prepare(before.episode, next ?? before.episode, cause ?? { by: 'system' })
+    const after = requireReadable(Episode, moved, `episode ${id}`)
+    const changes = [
+      ...changedFields(without(before.episode, 'leftOut'), without(after, 'leftOut')),
+      { path: ['recentWrites'], value: writes },
+    ]
     const [first, ...rest] = changes.map(({ path, value }) => [
       new FieldPath(...path),
       value === undefined ? FieldValue.delete() : value,
@@ -184,26 +204,56 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
   }
 }
 
-/** @throws ZodError when it is no episode as we know it */
-function versionOf(stored: Record<string, unknown>, updateTime: Timestamp): Version {
+type ParseEpisode = (id: string, stored: Record<string, unknown>) => Episode
+
+/** @throws EpisodeUnreadable */
+function parseEpisode(id: string, stored: Record<string, unknown>): Episode {
+  const isBeingDeleted = typeof stored['deletedAtMs'] === 'number'
+  const read = readLeniently(Episode, stored, isBeingDeleted ? readingToRemove(id, stored) : READING)
+  if (read === undefined) {
+    const issues = Episode.safeParse(stored).error?.issues.slice(0, ISSUES_MAX)
+    log('ERROR', 'episode.unreadable', { episodeId: id, issues })
+    throw new EpisodeUnreadable(undefined)
+  }
+  return withLeftOut(id, read)
+}
+
+/** @throws EpisodeUnreadable for what is no document of ours at all */
+function parseToRemove(id: string, stored: Record<string, unknown>): Episode {
+  const read = readLeniently(Episode, stored, readingToRemove(id, stored))
+  if (read === undefined) throw new EpisodeUnreadable(undefined)
+  return withLeftOut(id, read)
+}
+
+function withLeftOut(id: string, { value, leftOut }: ReadLeniently<Episode>): Episode {
+  if (leftOut.length === 0) return value
+  log('ERROR', 'episode.damaged', { episodeId: id, leftOut: leftOut.slice(0, LEFT_OUT_TOLD_MAX) })
+  return { ...value, leftOut }
+}
+
+/** @throws EpisodeUnreadable */
+function versionOf(
+  id: string,
+  stored: Record<string, unknown>,
+  { updateTime, parse }: { updateTime: Timestamp; parse: ParseEpisode },
+): Version {
   const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
-  return { episode: Episode.parse(stored), writes, updateTime }
+  return { episode: parse(id, stored), writes, updateTime }
 }
 
 function readableVersion(document: QueryDocumentSnapshot): Version | undefined {
   try {
-    return versionOf(document.data(), document.updateTime)
+    const { id, updateTime } = document
+    return versionOf(id, document.data(), { updateTime, parse: parseEpisode })
   } catch {
     return undefined
   }
 }
 
 /** One document that cannot be read must not hide the others. */
-function readVisible(id: string, stored: unknown): Episode[] {
-  const parsed = Episode.safeParse(stored)
-  if (parsed.success) return parsed.data.deletedAtMs === undefined ? [parsed.data] : []
-  log('ERROR', 'episode.unreadable', { episodeId: id, issues: parsed.error.issues.slice(0, 5) })
-  return []
+function readVisible(document: QueryDocumentSnapshot): Episode[] {
+  const episode = readableVersion(document)?.episode
+  return episode === undefined || episode.deletedAtMs !== undefined ? [] : [episode]
 }
 
 function encodeToken(createdAtMs: unknown, id: unknown): string {

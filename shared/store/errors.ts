@@ -19,3 +19,14 @@ export class ObjectTooLarge extends DomainError {
     super({ technical: 'The object is too large' })
   }
 }
+
+/** What was to be written could not be read again: a defect of ours, and the end of that one write. */
+export class UnreadableWrite extends DomainError {
+  override readonly name = 'UnreadableWrite'
+  override readonly kind = 'defect'
+
+  /** @param what the document, without its contents */
+  constructor(what: string, cause: unknown) {
+    super({ technical: `What was to be written as ${what} could not be read again`, cause })
+  }
+}

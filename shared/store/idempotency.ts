@@ -6,6 +6,8 @@ import { ServiceUnavailable } from '../errors/unavailable.ts'
 import { beginTry, IdempotencyRecord, settleTry } from '../http/idempotency-record.ts'
 import type { BegunTry, IdempotencyRecords, RunningTry } from '../http/idempotency-record.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { readLeniently } from './read-leniently.ts'
+import { requireReadable } from './require-readable.ts'
 
 const COLLECTION = 'idempotency'
 
@@ -56,9 +58,11 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
   async function read(id: string): Promise<Version> {
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return UNUSED
-    const parsed = IdempotencyRecord.safeParse(snapshot.data())
-    if (!parsed.success) throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
-    return { record: parsed.data, updateTime: snapshot.updateTime, writes: [parsed.data.holder] }
+    // Without its answer a try is known all the same: its operation is resumed, and takes effect once.
+    const read = readLeniently(IdempotencyRecord, snapshot.data())
+    if (read === undefined)
+      throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
+    return { record: read.value, updateTime: snapshot.updateTime, writes: [read.value.holder] }
   }
 
   /** Writes only on top of the version of that update time; of none, when it is undefined. */
@@ -67,6 +71,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     record: IdempotencyRecord,
     updateTime: Timestamp | undefined,
   ): Promise<Version | 'lost'> {
+    requireReadable(IdempotencyRecord, record, 'the record of an Idempotency-Key')
     const data = { ...record, expireAt: new Date(record.expireAtMs) }
     try {
       const { writeTime } = await firestore.call('write idempotency', (db) => {

@@ -5,6 +5,7 @@ import type { NotesCache } from '../podcast/storage.ts'
 import { Notes } from '../podcast/words/notes.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { requireReadable } from './require-readable.ts'
 
 const COLLECTION = 'notes-cache'
 const KEPT_MS = 30 * 24 * 3_600_000
@@ -20,6 +21,7 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
     async reserve(key, episodeId, leaseMs) {
       return orNone(key, { kind: 'ours' }, async () => {
         const entry = { episodeId, untilMs: now() + leaseMs, expireAt: new Date(now() + KEPT_MS) }
+        requireReadable(Entry, entry, `notes ${key}`)
         try {
           await firestore.call('create notes', (db) => db.collection(COLLECTION).doc(key).create(entry))
           return { kind: 'ours' }
@@ -49,15 +51,25 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
 
     async keep(key, episodeId, notes) {
       const entry = { episodeId, untilMs: now(), notes, expireAt: new Date(now() + KEPT_MS) }
-      await orNone(key, undefined, () =>
-        firestore.call('keep notes', (db) => db.collection(COLLECTION).doc(key).set(entry)),
-      )
+      await orNone(key, undefined, async () => {
+        requireReadable(Entry, entry, `notes ${key}`)
+        await firestore.call('keep notes', (db) => db.collection(COLLECTION).doc(key).set(entry))
+      })
     },
 
-    async release(key) {
-      await orNone(key, undefined, () =>
-        firestore.call('release notes', (db) => db.collection(COLLECTION).doc(key).update({ untilMs: now() })),
-      )
+    async release(key, episodeId) {
+      await orNone(key, undefined, async () => {
+        const snapshot = await firestore.call('read notes', (db) => db.collection(COLLECTION).doc(key).get())
+        const { data: known } = Entry.safeParse(snapshot.data())
+        const isOurs = known?.episodeId === episodeId && known.notes === undefined
+        const { updateTime: lastUpdateTime } = snapshot
+        if (!isOurs || lastUpdateTime === undefined) return
+        // Shortened, and not deleted: a worker may not delete documents.
+        const over = { untilMs: now() }
+        await firestore.call('release notes', (db) =>
+          db.collection(COLLECTION).doc(key).update(over, { lastUpdateTime }),
+        )
+      })
     },
 
     async forget(key) {

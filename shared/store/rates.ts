@@ -10,6 +10,7 @@ import { giveBack, take } from '../quotas/gcra.ts'
 import type { SharedRate } from '../quotas/rate-limiter.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { requireReadable } from './require-readable.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'rates'
@@ -21,6 +22,8 @@ const StoredRate = z.object({
   arrivalMs: z.number().finite().catch(0),
   writes: z.array(z.string()).catch([]),
 })
+/** Reading takes anything for a rate; what is written must be one. */
+const WrittenRate = z.object({ arrivalMs: z.number().finite(), writes: z.array(z.string()) })
 /** A person's rate as it was read at `nowMs` of the store's clock; without an update time there is no document yet. */
 type Version = z.infer<typeof StoredRate> & { nowMs: number; updateTime: Timestamp | undefined }
 type Traded = Awaited<ReturnType<SharedRate['trade']>>
@@ -66,6 +69,7 @@ export function sharedRates(firestore: FirestoreAccess, timeoutMs = TRADE_TIMEOU
   async function write(userId: string, before: Version, arrivalMs: number, writeId: string): Promise<Version | 'lost'> {
     const { nowMs, updateTime } = before
     const writes = appendWrite(before.writes, writeId)
+    requireReadable(WrittenRate, { arrivalMs, writes }, 'a rate')
     const data = { arrivalMs, writes, expireAt: new Date(nowMs + KEPT_MS) }
     try {
       const { writeTime } = await firestore.call('write rate', (db) => {

@@ -1,5 +1,6 @@
 import { LatestSweep } from '../operations/health/ports.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { requireReadable } from './require-readable.ts'
 
 const COLLECTION = 'sweeps'
 const KEPT_MS = 30 * 24 * 3_600_000
@@ -13,6 +14,7 @@ export function sweepRecords(firestore: FirestoreAccess) {
     async save(id: string, record: object, nowMs: number): Promise<void> {
       const document = { schemaVersion: 1, ...record, expireAt: new Date(nowMs + KEPT_MS) }
       const latest = { schemaVersion: 1, sweepId: id, endedAtMs: nowMs, ...record, episodes: [] }
+      requireReadable(LatestSweep, latest, 'a sweep')
       await firestore.call('record sweep', async (db) => {
         const sweeps = db.collection(COLLECTION)
         await db.batch().set(sweeps.doc(id), document).set(sweeps.doc(LATEST), latest).commit()

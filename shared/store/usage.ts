@@ -12,6 +12,9 @@ import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
 import type { Refusal, ReservationRequest, UsageChange } from '../quotas/usage.ts'
 import type { UsageStore } from '../quotas/usage-store.ts'
 import type { FirestoreAccess } from './firestore.ts'
+import { log } from '../telemetry/log.ts'
+import { readLeniently } from './read-leniently.ts'
+import { requireReadable } from './require-readable.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'usage'
@@ -91,7 +94,9 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
     const snapshot = await firestore.call('read usage', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
     const stored = snapshot.data() ?? {}
     const updateTime = snapshot.exists ? snapshot.updateTime : undefined
-    return { usage: Usage.parse(stored), updateTime, writes: Writes.parse(stored['writes']) }
+    const { value: usage, leftOut } = readLeniently(Usage, stored) ?? { value: Usage.parse({}), leftOut: ['all'] }
+    if (leftOut.length > 0) log('ERROR', 'usage.damaged', { userId, leftOut })
+    return { usage, updateTime, writes: Writes.parse(stored['writes']) }
   }
 
   /** Writes the reservations, if nothing has changed since they were read. */
@@ -101,6 +106,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
     usage: Usage,
     writeId: string,
   ): Promise<Version | 'lost'> {
+    requireReadable(Usage, usage, 'usage')
     const data = { userId, pending: usage.pending, writes: appendWrite(writes, writeId) }
     try {
       const { writeTime } = await firestore.call('write usage', (db) => {

@@ -45,9 +45,10 @@ export function bring<W extends Workflow>(
 function startAgain<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
-  again: ReadonlySet<string>,
+  asked: ReadonlySet<string>,
   nowMs: number,
 ): Moved<W> {
+  const again = withLostResults(pipeline, workflow, asked)
   const steps = mapSteps(workflow, (step, name) => (again.has(name) ? forgetStep(step) : restartStep(step, nowMs)))
   const begun: W = {
     ...withoutFields(workflow, 'error'),
@@ -59,6 +60,15 @@ function startAgain<W extends Workflow>(
     updatedAtMs: nowMs,
   }
   return startReady(pipeline, begun, nowMs)
+}
+
+/** Steps that are done, but whose result the document has lost, are done again too, with what builds on them. */
+function withLostResults(pipeline: Pipeline, { steps, results }: Workflow, asked: ReadonlySet<string>) {
+  const lost = pipeline.filter(({ name }) => {
+    const step = steps[name]
+    return step?.state === 'done' && step.fallback === undefined && results[name] === undefined
+  })
+  return lost.reduce((again, { name }) => again.union(redoSetOf(pipeline, name)), asked)
 }
 
 /** As if the step had never been; what it has cost stays on record. */

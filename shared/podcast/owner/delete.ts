@@ -9,7 +9,8 @@ import { BY_OWNER } from './change.ts'
 
 /**
  * Removes the episode and all it made. Marked first, so that nobody sees it or works on it any more, then emptied, then
- * removed: whichever part fails, the same call again goes on from there. To a resumed operation an episode that is not
+ * removed: whichever part fails, the same call again goes on from there. A damaged document stands in the way of
+ * nothing of this. To a resumed operation an episode that is not
  * there was removed by its earlier try; so is, as far as anybody may know, one that is somebody else's.
  */
 export async function deleteEpisode(
@@ -18,7 +19,7 @@ export async function deleteEpisode(
   episodeId: string,
   operation: Operation,
 ): Promise<void> {
-  const marked = await tools.episodes.move(episodeId, (episode, nowMs) => {
+  const marked = await tools.episodes.moveToRemove(episodeId, (episode, nowMs) => {
     if (episode.userId !== userId) return { gone: true, known: false, files: undefined }
     const known = isKnownToProviders(episode)
     if (episode.deletedAtMs !== undefined)
@@ -33,14 +34,17 @@ export async function deleteEpisode(
   if (marked.files !== undefined) await removeFiles(tools, marked.files)
   // What providers keep of it is removed by the sweep, which removes the episode after that.
   if (marked.known) {
-    await tools.episodes.move(episodeId, (episode, nowMs) => ({ next: { ...episode, filesRemovedAtMs: nowMs } }))
+    await tools.episodes.moveToRemove(episodeId, (episode, nowMs) => ({
+      next: { ...episode, filesRemovedAtMs: nowMs },
+    }))
     return
   }
   await tools.episodes.remove(episodeId)
 }
 
-/** Whether a provider keeps a job of it, or may. */
-function isKnownToProviders({ jobs = [], steps, upgrade }: Episode): boolean {
+/** Whether a provider keeps a job of it, or may; what could not be read of it may say so too. */
+function isKnownToProviders({ jobs = [], steps, upgrade, leftOut = [] }: Episode): boolean {
+  if (leftOut.length > 0) return true
   const all = [...Object.values(steps), ...Object.values(upgrade?.steps ?? {})]
   return jobs.length > 0 || all.some(({ job }) => job !== undefined)
 }

@@ -8,11 +8,12 @@ import { NotAudioError } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
-import { readTranscript } from '../words/transcript.ts'
-import type { Transcript } from '../words/transcript.ts'
+import { Transcript } from '../words/transcript.ts'
 import { defineStep, errorOfJob, keyOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
+import { readArtefact } from './read-artefact.ts'
+import { storeTranscript } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 
 const TranscribeResult = z.looseObject({
@@ -45,7 +46,7 @@ export const transcribe = defineStep({
     if (providerOf(transcribers, attempt).kind === 'job') return undefined
     const transcriptKey = keyOf(attempt, 'transcript.json')
     const text = await objects.readText(transcriptKey)
-    const earlier = text === undefined ? undefined : readTranscript(text)
+    const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
     return earlier && describe(transcriptKey, earlier)
   },
 
@@ -64,7 +65,7 @@ async function runCall(
   const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
   const heard = await transcriber.transcribe(request, attempt.call)
   attempt.charge(heard.cost)
-  return { kind: 'done', result: await storeTranscript(attempt, tools, heard) }
+  return { kind: 'done', result: await storeWords(attempt, tools, heard) }
 }
 
 async function runJob(
@@ -89,7 +90,7 @@ async function runJob(
     case 'failed':
       throw errorOfJob(state)
     case 'done':
-      return { kind: 'done', result: await storeTranscript(attempt, tools, state), cost: state.cost }
+      return { kind: 'done', result: await storeWords(attempt, tools, state), cost: state.cost }
   }
 }
 
@@ -120,7 +121,7 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
   await attempt.recordJob({ providerJobId: id })
 }
 
-async function storeTranscript(
+async function storeWords(
   attempt: EpisodeAttempt,
   { objects }: Tools,
   heard: Transcribed,
@@ -131,8 +132,7 @@ async function storeTranscript(
   })
   const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = keyOf(attempt, 'transcript.json')
-  await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
+  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
   return describe(transcriptKey, transcript)
 }
 

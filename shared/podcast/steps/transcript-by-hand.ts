@@ -1,13 +1,14 @@
 import type { Ended } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
-import { NOT_AUDIO } from '../problems.ts'
+import { HAND_TRANSCRIPT_UNREADABLE, NOT_AUDIO } from '../problems.ts'
 import { NotAudioError } from '../sound/not-audio.ts'
 import type { Tools } from '../tools.ts'
 import { HandTranscript, transcriptFrom } from '../words/hand-transcript.ts'
 import { AUTO, UNDETERMINED } from '../words/language.ts'
-import { keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
+import { readArtefact } from './read-artefact.ts'
+import { storeTranscript } from './store-transcript.ts'
 
 type Transcribed = { transcriptKey: string; durationSeconds: number; wordCount: number }
 
@@ -17,13 +18,14 @@ export async function transcriptByHand(attempt: EpisodeAttempt, { objects }: Too
   if (handTranscript === undefined) throw new Error('no transcript by hand')
   const text = await objects.readText(handTranscript.key)
   if (text === undefined) throw new Error('the transcript by hand is not in storage')
+  const brought = readArtefact(HandTranscript, handTranscript.key, text)
+  if (brought === undefined) throw new StepRefused(HAND_TRANSCRIPT_UNREADABLE)
   const seconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
     throw error instanceof NotAudioError ? new StepRefused(NOT_AUDIO) : error
   })
   const said = language === AUTO ? UNDETERMINED : language
-  const transcript = transcriptFrom(HandTranscript.parse(JSON.parse(text)), seconds, said)
-  const transcriptKey = keyOf(attempt, 'transcript.json')
-  await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json', attempt.signal)
+  const transcript = transcriptFrom(brought, seconds, said)
+  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
   return {
     kind: 'done',
     by: 'hand',

@@ -12,6 +12,7 @@ import { Notes, tidyChapters } from '../words/notes.ts'
 import { cues } from '../words/transcript.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { readArtefact } from './read-artefact.ts'
 import { transcribe } from './transcribe.ts'
 import { transcriptOf } from './transcript-of.ts'
 
@@ -41,10 +42,12 @@ export const write = defineStep({
 
   async adopt(attempt, tools) {
     const notesKey = keyOf(attempt, 'notes.json')
-    const earlier = await tools.objects.readText(notesKey)
-    if (earlier === undefined) return undefined
+    const text = await tools.objects.readText(notesKey)
+    const notes = text === undefined ? undefined : readArtefact(Notes, notesKey, text)
+    // Notes that cannot be read are asked for again: what the episode shows is its own copy of them.
+    if (notes === undefined) return undefined
     const cacheKey = cacheKeyOf(attempt, providerOf(tools.writers, attempt), await materialOf(attempt, tools))
-    return { notesKey, notes: Notes.parse(JSON.parse(earlier)), cacheKey }
+    return { notesKey, notes, cacheKey }
   },
 
   async run(attempt, tools) {
@@ -58,9 +61,9 @@ export const write = defineStep({
         result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }),
       }
     const notes = await askForNotes(attempt, tools, { writer, material, cacheKey })
-    const result = await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey })
+    // Kept first: should storage be away, the next attempt finds what is paid for.
     await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes)
-    return { kind: 'done', result }
+    return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey }) }
   },
 
   async fallBack(attempt, tools) {
@@ -104,6 +107,7 @@ async function lookUpNotes(
   }
 }
 
+/** Notes that a reader accepts. Whatever else comes of the call lifts this episode's reservation at once. */
 async function askForNotes(
   attempt: EpisodeAttempt,
   { notesCache }: Tools,
@@ -112,9 +116,9 @@ async function askForNotes(
   try {
     const { notes, cost } = await writer.writeNotes(material, attempt.call)
     attempt.charge(cost)
-    return { ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) }
+    return Notes.parse({ ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) })
   } catch (error) {
-    await notesCache.release(cacheKey)
+    await notesCache.release(cacheKey, attempt.workflow.id)
     throw error
   }
 }
@@ -125,6 +129,6 @@ async function storeNotes(
   { artefact, notes, cacheKey }: { artefact: Artefact; notes: Notes; cacheKey?: string },
 ): Promise<WriteResult> {
   const notesKey = keyOf(attempt, artefact)
-  await objects.create(notesKey, JSON.stringify(notes), 'application/json', attempt.signal)
+  await objects.create(notesKey, JSON.stringify(Notes.parse(notes)), 'application/json', attempt.signal)
   return { notesKey, notes, ...(cacheKey !== undefined && { cacheKey }) }
 }

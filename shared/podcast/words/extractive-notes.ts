@@ -1,8 +1,10 @@
+import { TITLE_DEFAULT } from '../content.ts'
+import { Notes } from './notes.ts'
 import { countsOf, termsOf } from './terms.ts'
+import { cleanLine } from './text.ts'
 import { topicStarts } from './topics.ts'
 import { sentencesOf } from './transcript.ts'
-import type { Sentence, Transcript } from './transcript.ts'
-import type { Notes } from './notes.ts'
+import type { Sentence, Transcript, Word } from './transcript.ts'
 
 const SUMMARY_SENTENCES = 3
 const SUMMARY_CHARS_MAX = 700
@@ -11,30 +13,45 @@ const SENTENCES_MAX = 2000
 const TITLE_CHARS_MAX = 70
 const CHAPTER_TITLE_CHARS_MAX = 60
 const TAGS_MAX = 8
+/** A longer term is a stretch of text without spaces. */
+const TAG_CHARS_MAX = 40
 /** Shorter sentences greet and agree. */
 const TELLING_TERMS_MIN = 2
 
 /**
  * Show notes made of the transcript alone, for when nobody can be asked: its most telling sentences (SumBasic: Nenkova
  * and Vanderwende, 2005), its most frequent terms, and chapters where the words or a pause say that the subject changes.
+ * Whatever the words are, or are not, nothing of it is empty.
  * @param givenTitle what the owner called the episode, if anything
  */
 export async function extractiveNotes(transcript: Transcript, givenTitle: string | undefined): Promise<Notes> {
   const terms = await termsOf(transcript.language)
-  const sentences = sampleEvenly(sentencesOf(transcript.words)).map((sentence) => ({
-    ...sentence,
-    terms: terms(sentence.text),
-  }))
+  const words = transcript.words.flatMap(readableWord)
+  const said = sentencesOf(words).filter(({ text }) => saysSomething(text))
+  const sentences = sampleEvenly(said).map((sentence) => ({ ...sentence, terms: terms(sentence.text) }))
   const frequency = countsOf(sentences.flatMap((sentence) => sentence.terms))
   const telling = summarySentences(sentences, frequency, SUMMARY_SENTENCES)
   const [first] = telling.toSorted((a, b) => b.score - a.score)
-  const opening = first?.text ?? sentences[0]?.text ?? transcript.text
-  return {
-    title: givenTitle ?? clip(opening, TITLE_CHARS_MAX),
-    description: description(telling.map(({ text }) => text)) || clip(transcript.text, SUMMARY_CHARS_MAX),
+  const text = cleanLine(transcript.text)
+  const opening = [first?.text, sentences[0]?.text, text].find((one) => one && saysSomething(one)) ?? TITLE_DEFAULT
+  const title = givenTitle ?? clip(opening, TITLE_CHARS_MAX)
+  return Notes.parse({
+    title,
+    description: description(telling.map((sentence) => sentence.text)) || clip(text, SUMMARY_CHARS_MAX) || title,
     chapters: chapters(sentences, transcript.durationSeconds, frequency, opening),
     tags: tagsOf(sentences, frequency),
-  }
+  })
+}
+
+/** What a reader can see of a word; nothing where that is all invisible. */
+function readableWord(word: Word): Word[] {
+  const text = cleanLine(word.text)
+  return text === '' ? [] : [{ ...word, text }]
+}
+
+/** Whether a text has anything but punctuation. */
+function saysSomething(text: string): boolean {
+  return /[\p{L}\p{N}\p{S}]/u.test(text)
 }
 
 type Termed = Sentence & { terms: string[] }
@@ -100,7 +117,8 @@ function chapters(
 
 /** The terms that come up most, as they are spelled most often; the longer first among equals. */
 function tagsOf(sentences: readonly Termed[], frequency: ReadonlyMap<string, number>): string[] {
-  const ranked = [...frequency].toSorted(([a, x], [b, y]) => y - x || b.length - a.length)
+  const short = [...frequency].filter(([term]) => term.length <= TAG_CHARS_MAX)
+  const ranked = short.toSorted(([a, x], [b, y]) => y - x || b.length - a.length)
   const often = ranked.filter(([, times]) => times > 1)
   return (often.length >= TAGS_MAX / 2 ? often : ranked)
     .slice(0, TAGS_MAX)
@@ -114,12 +132,14 @@ function usualSpelling(term: string, sentences: readonly Termed[]): string {
   return [...countsOf(forms)].toSorted(([, x], [, y]) => y - x)[0]?.[0] ?? term
 }
 
-/** Cut between words, without what a cut leaves hanging. */
+/** Cut between words, without what a cut leaves hanging; empty when the text is nothing but punctuation. */
 function clip(text: string, charsMax: number): string {
   const whole = capitalise(text.trim())
+  if (!saysSomething(whole)) return ''
   if (whole.length <= charsMax) return whole.replace(/[.,;:]$/, '')
   const cut = whole.slice(0, charsMax)
-  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), charsMax / 2)).replace(/[\s.,;:–-]+$/, '')}…`
+  const kept = cut.slice(0, Math.max(cut.lastIndexOf(' '), charsMax / 2))
+  return `${kept.replace(/[\uD800-\uDBFF]$/, '').replace(/[\s.,;:–-]+$/, '')}…`
 }
 
 function capitalise(text: string): string {

@@ -19,15 +19,6 @@ export const Transcript = z.looseObject({
 export type Transcript = z.infer<typeof Transcript>
 export type Word = Transcript['words'][number]
 
-/** A stored transcript; undefined for a text that is none. */
-export function readTranscript(text: string): Transcript | undefined {
-  try {
-    return Transcript.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
-}
-
 /** The transcript of the episode, whose audio starts with an intro of `introMs`. */
 export function shiftTranscript(transcript: Transcript, introMs: number): Transcript {
   return {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
 
 import { FallbackBusy, JobEnded, NoFallback, StepRefused } from '../../../shared/engine/failure.ts'
 import { cancel } from '../../../shared/engine/transitions/owner.ts'
@@ -160,6 +161,43 @@ describe('what a failure comes to', () => {
       outcomes.push((await bench.carryOut('write', broken)).outcome)
     }
     expect(outcomes).toEqual(['tryAgain', 'tryAgain', 'tryAgain', 'tryAgain', 'fellBack', 'stale'])
+  })
+
+  const madeUnreadable = {
+    pipeline: pipelineWith('write', { run: async () => ({ kind: 'done', result: { by: '' } }) }),
+  }
+  const refusing = { result: z.looseObject({ by: z.string().min(1) }) }
+  const unreadable = {
+    pipeline: madeUnreadable.pipeline.map((step) => (step.name === 'write' ? { ...step, ...refusing } : step)),
+  }
+
+  test('a result that its own schema refuses never lands: it is a failed attempt, and done without in the end', async () => {
+    const bench = await opened('write')
+    for (let attempt = 0; attempt < 5; attempt++) {
+      expect(bench.world.order.results).not.toHaveProperty('write')
+      await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+      await bench.carryOut('write', unreadable)
+    }
+    expect(bench.step('write')).toMatchObject({ state: 'done', provider: 'here' })
+    expect(bench.world.order.results['write']).toEqual({ by: 'here' })
+    expect(bench.world.events).toContain('step.attempt_failed')
+  })
+
+  test('an adopted result or a fallback that its own schema refuses ends in an error, and not in the document', async () => {
+    const bench = await opened('write')
+    const bad = {
+      run: () => Promise.reject(new Error('no')),
+      fallBack: async () => ({ result: { by: '' }, degraded: '' }),
+    }
+    const pipeline = pipelineWith('write', { ...bad, adopt: async () => ({ by: '' }) }).map((step) =>
+      step.name === 'write' ? { ...step, ...refusing } : step,
+    )
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+      await bench.carryOut('write', { pipeline })
+    }
+    expect(bench.world.order).toMatchObject({ status: 'error', error: { code: 'attempts_exhausted', retryable: true } })
+    expect(bench.world.order.results).not.toHaveProperty('write')
   })
 
   test.each([

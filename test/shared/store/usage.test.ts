@@ -168,7 +168,10 @@ describe('notes of the same words', () => {
     expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'theirs', untilMs: 1500 })
     nowMs = 1500
     expect(await cache.reserve('lost', 'b', 500)).toEqual({ kind: 'ours' })
-    await cache.release('lost')
+    // Who has lost the notes to another lifts nothing.
+    await cache.release('lost', 'a')
+    expect(await cache.reserve('lost', 'c', 500)).toEqual({ kind: 'theirs', untilMs: 2000 })
+    await cache.release('lost', 'b')
     expect(await cache.reserve('lost', 'c', 500)).toEqual({ kind: 'ours' })
   })
 
@@ -187,7 +190,7 @@ describe('notes of the same words', () => {
     const cache = notesCache(store.access, Date.now)
     await cache.reserve('deleted', 'a', 60_000)
     await cache.keep('deleted', 'a', NOTES)
-    await cache.release('deleted')
+    await cache.release('deleted', 'a')
     expect(await cache.reserve('deleted', 'b', 60_000)).toEqual({ kind: 'found', notes: NOTES })
     await cache.forget('deleted')
     expect(await cache.reserve('deleted', 'b', 60_000)).toEqual({ kind: 'ours' })

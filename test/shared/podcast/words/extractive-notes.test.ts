@@ -4,6 +4,7 @@ import { extractiveNotes } from '../../../../shared/podcast/words/extractive-not
 import { Notes } from '../../../../shared/podcast/words/notes.ts'
 import { topicStarts } from '../../../../shared/podcast/words/topics.ts'
 import type { Transcript } from '../../../../shared/podcast/words/transcript.ts'
+import { seededRandom } from '../../seeded-random.ts'
 
 /** Two subjects of equal length, a sentence every five seconds, a pause between them when asked. */
 const GARDEN = [
@@ -73,6 +74,66 @@ describe('notes taken from a transcript', () => {
     )
     const notes = Notes.parse(await extractiveNotes(spoken(many), undefined))
     expect(notes.chapters.length).toBeLessThanOrEqual(12)
+  })
+})
+
+describe('notes of texts that say little or nothing', () => {
+  const textOf = (text: string): Transcript => {
+    const parts = text.split(' ')
+    const words = parts.map((part, index) => ({ text: part, startMs: index * 300, endMs: index * 300 + 250 }))
+    return { language: 'en', durationSeconds: 600, text, words }
+  }
+  const PIECES = [
+    '.',
+    '…',
+    '?!',
+    '-->',
+    '',
+    ' ',
+    '\u200B',
+    '\u202E',
+    '\0',
+    '🎙️',
+    '👩‍👩‍👧',
+    '\uD83C',
+    'a',
+    'Ask',
+    '不',
+    '。',
+    'ﷺ',
+    '42',
+    '<v x>',
+  ]
+
+  test.each([
+    ['a full stop', '.'],
+    ['emoji only', '🎙️🎧 👩‍👩‍👧‍👦'],
+    ['one word of 60 kB', 'x'.repeat(60_000)],
+    ['one emoji 40,000 times', '🎙'.repeat(40_000)],
+    ['a thousand dots', '.'.repeat(1000)],
+    ['what nobody can see', '\u200B \u2060 \u202E'],
+    ['half an emoji', '\uD83C'],
+    ['no words', ''],
+  ])('are such as a reader accepts: %s', async (_name, text) => {
+    for (const given of [undefined, '!!!', 'Given']) {
+      const notes = await extractiveNotes(textOf(text), given)
+      expect(Notes.parse(notes)).toEqual(notes)
+      expect(notes.chapters.length).toBeGreaterThan(0)
+      expect(JSON.stringify(notes)).not.toMatch(/\\ud[89a-f]/)
+    }
+    const { title } = await extractiveNotes({ ...textOf(text), words: [] }, undefined)
+    expect(title).not.toBe('')
+  })
+
+  test('are such as a reader accepts, for 500 texts of odd pieces', async () => {
+    const random = seededRandom(14)
+    for (let run = 0; run < 500; run++) {
+      const count = Math.floor(random() * 60)
+      const pieces = Array.from({ length: count }, () => PIECES[Math.floor(random() * PIECES.length)] ?? '')
+      const text = pieces.join(random() < 0.7 ? ' ' : '')
+      const notes = await extractiveNotes(textOf(text), random() < 0.2 ? '…' : undefined)
+      expect({ text, notes: Notes.safeParse(notes).data }).toEqual({ text, notes })
+    }
   })
 })
 

@@ -30,7 +30,7 @@ export async function stopJobs(
 /** Removes everything that providers keep of an episode: jobs whose ids are known, and those only meant to be made. */
 export async function forgetJobs(
   { transcribers, masterings }: Pick<PortLists, 'transcribers' | 'masterings'>,
-  { jobs = [], steps, upgrade }: Episode,
+  { jobs = [], steps, upgrade, createdAtMs: sinceMs }: Episode,
   call: CallContext,
 ): Promise<void> {
   const unknown = [steps, upgrade?.steps].flatMap((some) =>
@@ -53,5 +53,5 @@ export async function forgetJobs(
   for (const one of transcribers)
     for (const id of await idsAt(one.name, (job) => one.find(job, call))) await one.remove(id, call)
   for (const one of masterings)
-    for (const id of await idsAt(one.name, ({ key }) => one.find(key, call))) await one.remove(id, call)
+    for (const id of await idsAt(one.name, ({ key }) => one.find({ key, sinceMs }, call))) await one.remove(id, call)
 }

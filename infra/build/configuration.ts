@@ -48,7 +48,7 @@ function breakerRows(): string[][] {
     const value = `\`${showSetting(common[setting])}\`${others.length > 0 ? ` (${others.join(', ')})` : ''}`
     return [`\`BREAKER_${end}\``, value, meaning, 'you']
   })
-  const names = BREAKERS.map((name) => `\`${name.toUpperCase()}\``).join(', ')
+  const names = BREAKERS.map((name) => `\`${name.toUpperCase().replaceAll('-', '_')}\``).join(', ')
   return [
     ...rows,
     [`\`BREAKER_${PROVIDER_NAMES[0].toUpperCase()}_…\` and so on`, '', `any of these for one breaker: ${names}`, 'you'],

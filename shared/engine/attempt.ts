@@ -25,7 +25,7 @@ export type Attempt<W extends Workflow = Workflow> = {
   /** Says what the work is at; its owner sees it from the next heartbeat on. */
   tell(activity: string): void
   /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
-  recordJob(job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo'>>): Promise<void>
+  recordJob(job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts'>>): Promise<void>
 }
 
 /** How the code of a step ends when nothing went wrong. */

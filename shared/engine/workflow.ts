@@ -18,6 +18,8 @@ const Job = z.looseObject({
   webhookToken: z.string(),
   providerJobId: z.string().optional(),
   uploadedTo: z.string().optional(),
+  /** Starts of its paid work that may have reached the provider, and when the last of them was sent. */
+  starts: z.looseObject({ count: z.number().int(), atMs: z.number() }).optional(),
   polls: z.number().int(),
   /** A webhook came while the step was held: look again as soon as it is free. */
   webhookCame: z.boolean().optional(),

@@ -59,5 +59,5 @@ export async function forgetJobs(
     for (const id of await idsAt(one.name, (job) => one.find(job, call))) await one.remove(id, call)
   }
   for (const one of masterings)
-    for (const id of await idsAt(one.name, ({ key }) => one.find(key, call))) await one.remove(id, call)
+    for (const id of await idsAt(one.name, ({ key }) => one.find({ key, sinceMs }, call))) await one.remove(id, call)
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 
 import type { CallContext } from '../resilience/call-context.ts'
+import type { CheckedSound } from './sound/checked-sound.ts'
 
 /*
  * What the steps of the pipeline ask of the world. A port has one implementation per provider that can do it, in that
@@ -187,28 +188,41 @@ type MasteringRequest = {
 }
 
 export type MasteringState =
-  /** Created, and not started: `start` may be called. */
-  | { readonly state: 'new' }
+  /** Created, and not at work. `mayStart`: the provider says that it may be started, once more where it was before. */
+  | { readonly state: 'new'; readonly mayStart: boolean; readonly doing: string }
   | { readonly state: 'working'; readonly doing?: string }
   | JobFailure
-  | {
-      readonly state: 'done'
-      /** For `download`. */
-      readonly result: string
-      readonly durationSeconds: number
-      readonly cost: Cost
-    }
+  | { readonly state: 'done'; readonly result: MasteredFile; readonly cost: Cost }
+
+/** What there is to be fetched, and what the provider says of it: both are checked against what comes. */
+export type MasteredFile = {
+  readonly url: string
+  readonly claimedSeconds: number | undefined
+  readonly claimedBytes: number | undefined
+}
+
+/** What `start` sends, and how it is remembered, around the request itself, that it may have reached the provider. */
+type MasteringStart = Pick<MasteringRequest, 'recording' | 'intro'> & {
+  readonly recordStart: (how: 'sent' | 'notCarriedOut') => Promise<void>
+}
 
 /** Recording and intro to one mastered mp3. Creating a production is free and starting it is charged. */
 export type Mastering = Port & {
   readonly kind: 'job'
   create(request: MasteringRequest, call: CallContext): Promise<{ id: string }>
-  /** The newest production of that name: how one is found whose id was never recorded. */
-  find(jobKey: string, call: CallContext): Promise<{ id: string } | undefined>
+  /** The newest production of that name, made since then: how one is found whose id was never recorded. */
+  find(job: { key: string; sinceMs: number }, call: CallContext): Promise<{ id: string } | undefined>
   read(id: string, call: CallContext): Promise<MasteringState>
-  /** Starts the paid work, sending the sound first where the provider cannot fetch it. Only for a `new` production. */
-  start(id: string, request: Pick<MasteringRequest, 'recording' | 'intro'>, call: CallContext): Promise<void>
-  download(result: string, call: CallContext): Promise<Readable>
+  /**
+   * Starts the paid work, sending the sound first where the provider cannot fetch it. Only for a `new` production.
+   * @returns why not, where the production has ended or is not there any more
+   */
+  start(id: string, request: MasteringStart, call: CallContext): Promise<JobFailure | undefined>
+  /**
+   * The mastered sound, which ends with an error where it is none or not all there: see `CheckedSound`.
+   * @param expectedSeconds what it should be long, as far as we know
+   */
+  download(result: MasteredFile, expectedSeconds: number | undefined, call: CallContext): Promise<CheckedSound>
   /** Ends a running production; one that has ended, or is not there, is left as it is. */
   stop(id: string, call: CallContext): Promise<void>
   /** Removes a production and its files. Does nothing about one that is not there. */

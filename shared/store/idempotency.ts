@@ -32,7 +32,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
       const end = await compareAndSet<Version, BegunTry>({
         writeId: newTry.holder,
         known: { kind: 'remembered', version: UNUSED },
-        read: () => read(id),
+        read: () => readVersion(id),
         decide: ({ record }) => beginTry(record, newTry),
         write: ({ updateTime }, begun) => (begun.kind === 'run' ? write(id, begun.record, updateTime) : undefined),
       })
@@ -50,12 +50,12 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
       const written = await write(id, next, updateTime)
       if (written !== 'lost') return true
       // Our own landed write may come back as a lost precondition.
-      const { record } = await read(id)
+      const { record } = await readVersion(id)
       return record?.holder === next.holder && record.state === next.state
     },
   }
 
-  async function read(id: string): Promise<Version> {
+  async function readVersion(id: string): Promise<Version> {
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return UNUSED
     // Without its answer a try is known all the same: its operation is resumed, and takes effect once.

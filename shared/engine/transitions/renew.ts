@@ -12,7 +12,7 @@ export type RenewEvent = {
   readonly fence: Fence
   readonly leaseMs: number
   /** What has become known of the provider's job; empty for a heartbeat. */
-  readonly job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo'>>
+  readonly job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts'>>
   /** What the work is at, where it says so. */
   readonly activity: string | undefined
 }

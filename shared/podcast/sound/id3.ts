@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream'
 
 import { iso639Of } from '../words/language.ts'
+import { leadingTagBytes } from './mp3.ts'
 
 /** As ID3v2.4 has it where the language of a text is not known. */
 const LANGUAGE_UNKNOWN = 'XXX'
@@ -64,11 +65,4 @@ export function stripId3(tag: Buffer): Transform {
       else callback()
     },
   })
-}
-
-/** Length of the tag a file starts with, header included: a 28-bit "syncsafe" size in four bytes of seven bits. */
-function leadingTagBytes(head: Buffer): number {
-  if (head.toString('latin1', 0, 3) !== 'ID3') return 0
-  const size = [6, 7, 8, 9].reduce((sum, index) => sum * 128 + ((head[index] ?? 0) & 0x7f), 0)
-  return HEADER_BYTES + size
 }

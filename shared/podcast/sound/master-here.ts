@@ -29,8 +29,6 @@ export type HereSources = {
   readonly recordingKey: string
   readonly recordingBytes: number
   readonly introKey: string | undefined
-  /** Measured by the transcription. */
-  readonly recordingSeconds: number | undefined
   readonly audioKey: string
   readonly targetLufs: number
 }
@@ -51,6 +49,7 @@ export async function masterHere(attempt: HereAttempt, tools: HereTools, sources
   return make(attempt, tools, sources, {
     keys,
     work: (folder, inputs, options) => masterLoudness(folder, { inputs, output: OUTPUT, targetLufs }, options),
+    introSeconds: async (folder, [intro = '']) => (introKey === undefined ? 0 : measure(join(folder, intro))),
   })
 }
 
@@ -66,6 +65,9 @@ export async function addIntro(
     keys: [introKey, masteredKey],
     work: (folder, [intro = '', mastered = ''], options) =>
       prependIntro(folder, { intro, mastered, output: OUTPUT, targetLufs }, options),
+    // Joined frame by frame: what the encoder put around both is heard between them.
+    introSeconds: async (folder, [, mastered = '']) =>
+      (await measure(join(folder, OUTPUT))) - (await measure(join(folder, mastered))),
   })
 }
 
@@ -73,14 +75,16 @@ export async function addIntro(
 type Making = {
   readonly keys: readonly string[]
   readonly work: (folder: string, inputs: string[], options: FfmpegOptions) => Promise<void>
+  /** How long it takes in the result until the recording begins. */
+  readonly introSeconds: (folder: string, inputs: string[]) => Promise<number>
 }
 
 /** Fetches the sources, has them worked on, and stores what comes of it; once at a time, in bounded time and space. */
 async function make(
   attempt: HereAttempt,
   tools: HereTools,
-  sources: HereSources,
-  { keys, work }: Making,
+  { audioKey }: HereSources,
+  { keys, work, introSeconds }: Making,
 ): Promise<MasteredHere> {
   const leave = await enterLine(attempt.signal)
   const folder = await mkdtemp(join(tmpdir(), 'steadycast-mastering-'))
@@ -91,7 +95,10 @@ async function make(
     const inputs = await fetchInputs(tools, keys, folder, signal)
     attempt.tell('mastering it here')
     await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal })
-    return await storeSound(tools, sources, join(folder, OUTPUT), signal)
+    const path = join(folder, OUTPUT)
+    const lengths = { durationSeconds: await measure(path), introSeconds: await introSeconds(folder, inputs) }
+    await tools.objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
+    return { audioKey, ...lengths }
   } catch (error) {
     if (tooLong.aborted && !attempt.signal.aborted) throw new NoFallback('mastering it here takes longer than it may')
     if (error instanceof NotAudioError) throw new NoFallback('the recording cannot be read here', { cause: error })
@@ -125,14 +132,6 @@ async function fetchInputs(
   return inputs
 }
 
-async function storeSound(
-  { objects }: HereTools,
-  { audioKey, recordingSeconds, introKey }: HereSources,
-  path: string,
-  signal: AbortSignal,
-): Promise<MasteredHere> {
-  const seconds = await durationSeconds(createReadStream(path), 'audio/mpeg')
-  await objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
-  const introSeconds = introKey === undefined ? 0 : Math.max(0, seconds - (recordingSeconds ?? seconds))
-  return { audioKey, durationSeconds: seconds, introSeconds }
+function measure(path: string): Promise<number> {
+  return durationSeconds(createReadStream(path), 'audio/mpeg')
 }

@@ -3,10 +3,12 @@ import * as z from 'zod'
 import { jobOf } from '../../engine/attempt.ts'
 import { resultOf } from '../../engine/definition.ts'
 import type { GenerationView } from '../../engine/workflow.ts'
-import { ServiceAway } from '../../engine/failure.ts'
+import { JobEnded } from '../../engine/failure.ts'
 import { loudnessTargetOf } from '../content.ts'
 import { SourceFailed } from '../errors.ts'
 import type { AudioSource, Mastering, MasteringState } from '../ports.ts'
+import { durationSeconds } from '../sound/duration.ts'
+import { NotAudioError } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import {
@@ -56,6 +58,7 @@ export const master = defineStep({
   },
 })
 
+const INTRO_TYPE = 'audio/mpeg'
 const MASTERED_HERE = 'The loudness was evened out, without noise reduction, because the mastering service was away.'
 
 /** An intro that could be spoken after all: put before what is mastered already, which is not paid for again. */
@@ -70,7 +73,6 @@ function hereSources(attempt: EpisodeAttempt) {
     recordingKey: key,
     recordingBytes: sizeBytes,
     introKey: resultOf(workflow, voice)?.audioKey,
-    recordingSeconds: resultOf(workflow, transcribe)?.durationSeconds,
     audioKey: keyOf(attempt, 'mastered-here.mp3'),
     targetLufs: loudnessTargetOf(workflow),
   }
@@ -89,15 +91,19 @@ async function putIntroBefore(attempt: EpisodeAttempt, tools: Tools): StepEnded<
 
 async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<typeof MasterResult> {
   const mastering = providerOf(tools.masterings, attempt)
-  const { polls } = jobOf(attempt)
+  const { polls, starts } = jobOf(attempt)
   const id = await findOrCreate(attempt, tools, mastering)
   const made = await mastering.read(id, attempt.call)
   const pollAfterMs = (times: number) => nextPollMs(times, mastering, tools.safetyPollMs)
   switch (made.state) {
     case 'new':
-      await mastering.start(id, soundOf(attempt, tools), attempt.call)
-      return { kind: 'polling', afterMs: pollAfterMs(0) }
+      if (mayStart(attempt, made)) await start(attempt, tools, { mastering, id })
+      return { kind: 'polling', afterMs: pollAfterMs(0), activity: made.doing }
     case 'working':
+      if (starts !== undefined && attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
+        await mastering.stop(id, attempt.call)
+        throw new JobEnded(`${mastering.name}: still "${made.doing ?? 'at work'}"`)
+      }
       return {
         kind: 'polling',
         afterMs: pollAfterMs(polls),
@@ -110,10 +116,46 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
   }
 }
 
+/** A production is started once. Once more where its provider says, some time after, that it may be. */
+const STARTS_MAX = 2
+const START_AGAIN_MS = 10_000
+/** Another production is made where this one, after its start, stays where it was for so long. */
+const START_MS_MAX = 15_000
+/** Mastering takes a fraction of the recording's length, and waits in its provider's line. */
+const WORK_MS_MAX = 45 * 60_000
+
+/** Whether to start what is not at work. @throws JobEnded when it was started in vain */
+function mayStart(attempt: EpisodeAttempt, made: Extract<MasteringState, { state: 'new' }>): boolean {
+  const { count = 0, atMs = 0 } = jobOf(attempt).starts ?? {}
+  if (count === 0) return true
+  const sinceMs = attempt.nowMs() - atMs
+  if (count < STARTS_MAX && made.mayStart) return sinceMs >= START_AGAIN_MS
+  if (sinceMs > START_MS_MAX)
+    throw new JobEnded(`not at work ${Math.round(sinceMs / 1000)} s after its start: "${made.doing}"`)
+  return false
+}
+
+async function start(
+  attempt: EpisodeAttempt,
+  tools: Tools,
+  { mastering, id }: { mastering: Mastering; id: string },
+): Promise<void> {
+  const before = jobOf(attempt).starts?.count ?? 0
+  const recordStart = (how: 'sent' | 'notCarriedOut') =>
+    attempt.recordJob({ starts: { count: before + (how === 'sent' ? 1 : 0), atMs: attempt.nowMs() } })
+  const failure = await mastering.start(id, { ...soundOf(attempt, tools), recordStart }, attempt.call)
+  if (failure !== undefined) throw errorOfJob(failure)
+}
+
+function workMsMax(attempt: EpisodeAttempt): number {
+  return WORK_MS_MAX + (recordingSecondsOf(attempt) ?? 0) * 1000
+}
+
 async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<string> {
   const { key, providerJobId } = jobOf(attempt)
+  const { createdAtMs: sinceMs } = attempt.workflow
   if (providerJobId !== undefined) return providerJobId
-  const known = attempt.resumesIntent ? await mastering.find(key, attempt.call) : undefined
+  const known = attempt.resumesIntent ? await mastering.find({ key, sinceMs }, attempt.call) : undefined
   const { id } = known ?? (await create(attempt, tools, mastering))
   await attempt.recordJob({ providerJobId: id })
   return id
@@ -135,7 +177,7 @@ function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Pr
 
 function soundOf(attempt: EpisodeAttempt, tools: Tools): { recording: AudioSource; intro: AudioSource | undefined } {
   const spoken = resultOf(attempt.workflow, voice)
-  const intro = spoken && audioSource(tools, { key: spoken.audioKey, contentType: 'audio/mpeg' })
+  const intro = spoken && audioSource(tools, { key: spoken.audioKey, contentType: INTRO_TYPE })
   return { recording: recordingSource(attempt, tools), intro }
 }
 
@@ -144,19 +186,40 @@ async function storeSound(
   { objects }: Tools,
   { mastering, made }: { mastering: Mastering; made: Extract<MasteringState, { state: 'done' }> },
 ): StepEnded<typeof MasterResult> {
-  const { workflow } = attempt
-  const { durationSeconds, cost } = made
   const audioKey = keyOf(attempt, 'mastered.mp3')
+  const introSeconds = await measureIntro(attempt, { objects })
+  const recordingSeconds = recordingSecondsOf(attempt)
   attempt.tell('fetching the mastered audio')
-  const audio = await mastering.download(made.result, attempt.call)
+  const expectedSeconds = recordingSeconds && recordingSeconds + (introSeconds ?? 0)
+  const audio = await mastering.download(made.result, expectedSeconds, attempt.call)
   try {
     await objects.create(audioKey, audio, 'audio/mpeg', attempt.signal)
   } catch (error) {
-    if (!(error instanceof SourceFailed)) throw error
-    throw new ServiceAway(mastering.name, `${mastering.name}: the mastered audio broke off`, error)
+    // What came is no sound, or not all of it: that says nothing about storage.
+    throw error instanceof SourceFailed ? error.cause : error
   }
-  const recordingSeconds = resultOf(workflow, transcribe)?.durationSeconds ?? durationSeconds
-  const hasIntro = resultOf(workflow, voice) !== undefined
-  const introSeconds = hasIntro ? Math.max(0, durationSeconds - recordingSeconds) : 0
-  return { kind: 'done', result: { audioKey, durationSeconds, introSeconds }, cost }
+  // An attempt before this one may have stored it, so that it was not read to its end again.
+  const seconds = audio.seconds ?? (await durationSeconds(await objects.readStream(audioKey), 'audio/mpeg'))
+  const before = introSeconds ?? Math.max(0, seconds - (recordingSeconds ?? seconds))
+  return { kind: 'done', result: { audioKey, durationSeconds: seconds, introSeconds: before }, cost: made.cost }
+}
+
+/** As the transcription measured it: perhaps in whole seconds. Undefined where it could not. */
+function recordingSecondsOf({ workflow }: EpisodeAttempt): number | undefined {
+  return resultOf(workflow, transcribe)?.durationSeconds || undefined
+}
+
+/** What is heard of the intro that was sent, in seconds; undefined for one that only its provider can read. */
+async function measureIntro(
+  { workflow }: EpisodeAttempt,
+  { objects }: Pick<Tools, 'objects'>,
+): Promise<number | undefined> {
+  const spoken = resultOf(workflow, voice)
+  if (spoken === undefined) return 0
+  try {
+    return await durationSeconds(await objects.readStream(spoken.audioKey), INTRO_TYPE)
+  } catch (error) {
+    if (error instanceof NotAudioError) return undefined
+    throw error
+  }
 }

@@ -1,61 +1,40 @@
 import { Readable } from 'node:stream'
 import * as z from 'zod'
 
-import type { CreditsLeft } from '../../operations/health/provider-checks.ts'
-import type { AudioSource, Mastering, MasteringState } from '../../podcast/ports.ts'
+import type { AudioSource, JobFailure, MasteredFile, Mastering, MasteringState } from '../../podcast/ports.ts'
+import { CheckedSound } from '../../podcast/sound/checked-sound.ts'
 import type { CallContext } from '../../resilience/call-context.ts'
 import { callProvider } from '../call-provider.ts'
-import type { Account, GuardedAccount } from '../definition.ts'
-import { askForHealth, badResponse, ignoreRefusal, requestsOf, send, sendForJson } from '../http.ts'
+import type { GuardedAccount } from '../definition.ts'
+import { ignoreRefusal, requestsOf, send, unusable } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
-import { kindOfStatus, ProviderError } from '../provider-error.ts'
+import { ProviderError } from '../provider-error.ts'
 import { callsBack, placeToken } from '../webhook.ts'
-import { classifyFailure } from './failures.ts'
+import type { AlgorithmValue, ProductionRequest } from './api.ts'
+import { sendForData } from './envelope.ts'
+import { Production, stateOf } from './production.ts'
+import { explainSetUp } from './refusals.ts'
 
 const CONTROL_TIMEOUT_MS = 20_000
 const TRANSFER_TIMEOUT_MS = 420_000
-const ANSWER_BYTES_MAX = 2 * 1024 * 1024
-const LIST_LIMIT = 100
+/** Of the list of productions, newest first. */
+const PAGE = { limit: 100, overlap: 5, most: 100 }
+/** Their clock and ours do not agree to the minute. */
+const CLOCK_SLACK_MS = 3_600_000
+/** Names the intro where it is declared, and the field in which it is uploaded. */
+const INTRO = 'intro'
 
-/** Status codes of a production (GET /info/production_status.json). */
-const DONE = 3
-const FAILED = 2
-const NOT_STARTED: ReadonlySet<number> = new Set([9, 10])
-
-const OUTPUT_FILES = [{ format: 'mp3', bitrate: '128', ending: 'mp3' }]
-
-const Production = z.object({
-  uuid: z.string().min(1),
-  status: z.number(),
-  status_string: z.string().max(100).nullish(),
-  error_message: z.string().nullish(),
-  output_basename: z.string().nullish(),
-  length: z.number().nullish(),
-  used_credits: z.looseObject({ combined: z.number().nullish() }).nullish(),
-  output_files: z.array(z.object({ download_url: z.string().nullish(), format: z.string().nullish() })).nullish(),
-})
-type Production = z.infer<typeof Production>
-/** Hours of audio that are paid for and not used. */
-const AccountAnswer = z.object({ data: z.object({ credits: z.number() }) })
-/** About one long episode. */
-const CREDIT_HOURS_LOW = 2
-const Envelope = z.looseObject({
-  status_code: z.number(),
-  error_code: z.string().nullish(),
-  error_message: z.string().nullish(),
-  data: z.unknown(),
-})
-
-/** What is left of what was paid for, which is free to ask. */
-export async function checkAccount(account: Account, signal: AbortSignal): Promise<CreditsLeft> {
-  const asked = requestBuilder(account)('check', 'GET', '/user.json')
-  const { credits } = (await askForHealth(asked, AccountAnswer, signal)).data
-  return { left: credits, unit: 'h', low: credits < CREDIT_HOURS_LOW }
+/** What its settings come to (provider.ts). */
+export type Settings = {
+  readonly AUPHONIC_ALGORITHMS: Readonly<Record<string, AlgorithmValue>>
+  readonly AUPHONIC_BITRATE_KBPS: string
 }
 
-export function makeMastering(account: GuardedAccount): Mastering {
+/** Auphonic's productions as the port wants them. */
+export function makeMastering(account: GuardedAccount<Settings>): Mastering {
   const { guard, config, name } = account
-  const buildRequest = requestBuilder(account)
+  const buildRequest = requestsOf(account, { Authorization: `Bearer ${config.apiKey}` })
+  const { AUPHONIC_ALGORITHMS: algorithms, AUPHONIC_BITRATE_KBPS: bitrate } = config.settings
 
   return {
     name,
@@ -64,62 +43,73 @@ export function makeMastering(account: GuardedAccount): Mastering {
 
     async create(request, call) {
       const { recording, intro, title, loudnessTarget } = request
-      const links = config.canReachStorage && {
-        input_file: await recording.link(),
-        ...(intro && { multi_input_files: [{ type: 'intro', input_file: await intro.link() }] }),
-      }
       const webhook = placeToken(account, request.webhook)
-      const body = JSON.stringify({
+      const files = config.canReachStorage ? await linksTo(recording, intro) : intro && declareIntro()
+      const body = {
         metadata: { title },
         output_basename: request.jobKey,
-        output_files: OUTPUT_FILES,
-        algorithms: {
-          leveler: true,
-          normloudness: true,
-          loudnesstarget: loudnessTarget,
-          denoise: true,
-          filtering: true,
-        },
-        ...links,
+        output_files: [{ format: 'mp3', bitrate, ending: 'mp3' }],
+        algorithms: { ...algorithms, loudnesstarget: loudnessTarget },
+        ...files,
         ...(webhook && { webhook: webhook.url }),
-      })
-      const { uuid } = await ask(buildRequest('create', 'POST', '/productions.json', body), Production, 1, call)
+      } satisfies ProductionRequest
+      const sent = buildRequest('create', 'POST', '/productions.json', JSON.stringify(body))
+      const { uuid } = await ask({ ...sent, explain: explainSetUp }, Production, 1, call)
       return { id: uuid }
     },
 
-    async find(jobKey, call) {
-      const sent = buildRequest('list', 'GET', `/productions.json?limit=${LIST_LIMIT}`)
-      const productions = await ask(sent, z.array(Production), 3, call)
-      const found = productions.find(({ output_basename: basename }) => basename === jobKey)
-      return found && { id: found.uuid }
-    },
-
-    async read(id, call) {
-      const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
-      return stateOf(sent, await ask(sent, Production, 3, call))
-    },
-
-    async start(id, { recording, intro }, call) {
-      if (!config.canReachStorage) {
-        await upload(id, { field: 'input_file', fileName: 'recording', source: recording }, call)
-        if (intro) await upload(id, { field: 'intro', fileName: 'intro.mp3', source: intro }, call)
+    async find({ key, sinceMs }, call) {
+      // What is made meanwhile moves the list on, and what is removed moves it back: pages overlap.
+      for (let page = 0; page < PAGE.most; page++) {
+        const offset = page * (PAGE.limit - PAGE.overlap)
+        const sent = buildRequest('list', 'GET', `/productions.json?limit=${PAGE.limit}&offset=${offset}`)
+        const productions = await ask({ ...sent, explain: explainSetUp }, z.array(Production), 3, call)
+        const found = productions.find(({ output_basename: basename }) => basename === key)
+        if (found !== undefined) return { id: found.uuid }
+        const oldestMs = Date.parse(productions.at(-1)?.creation_time ?? '')
+        if (productions.length < PAGE.limit || oldestMs < sinceMs - CLOCK_SLACK_MS) return undefined
       }
-      await ask(buildRequest('start', 'POST', `${pathOf(id)}/start.json`), z.unknown(), 1, call)
+      return undefined
+    },
+
+    async read(id, call): Promise<MasteringState> {
+      const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
+      return orGone(async () => stateOf(sent, await ask(sent, Production, 3, call)))
+    },
+
+    async start(id, { recording, intro, recordStart }, call) {
+      return orGone(async () => {
+        if (!config.canReachStorage) {
+          await upload(id, { field: 'input_file', fileName: 'recording', source: recording }, call)
+          if (intro) await upload(id, { field: INTRO, fileName: 'intro.mp3', source: intro }, call)
+        }
+        await recordStart('sent')
+        try {
+          await ask(buildRequest('start', 'POST', `${pathOf(id)}/start.json`), z.unknown(), 1, call)
+        } catch (error) {
+          if (await isAtWork(id, error, call)) return undefined
+          if (!(error instanceof ProviderError && error.ambiguous)) await recordStart('notCarriedOut')
+          throw error
+        }
+        return undefined
+      })
     },
 
     /** The link answers with a redirect to storage, which must not see our key. */
-    async download(result, call) {
+    async download({ url, claimedSeconds, claimedBytes }, expectedSeconds, call) {
+      const asked = { ...buildRequest('download', 'GET', ''), url, explain: explainDownload([401, 402]) }
       const attempt = async (signal: AbortSignal) => {
-        const asked = { ...buildRequest('download', 'GET', ''), url: result }
         const answer = await send({ ...asked, redirect: 'manual' }, call, signal)
         const location = answer.headers.get('location')
         if (answer.status < 300 || location === null) return answer
         await answer.body?.cancel()
-        return send({ ...asked, url: new URL(location, result).href, headers: {} }, call, signal)
+        const fetched = { ...asked, url: new URL(location, url).href, headers: {}, explain: explainDownload([]) }
+        return send(fetched, call, signal)
       }
       const limits = { attemptTimeoutMs: TRANSFER_TIMEOUT_MS, attemptsMax: 3 }
-      const { body } = await callProvider({ guard, operation: 'download', ...limits, attempt }, call)
-      return Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])
+      const answer = await callProvider({ guard, operation: 'download', ...limits, attempt }, call)
+      const claims = { expectedSeconds, claimedSeconds, claimedBytes }
+      return checkSound(asked, answer, claims)
     },
 
     async stop(id, call) {
@@ -131,10 +121,18 @@ export function makeMastering(account: GuardedAccount): Mastering {
     },
   }
 
+  /** Whether a start that was refused had been carried out before: that is why a second one is. */
+  async function isAtWork(id: string, refusal: unknown, call: CallContext): Promise<boolean> {
+    if (!(refusal instanceof ProviderError) || !['invalid_input', 'conflict'].includes(refusal.kind)) return false
+    const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
+    const { state } = stateOf(sent, await ask(sent, Production, 3, call))
+    return state === 'working' || state === 'done'
+  }
+
   /** Sends audio as bytes, as the main recording or as the intro. */
   async function upload(
     id: string,
-    { field, fileName, source }: { field: 'input_file' | 'intro'; fileName: string; source: AudioSource },
+    { field, fileName, source }: { field: 'input_file' | typeof INTRO; fileName: string; source: AudioSource },
     call: CallContext,
   ): Promise<void> {
     const form = new FormData()
@@ -153,49 +151,51 @@ export function makeMastering(account: GuardedAccount): Mastering {
   }
 }
 
-function requestBuilder(account: Account) {
-  return requestsOf(account, { Authorization: `Bearer ${account.config.apiKey}` })
-}
-
 function pathOf(id: string): string {
   return `/production/${encodeURIComponent(id)}`
 }
 
-/** Sends a request and opens its envelope, which can say no inside an HTTP 200: both must be looked at. */
-async function sendForData<T>(
-  request: ProviderRequest,
-  schema: z.ZodType<T>,
-  call: CallContext,
-  signal: AbortSignal,
-): Promise<T> {
-  const envelope = await sendForJson(request, Envelope, ANSWER_BYTES_MAX, call, signal)
-  if (envelope.status_code !== 200)
-    throw new ProviderError(request.provider, request.operation, {
-      status: envelope.status_code,
-      kind: kindOfStatus(envelope.status_code),
-      ...request.explain?.(envelope.status_code, JSON.stringify(envelope)),
-      message: envelope.error_message ?? 'refused without words',
-    })
-  const parsed = schema.safeParse(envelope.data)
-  if (parsed.success) return parsed.data
-  throw badResponse(request, `the answer lacks ${parsed.error.issues[0]?.path.join('.') ?? 'its data'}`)
+async function linksTo(recording: AudioSource, intro: AudioSource | undefined) {
+  const link = intro && (await intro.link())
+  return {
+    input_file: await recording.link(),
+    ...(link !== undefined && { multi_input_files: [{ type: 'intro' as const, input_file: link }] }),
+  }
 }
 
-function stateOf(request: ProviderRequest, production: Production): MasteringState {
-  if (production.status === FAILED) {
-    const message = production.error_message ?? 'no reason given'
-    return { state: 'failed', reason: classifyFailure(message), message }
+/** An intro that is uploaded later: its field is taken where it was declared. */
+function declareIntro() {
+  return { multi_input_files: [{ type: 'intro' as const, id: INTRO }] }
+}
+
+/** A production that somebody has removed: another one may end well. */
+async function orGone<T>(work: () => Promise<T>): Promise<T | JobFailure> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ProviderError && error.kind === 'not_found')) throw error
+    return { state: 'failed', reason: 'ended', message: error.message }
   }
-  if (NOT_STARTED.has(production.status)) return { state: 'new' }
-  if (production.status !== DONE) return { state: 'working', doing: production.status_string ?? 'at work' }
-  const url = production.output_files?.find(({ format }) => format === 'mp3')?.download_url
-  if (url == null || production.length == null) throw badResponse(request, 'a finished production without its file')
-  const creditHours = production.used_credits?.combined ?? undefined
-  return {
-    state: 'done',
-    result: url,
-    durationSeconds: production.length,
-    // `creditHours`: what the provider says it charged.
-    cost: { productions: 1, audioSeconds: production.length, ...(creditHours !== undefined && { creditHours }) },
+}
+
+/** A link that is no good any more: the production is asked for a fresh one. `account`: statuses about our account. */
+function explainDownload(account: readonly number[]) {
+  return (status: number) => {
+    const isOfThisLink = status < 500 && ![...account, 408, 429].includes(status)
+    return isOfThisLink ? { kind: 'unusable' as const, message: 'the link to the mastered sound is no good' } : {}
   }
+}
+
+function checkSound(
+  request: ProviderRequest,
+  { headers, body }: Response,
+  claims: Omit<MasteredFile, 'url'> & { readonly expectedSeconds: number | undefined },
+): CheckedSound {
+  if (/^(text\/|application\/(json|xml|xhtml))/i.test(headers.get('content-type') ?? ''))
+    throw unusable(request, `the mastered sound is ${headers.get('content-type')?.split(';')[0]}`)
+  const sound = new CheckedSound(claims, (message) => unusable(request, message))
+  const source = body === null ? Readable.from([]) : Readable.fromWeb(body)
+  source.once('error', (cause) => sound.breakOff(cause))
+  sound.once('close', () => source.destroy())
+  return source.pipe(sound)
 }

@@ -1,8 +1,20 @@
 import type { JobFailure } from '../../podcast/ports.ts'
 
-/** Why a production failed. Auphonic gives no code, only a sentence. */
+/** It is the recording that cannot be read, and not a file that could not be fetched, or one that was to be written. */
+const NOT_AUDIO = [
+  /invalid data found when processing input/i,
+  /\b(unknown|unsupported|invalid|unrecogni[sz]ed) (input |audio |media |file )*(format|codec|type)\b/i,
+  /\b(not a valid|not an?|no valid) (audio|media|sound)( or video)? ?(file|track|stream)?\b/i,
+  /\b(no|without|contain(s)? no|not contain( any)?) audio\b/i,
+  /\b(file|recording|audio) (is|seems|appears)( to be)? (corrupt(ed)?|damaged|broken|empty)\b/i,
+]
+const ABOUT_SOMETHING_ELSE = /output|encod|download|transfer|fetch|upload|server|internal|service|temporar|try again/i
+
+/**
+ * Why a production failed. Auphonic gives no code, only a sentence, or none: what is not known to be about the recording
+ * may be otherwise for another production.
+ */
 export function classifyFailure(sentence: string): JobFailure['reason'] {
-  // Before the rest: a recording that could not be fetched is described as one that could not be read.
-  if (/download|transfer|internal|server error/i.test(sentence)) return 'ended'
-  return /audio|format|codec/i.test(sentence) ? 'not_audio' : 'refused'
+  if (ABOUT_SOMETHING_ELSE.test(sentence)) return 'ended'
+  return NOT_AUDIO.some((known) => known.test(sentence)) ? 'not_audio' : 'ended'
 }

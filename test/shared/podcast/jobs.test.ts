@@ -32,7 +32,7 @@ function providers() {
     read: unused,
     start: unused,
     download: unused,
-    find: async (key) => (key === 'key-2' ? { id: 'found-2' } : undefined),
+    find: async ({ key }) => (key === 'key-2' ? { id: 'found-2' } : undefined),
     stop: async (id) => void told.push(`stop ${id}`),
     remove: async (id) => void told.push(`remove ${id}`),
   }

@@ -76,8 +76,14 @@ describe('why a production failed', () => {
     ['Error in file transfer', 'ended'],
     ['Internal Server Error', 'ended'],
     ['Audio could not be processed: unknown format', 'not_audio'],
-    ['Codec is not known', 'not_audio'],
-    ['This production is not allowed', 'refused'],
+    ['Unsupported input file format', 'not_audio'],
+    ['This is not a valid audio or video file', 'not_audio'],
+    ['The file does not contain audio', 'not_audio'],
+    ['Error while encoding the output format mp3', 'ended'],
+    ['Audio Encoding failed', 'ended'],
+    ['Audio Processing was stopped unexpectedly', 'ended'],
+    ['Codec is not known', 'ended'],
+    ['This production is not allowed', 'ended'],
   ])('"%s" is %s', async (message, reason) => {
     answer = production({ error_message: message })
     expect(await (await mastering()).read('u1', CALL)).toEqual({ state: 'failed', reason, message })

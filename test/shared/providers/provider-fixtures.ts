@@ -115,6 +115,6 @@ export const PORT_CALLS: { readonly [Port in PortName]: Calls<Ports[Port]> } = {
   speakers: { charged: (speaker) => speaker.speak({ text: 'Hello.', voiceId: undefined }, CALL) },
   masterings: {
     charged: (mastering) => mastering.create(MASTERING, CALL),
-    asks: (mastering) => mastering.find('n', CALL),
+    asks: (mastering) => mastering.find({ key: 'n', sinceMs: 0 }, CALL),
   },
 }

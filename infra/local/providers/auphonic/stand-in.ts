@@ -1,51 +1,17 @@
-import { randomBytes } from 'node:crypto'
-
 import busboy from 'busboy'
-import * as z from 'zod'
 
-import { durationSeconds, master } from '../../audio/mastering.ts'
+import { PRODUCTION_STATUS } from '../../../../shared/providers/auphonic/api.ts'
+import type { EnvelopeAnswer } from '../../../../shared/providers/auphonic/api.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
-import { auphonicStorage, DownloadLinks } from './storage.ts'
-import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
+import { episodeIn, STAND_IN_NOTICE } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 import { deliverWebhook } from '../webhook.ts'
+import { Production } from './production.ts'
+import { ALGORITHMS_INFO, Details, formErrors, OUTPUT_FILES_INFO } from './requests.ts'
+import { auphonicStorage, DownloadLinks } from './storage.ts'
 
-const Create = z.looseObject({
-  input_file: z.string().optional(),
-  output_basename: z.string().optional(),
-  metadata: z.looseObject({ title: z.string().optional() }).optional(),
-  algorithms: z.looseObject({ loudnesstarget: z.coerce.number().min(-31).max(-13).optional() }).optional(),
-  multi_input_files: z.array(z.looseObject({ type: z.string(), input_file: z.string() })).optional(),
-  webhook: z.string().nullish(),
-  action: z.enum(['start', 'save']).optional(),
-})
-
-/** https://auphonic.com/api/info/production_status.json */
-const STATUS = {
-  error: [2, 'Error'],
-  done: [3, 'Done'],
-  processing: [4, 'Audio Processing'],
-  encoding: [5, 'Audio Encoding'],
-  incomplete: [9, 'Incomplete'],
-  notStarted: [10, 'Not Started Yet'],
-  incoming: [12, 'Incoming File Transfer'],
-} as const
-type StatusName = keyof typeof STATUS
-
-type Production = {
-  uuid: string
-  request: z.infer<typeof Create>
-  status: StatusName
-  uploads: Map<string, Buffer>
-  created: string
-  starts: number
-  errorMessage: string
-  output: Buffer | undefined
-  lengthSeconds: number | undefined
-}
-
-const LATENCY_MS = { base: 2500, shareOfAudio: 0.03 }
+const PAGE = { limit: 20, most: 100 }
 
 /** Auphonic's production API; the audio is really mastered, and downloads redirect to a storage of their own. */
 export const auphonic: StandIn = { basePath: '/api', makeServers }
@@ -61,12 +27,11 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     if (production === undefined) throw new ReplyError(refuse(404, 'Production not found'))
     return production
   }
+  const show = (production: Production): Reply => answer(production.view(api.origin))
   const start = (production: Production): Reply => {
-    if (!startAllowed(production)) return refuse(400, 'Production cannot be started in its current state')
-    production.starts++
-    production.status = 'incoming'
+    if (!production.startAllowed) return refuse(400, 'Production cannot be started in its current state')
     void run(production, options, work)
-    return answer(viewOf(production, api.origin))
+    return show(production)
   }
 
   const routes: Route[] = [
@@ -75,13 +40,12 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       path: /^\/api\/productions\.json$/,
       handle: async (request) => {
         requireKey(request, options.apiKey)
-        const parsed = Create.safeParse(await request.json())
-        if (!parsed.success) return refuse(400, `Invalid field: ${parsed.error.issues[0]?.path.join('.')}`)
+        const details = await readDetails(request)
         if (request.fault?.mode === 'blocked') return refuse(400, 'The content was declined')
-        request.concerns(episodeIn(JSON.stringify(parsed.data)) ?? '')
-        const production = newProduction(parsed.data)
+        request.concerns(episodeIn(JSON.stringify(details)) ?? '')
+        const production = new Production(details)
         productions.set(production.uuid, production)
-        return parsed.data.action === 'start' ? start(production) : answer(viewOf(production, api.origin))
+        return details.action === 'start' ? start(production) : show(production)
       },
     },
     {
@@ -89,22 +53,33 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       path: /^\/api\/productions\.json$/,
       handle: (request) => {
         requireKey(request, options.apiKey)
-        const [limit, offset] = ['limit', 'offset'].map((name) => Number(request.url.searchParams.get(name) ?? 0))
-        const newest = [...productions.values()].toReversed().slice(offset, (offset ?? 0) + (limit || 20))
+        const [limit, offset] = [numberOf(request, 'limit', PAGE.limit), numberOf(request, 'offset', 0)]
+        const newest = [...productions.values()].toReversed().slice(offset, offset + Math.min(limit, PAGE.most))
         const uuids = request.url.searchParams.get('uuids_only') === '1'
-        return answer(newest.map((production) => (uuids ? production.uuid : viewOf(production, api.origin))))
+        return answer(newest.map((production) => (uuids ? production.uuid : production.view(api.origin))))
       },
     },
     {
       method: 'GET',
       path: /^\/api\/production\/(\w+)\.json$/,
-      handle: (request) => answer(viewOf(find(request), api.origin)),
+      handle: (request) => show(find(request)),
+    },
+    {
+      method: 'POST',
+      path: /^\/api\/production\/(\w+)\.json$/,
+      handle: async (request) => {
+        const production = find(request)
+        if (production.isRunning) return refuse(400, 'Production cannot be changed in its current state')
+        const details = await readDetails(request)
+        production.update(details)
+        return details.action === 'start' ? start(production) : show(production)
+      },
     },
     {
       method: 'GET',
       path: /^\/api\/production\/(\w+)\/status\.json$/,
       handle: (request) => {
-        const [status, statusString] = STATUS[find(request).status]
+        const [status, statusString] = PRODUCTION_STATUS[find(request).status]
         return answer({ status, status_string: statusString })
       },
     },
@@ -121,9 +96,14 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       path: /^\/api\/production\/(\w+)\/upload\.json$/,
       handle: async (request) => {
         const production = find(request)
-        for (const [field, data] of await filesOf(request)) production.uploads.set(field, data)
-        if (production.status === 'incomplete') production.status = 'notStarted'
-        return answer(viewOf(production, api.origin))
+        if (production.isRunning) return refuse(400, 'Production cannot be changed in its current state')
+        const files = await filesOf(request)
+        const unknown = [...files.keys()].filter((field) => !production.uploadFields.has(field))
+        const errors = unknown.map((field) => [field, [`Unknown field ${field}: no input file has this id`]])
+        if (errors.length > 0) return refuse(400, 'Invalid fields', Object.fromEntries(errors))
+        if (files.size === 0) return refuse(400, 'No file was uploaded', { input_file: ['This field is required.'] })
+        production.upload(files)
+        return show(production)
       },
     },
     { method: 'POST', path: /^\/api\/production\/(\w+)\/start\.json$/, handle: (request) => start(find(request)) },
@@ -132,8 +112,8 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       path: /^\/api\/production\/(\w+)\/stop\.json$/,
       handle: (request) => {
         const production = find(request)
-        if (production.output === undefined) production.status = 'notStarted'
-        return answer(viewOf(production, api.origin))
+        void production.stop()
+        return show(production)
       },
     },
     {
@@ -163,8 +143,10 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     {
       method: 'GET',
       path: /^\/api\/info\/production_status\.json$/,
-      handle: () => answer(Object.fromEntries(Object.values(STATUS).map(([code, text]) => [code, text]))),
+      handle: () => answer(Object.fromEntries(Object.values(PRODUCTION_STATUS).map(([code, text]) => [code, text]))),
     },
+    { method: 'GET', path: /^\/api\/info\/algorithms\.json$/, handle: () => answer(ALGORITHMS_INFO) },
+    { method: 'GET', path: /^\/api\/info\/output_files\.json$/, handle: () => answer(OUTPUT_FILES_INFO) },
   ]
   const api = new HttpService({
     ...options,
@@ -175,32 +157,13 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
   return { api, behind: [storage] }
 }
 
-function newProduction(request: z.infer<typeof Create>): Production {
-  return {
-    uuid: randomBytes(16).toString('base64url').replace(/[-_]/g, 'x').slice(0, 22),
-    request,
-    status: request.input_file === undefined ? 'incomplete' : 'notStarted',
-    uploads: new Map(),
-    created: new Date().toISOString(),
-    starts: 0,
-    errorMessage: '',
-    output: undefined,
-    lengthSeconds: undefined,
-  }
-}
-
 async function run(production: Production, options: StandInOptions, work: WorkLog): Promise<void> {
   const startedAtMs = Date.now()
-  try {
-    await process(production, options.pace.factor)
-  } catch (error) {
-    production.status = 'error'
-    production.errorMessage = `Audio could not be processed: ${error instanceof Error ? error.message : 'unknown format'}`
-  }
-  work.record('auphonic', episodeIn(JSON.stringify(production.request)), startedAtMs)
-  const { webhook } = production.request
-  if (webhook == null) return
-  const [status, statusString] = STATUS[production.status]
+  const hasNews = await production.work(options.pace.factor)
+  work.record('auphonic', episodeIn(JSON.stringify(production.details)), startedAtMs)
+  const { webhook } = production.details
+  if (!hasNews || !webhook) return
+  const [status, statusString] = PRODUCTION_STATUS[production.status]
   const body = new URLSearchParams({
     uuid: production.uuid,
     status: String(status),
@@ -211,62 +174,22 @@ async function run(production: Production, options: StandInOptions, work: WorkLo
   await deliverWebhook('auphonic', options.faults, { url: webhook, headers, body }, { attemptsMax: 1, spacingMs: 0 })
 }
 
-async function process(production: Production, latencyFactor: number): Promise<void> {
-  const startedAtMs = Date.now()
-  const { input_file: url, multi_input_files: others, algorithms } = production.request
-  const introUrl = others?.find(({ type }) => type === 'intro')?.input_file
-  const recording = production.uploads.get('input_file') ?? (url && (await fetchAudio(url)))
-  const intro = production.uploads.get('intro') ?? (introUrl && (await fetchAudio(introUrl)))
-  if (!recording || (introUrl && !intro)) throw new Error('the input file could not be downloaded')
-  production.status = 'processing'
-  const seconds = await durationSeconds(recording)
-  const output = await master(recording, intro || undefined, algorithms?.loudnesstarget ?? -16)
-  production.status = 'encoding'
-  await wait((LATENCY_MS.base + seconds * 1000 * LATENCY_MS.shareOfAudio) * latencyFactor - (Date.now() - startedAtMs))
-  production.output = Buffer.from(output)
-  production.lengthSeconds = await durationSeconds(output)
-  production.status = 'done'
-}
-
-function startAllowed({ status }: Production): boolean {
-  return status === 'notStarted'
-}
-
-function viewOf(production: Production, origin: string): Record<string, unknown> {
-  const { uuid, request, output } = production
-  const [status, statusString] = STATUS[production.status]
-  const filename = `${request.output_basename ?? 'result'}.mp3`
-  // Hours, three minutes at least.
-  const creditHours = Math.max(0.05, (production.lengthSeconds ?? 0) / 3600)
-  return {
-    uuid,
-    status,
-    status_string: statusString,
-    error_status: production.status === 'error' ? 2 : null,
-    error_message: production.errorMessage,
-    warning_message: STAND_IN_NOTICE,
-    length: production.lengthSeconds ?? 0,
-    format: 'mp3',
-    start_allowed: startAllowed(production),
-    change_allowed: production.status === 'notStarted' || production.status === 'incomplete',
-    output_basename: request.output_basename ?? '',
-    metadata: request.metadata ?? {},
-    webhook: request.webhook ?? '',
-    creation_time: production.created,
-    used_credits: { recurring: creditHours, onetime: 0, combined: creditHours },
-    output_files: output
-      ? [
-          {
-            format: 'mp3',
-            ending: 'mp3',
-            filename,
-            bitrate: '128',
-            size: output.length,
-            download_url: `${origin}/api/download/audio-result/${uuid}/${encodeURIComponent(filename)}`,
-          },
-        ]
-      : [{ format: 'mp3', ending: 'mp3', filename, bitrate: '128', size: null, download_url: null }],
+/** The form of a production. @throws ReplyError for what Auphonic does not have */
+async function readDetails(request: LocalRequest): Promise<Details> {
+  const parsed = Details.safeParse(await request.json())
+  if (!parsed.success) {
+    const errors = formErrors(parsed.error)
+    throw new ReplyError(refuse(400, `Invalid fields: ${Object.keys(errors).join(', ')}`, errors))
   }
+  if (parsed.data.preset !== undefined) throw new ReplyError(refuse(404, 'Preset not found'))
+  return parsed.data
+}
+
+function numberOf({ url }: LocalRequest, name: string, otherwise: number): number {
+  const value = url.searchParams.get(name)
+  if (value === null) return otherwise
+  if (!/^\d{1,9}$/.test(value)) throw new ReplyError(refuse(400, `Invalid parameter: ${name}`))
+  return Number(value)
 }
 
 async function filesOf(request: LocalRequest): Promise<Map<string, Buffer>> {
@@ -290,14 +213,19 @@ function requireKey(request: LocalRequest, apiKey: string): void {
 
 /** Every JSON answer is in the envelope, with the status a second time inside it. */
 function answer(data: unknown): Reply {
-  return { status: 200, json: { status_code: 200, error_code: null, error_message: '', form_errors: {}, data } }
+  const json: EnvelopeAnswer<unknown> = { status_code: 200, error_code: null, error_message: '', form_errors: {}, data }
+  return { status: 200, json }
 }
 
-function refuse(status: number, message: string): Reply {
-  return {
-    status,
-    json: { status_code: status, error_code: String(status), error_message: message, form_errors: {}, data: {} },
+function refuse(status: number, message: string, errors: EnvelopeAnswer<object>['form_errors'] = {}): Reply {
+  const json: EnvelopeAnswer<object> = {
+    status_code: status,
+    error_code: String(status),
+    error_message: message,
+    form_errors: errors,
+    data: {},
   }
+  return { status, json }
 }
 
 function wordsFor(status: number): string {

@@ -1,4 +1,5 @@
 import { ASSEMBLYAI_ANSWERS } from './assemblyai.ts'
+import { AUPHONIC_ANSWERS } from './auphonic.ts'
 import { ELEVENLABS_ANSWERS } from './elevenlabs.ts'
 import { GEMINI_ANSWERS } from './gemini.ts'
 
@@ -13,7 +14,15 @@ export type KnownAnswer = {
   readonly breaker: string
 }
 
-const ASKED_FOR = { submit: 'to a new job', read: 'of a job', speak: 'to speak', hear: 'to hear' } as const
+const ASKED_FOR = {
+  submit: 'to a new job',
+  create: 'to a new job',
+  start: 'to its start',
+  read: 'of a job',
+  download: 'to the download',
+  speak: 'to speak',
+  hear: 'to hear',
+} as const
 
 /** All of them, by provider. */
 export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
@@ -28,4 +37,15 @@ export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
     ...row,
     answer: `${row.answer} (${ASKED_FOR[row.to]})`,
   })),
+  ...AUPHONIC_ANSWERS.map(({ means, to, ...row }) => ({
+    provider: 'auphonic',
+    ...row,
+    kind: kindOf(means),
+    answer: `${row.answer} (${ASKED_FOR[to]})`,
+  })),
 ]
+
+function kindOf(means: (typeof AUPHONIC_ANSWERS)[number]['means']): string {
+  if ('kind' in means) return means.kind
+  return 'reason' in means ? means.reason : 'done'
+}

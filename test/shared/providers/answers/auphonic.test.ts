@@ -1,0 +1,83 @@
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+
+import { failureOfCall } from '../../../../shared/providers/failure.ts'
+import { meaningOf, ProviderError } from '../../../../shared/providers/provider-error.ts'
+import { accountAt, CALL, makePort, MASTERING } from '../provider-fixtures.ts'
+import { AUPHONIC_ANSWERS, EXPECTED_SECONDS } from './auphonic.ts'
+import type { AnswerRow } from './auphonic.ts'
+
+/** Auphonic as it answers in the table: the same whatever it is asked. */
+let server: Server
+let url: string
+let row: AnswerRow
+let asked: string[] = []
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      asked.push(`${request.method} ${request.url}`)
+      const { status, headers, body, cutAfterBytes } = row
+      const bytes = Buffer.from(body)
+      response.writeHead(status, headers)
+      if (cutAfterBytes === undefined) return void response.end(bytes)
+      response.write(bytes.subarray(0, cutAfterBytes), () => request.socket.destroy())
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+beforeEach(() => {
+  asked = []
+})
+
+async function callPort(): Promise<unknown> {
+  const mastering = await makePort('masterings', accountAt('auphonic', url))
+  switch (row.to) {
+    case 'create':
+      return mastering.create(MASTERING, CALL)
+    case 'read':
+      return mastering.read('u1', CALL)
+    case 'start':
+      return mastering.start('u1', { ...MASTERING, recordStart: async () => undefined }, CALL)
+    case 'download': {
+      const file = { url: `${url}/result.mp3`, claimedSeconds: undefined, claimedBytes: undefined }
+      const sound = await mastering.download(file, EXPECTED_SECONDS, CALL)
+      await sound.toArray()
+      return { state: 'done' }
+    }
+  }
+}
+
+test.each(AUPHONIC_ANSWERS.map((one) => [`${one.to}: ${one.answer}`, one] as const))('%s', async (_name, chosen) => {
+  row = chosen
+  const { means, canPass, breaker } = row
+  const ended: unknown = await callPort().catch((error: unknown) => error)
+  if ('kind' in means) {
+    expect(ended).toBeInstanceOf(ProviderError)
+    const error = ended as ProviderError
+    expect([error.kind, error.canPass]).toEqual([means.kind, canPass])
+    // A body that turns out to be useless was an answer as far as the breaker knows.
+    const meaning = meaningOf(error)
+    if (breaker !== 'success') expect(typeof meaning === 'string' ? meaning : meaning.reason).toBe(breaker)
+    else expect([error.kind, meaning]).toEqual(['unusable', 'ignored'])
+    expect(failureOfCall(error)?.kind).not.toBe('unexpected')
+  } else expect(ended).toMatchObject('reason' in means ? { state: 'failed', ...means } : means)
+  // What is charged, or makes what is, is sent once.
+  expect(asked.filter((line) => /^POST .*(productions|start)\.json$/.test(line)).length).toBeLessThanOrEqual(1)
+})
+
+test('the table has a row for each of the 16 states', () => {
+  const states = AUPHONIC_ANSWERS.filter(({ to }) => to === 'read').flatMap(({ body }) => {
+    const { data } = JSON.parse(String(body)) as { data: { status?: number | string } }
+    return data.status === undefined ? [] : [Number(data.status)]
+  })
+  expect(new Set(states.filter((status) => status < 16)).size).toBe(16)
+})

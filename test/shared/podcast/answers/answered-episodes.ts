@@ -127,6 +127,7 @@ class AnsweredEpisode {
     const episodes = {
       ...store,
       read: async (id: string) => this.#read(id),
+      readToRemove: async (id: string) => this.#read(id),
       remove: async (id: string) => this.#workflows.forget(id),
     }
     const parts = {

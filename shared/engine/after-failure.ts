@@ -87,7 +87,8 @@ function afterAbsence(
   // What there is stays as it is while the provider is away: nobody waits for an upgrade.
   if (attempt.isUpgrade && isProvider) return settleAs({ kind: 'failed', problem, call })
 
-  const mayGoOn = isProvider && (attempt.mayFallBack || attempt.hasNextProvider)
+  const canReturn = !attempt.mayFallBack && !attempt.hasNextProvider && (step.away?.providers ?? []).length > 0
+  const mayGoOn = isProvider && (attempt.mayFallBack || attempt.hasNextProvider || canReturn)
   // A call may have hung for long before it was known that the provider cannot be used.
   const sinceMs = step.unavailable?.sinceMs ?? (mayGoOn ? attempt.startedAtMs : nowMs)
   const backoffMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, () => jitter)
@@ -95,12 +96,14 @@ function afterAbsence(
   // Whoever may go on without the provider is not kept waiting for it any longer.
   const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
-  const isOverdue = nowMs - sinceMs > settings.deadlineMs
+  const isOverdue = nowMs - (step.away?.sinceMs ?? sinceMs) > settings.deadlineMs
   const otherwise: Extract<Outcome, { call: CallEnd }> = isOverdue
     ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
     : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: undefined }
   // An end is worse than any result: whoever may go on does so at the deadline at the latest.
   if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
+  if (attempt.hasNextProvider || (canReturn && !isOverdue))
+    return settleAs({ ...nextProvider(attempt, call), awaySinceMs: sinceMs, comesBack: canReturn })
   return goOn(attempt, true, otherwise)
 }
 
@@ -150,8 +153,8 @@ function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {
   return hasNextProvider && !isUpgrade
 }
 
-function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd): Outcome {
-  return { kind: 'nextProvider', provider, call }
+function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd) {
+  return { kind: 'nextProvider', provider, call, awaySinceMs: undefined, comesBack: false } as const
 }
 
 function callEnd({ callCounted, callLeft, wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {

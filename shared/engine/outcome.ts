@@ -42,6 +42,9 @@ export type Outcome =
    * answer that nobody could read is asked for once more only.
    */
   | { kind: 'tryAgain'; afterMs: number; call: CallEnd; job: 'keep' | 'drop'; because: 'failed' | 'unreadable' }
-  /** The next provider in order is asked instead of this one. */
-  | { kind: 'nextProvider'; provider: string; call: CallEnd }
+  /**
+   * The next provider in order is asked instead of this one. `awaySinceMs`: since when it is away, where that is why.
+   * `comesBack`: there is no other but those that were away before.
+   */
+  | { kind: 'nextProvider'; provider: string; call: CallEnd; awaySinceMs: number | undefined; comesBack: boolean }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

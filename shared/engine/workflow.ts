@@ -43,12 +43,14 @@ export const Step = z.looseObject({
   provider: z.string().optional(),
   /** Providers that this step has given up on; the next in order is asked instead. */
   passedOver: z.array(z.string()).optional(),
+  /** Some of those were only away: since when the first was, and which are come back to when all others are away, too. */
+  away: z.looseObject({ sinceMs: z.number(), providers: z.array(z.string()) }).optional(),
   /** A service could not be used; since when, and how often we have come back. */
   unavailable: z
     .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
     .optional(),
   job: Job.optional(),
-  /** Jobs that were meant to be made at providers it has given up on, and that may be there. */
+  /** Jobs at providers it has given up on: those that may be there, and those of a provider that is only away. */
   lostJobs: z.array(Job).optional(),
   /**
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last

@@ -35,7 +35,7 @@ export async function forgetJobs(
 ): Promise<void> {
   const unknown = [steps, upgrade?.steps].flatMap((some) =>
     Object.values(some ?? {}).flatMap(({ job, provider, lostJobs = [] }) => [
-      ...lostJobs,
+      ...lostJobs.filter(({ providerJobId }) => providerJobId === undefined),
       ...(job !== undefined && job.providerJobId === undefined ? [{ ...job, provider: job.provider ?? provider }] : []),
     ]),
   )

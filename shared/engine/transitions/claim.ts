@@ -70,7 +70,9 @@ function claimFree<W extends Workflow>(
   const provider = chooseProvider(planOf(pipeline, task.step), workflow, step, event.providers)
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
-  const job = isOthers ? undefined : step.job
+  const left = step.lostJobs?.find((one) => one.provider === provider?.name)
+  const job = isOthers ? undefined : (step.job ?? left)
+  const otherLostJobs = step.lostJobs?.filter((one) => one !== left) ?? []
   const leftOpen = step.paid?.open === true
   const asksForJob = job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
@@ -89,8 +91,9 @@ function claimFree<W extends Workflow>(
   }
   const isProgress = !(step.state === 'waiting' && asksForJob && !step.unavailable)
   const claimed: Step = {
-    ...without(step, 'nextCheckAtMs', 'job'),
+    ...without(step, 'nextCheckAtMs', 'job', 'lostJobs'),
     ...(job && { job }),
+    ...(otherLostJobs.length > 0 && { lostJobs: otherLostJobs }),
     state: 'running',
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,

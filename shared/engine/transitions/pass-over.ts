@@ -2,18 +2,40 @@ import { without } from '../workflow.ts'
 import type { Step } from '../workflow.ts'
 import { closeCall } from './paid-calls.ts'
 
-/** The step without a provider that it has given up on: the next in order has attempts of its own. */
-export function passOver(step: Step, provider: string, nowMs: number): Step {
-  const { job, passedOver = [], lostJobs = [] } = step
+/**
+ * The step without a provider that it has given up on: the next in order has attempts of its own.
+ * @param awaySinceMs since when that provider is away, where that is why
+ */
+export function passOver(step: Step, provider: string, nowMs: number, awaySinceMs?: number): Step {
+  const { job, passedOver = [], lostJobs = [], away } = step
   const free = without(step, 'job', 'unavailable', 'unreadable', 'provider')
   return {
     ...free,
     attempt: 0,
     passedOver: [...passedOver, provider],
+    ...(awaySinceMs !== undefined && {
+      away: { sinceMs: away?.sinceMs ?? awaySinceMs, providers: [...(away?.providers ?? []), provider] },
+    }),
     progressAtMs: nowMs,
     // What became of the call at that provider does not concern the next.
     ...closeCall(free),
-    // One that was meant to be made, and may be there, must still be found when everything is removed.
-    ...(job !== undefined && job.providerJobId === undefined && { lostJobs: [...lostJobs, { ...job, provider }] }),
+    // One that was meant to be made, and may be there, must still be found; one that a provider has which is only away
+    // is not made again.
+    ...(job !== undefined &&
+      (job.providerJobId === undefined || awaySinceMs !== undefined) && {
+        lostJobs: [...lostJobs, { ...job, provider }],
+      }),
+  }
+}
+
+/** The step back with all that were only away, the one it leaves among them: one of them may have come back first. */
+export function comeBack(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
+  const left = passOver(step, provider, nowMs, awaySinceMs)
+  const { away, passedOver = [] } = left
+  const back = (away?.providers ?? []).filter((name) => name !== provider)
+  return {
+    ...left,
+    passedOver: passedOver.filter((name) => !back.includes(name)),
+    ...(away && { away: { ...away, providers: [provider] } }),
   }
 }

@@ -4,7 +4,7 @@ import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { passOver } from './pass-over.ts'
+import { comeBack, passOver } from './pass-over.ts'
 import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
@@ -71,9 +71,17 @@ function settleStep<W extends Workflow>(
     }
     case 'nextProvider': {
       const free = release(settleCall(step, outcome.call), 'pending')
-      return dispatch(workflow, name, passOver(free, outcome.provider, nowMs), nowMs)
+      return dispatch(workflow, name, passOn(free, outcome, nowMs), nowMs)
     }
   }
+}
+
+/** The step with its next provider; with those again that were only away, when there is no other. */
+function passOn(step: Step, outcome: Extract<Outcome, { kind: 'nextProvider' }>, nowMs: number): Step {
+  const { provider, awaySinceMs, comesBack } = outcome
+  return comesBack && awaySinceMs !== undefined
+    ? comeBack(step, provider, nowMs, awaySinceMs)
+    : passOver(step, provider, nowMs, awaySinceMs)
 }
 
 /** Stores a step's result, and makes tasks for what has become ready with it. */
@@ -96,7 +104,7 @@ type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>
 /** The step as it is when its result is there. */
 function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
   const free: Step = {
-    ...without(release(step, 'done'), 'unavailable', 'unreadable', 'onlyFallback', 'error'),
+    ...without(release(step, 'done'), 'unavailable', 'away', 'unreadable', 'onlyFallback', 'error'),
     finishedAtMs: nowMs,
   }
   switch (outcome.kind) {
@@ -127,7 +135,7 @@ function pollAgain<W extends Workflow>(
   const job = step.job ?? { key: '', webhookToken: '', polls: 0 }
   const isProgress = step.unavailable !== undefined || job.polls === 0
   const polled: Step = {
-    ...without(release(step, 'waiting'), 'unavailable', 'unreadable', 'error'),
+    ...without(release(step, 'waiting'), 'unavailable', 'away', 'unreadable', 'error'),
     job: { ...without(job, 'webhookCame'), polls: job.polls + 1 },
     ...(isProgress && { progressAtMs: nowMs }),
     ...(outcome.activity !== undefined && { activity: { atMs: nowMs, what: outcome.activity } }),

@@ -214,6 +214,28 @@ test('an answer that was charged and could not be read counts the next call as a
   expect(nameOf(decide(unreadable, { step: spent }))).toBe('failed')
 })
 
+describe('the last provider, when those before it were only away', () => {
+  const step = { ...failedAttempt(SITUATION).step, away: { sinceMs: NOW_MS - 200_000, providers: ['another'] } }
+  const alone: Situation = { ...SITUATION, fallback: false }
+
+  test('gives way to them again, after as long as a fallback waits', () => {
+    expect(
+      decide(
+        { ...alone, waited: 'long' },
+        { step: { ...step, unavailable: failedAttempt({ ...alone, waited: 'long' }).step.unavailable } },
+      ),
+    ).toMatchObject({
+      outcome: { kind: 'nextProvider', comesBack: true, awaySinceMs: NOW_MS - WAITED_MS.long },
+    })
+    expect(nameOf(decide(alone, { step }))).toBe('waiting')
+  })
+
+  test('ends the waiting when the first has been away for longer than the deadline', () => {
+    const since = { ...step, away: { ...step.away, sinceMs: NOW_MS - WAITED_MS.tooLong } }
+    expect(nameOf(decide(alone, { step: since }))).toBe('failed')
+  })
+})
+
 describe('how long is waited', () => {
   const waitOf = (decision: Decision): number =>
     decision.next === 'settle' && 'afterMs' in decision.outcome ? decision.outcome.afterMs : NaN

@@ -173,7 +173,7 @@ describe('a worker that has lost its step', () => {
     ['polling', pollingAfter(1)],
     ['waiting', waitingFor('x', 1)],
     ['tryAgain', againAfter(1)],
-    ['nextProvider', { kind: 'nextProvider', provider: 'x', call: 'ended' }],
+    ['nextProvider', { kind: 'nextProvider', provider: 'x', call: 'ended', awaySinceMs: undefined, comesBack: false }],
   ])('changes nothing by settling as %s', (_name, outcome) => {
     const event = { fence: first.fence, outcome, cost: { calls: 1 } }
     expect(settle(PIPELINE, second.episode, event, 40_000)).toBeUndefined()
@@ -209,6 +209,8 @@ describe('waiting for a service', () => {
   })
 })
 
+const NEXT = { kind: 'nextProvider', provider: 'first', awaySinceMs: undefined, comesBack: false } as const
+
 describe('another provider', () => {
   const providers = [
     { name: 'first', kind: 'call' },
@@ -219,7 +221,7 @@ describe('another provider', () => {
 
   test('is asked next, with attempts of its own, and nothing is left of the job at the first', () => {
     expect(held.episode.steps.write.provider).toBe('first')
-    const moved = settleStep(held, { kind: 'nextProvider', provider: 'first', call: 'ambiguous' }, 20)
+    const moved = settleStep(held, { ...NEXT, call: 'ambiguous' }, 20)
     expect(moved.next.steps.write).toMatchObject({ state: 'pending', attempt: 0, passedOver: ['first'] })
     const again = claimStep(moved.next, taskFor(moved, 'write'), 30, { providers })
     expect(again.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
@@ -265,6 +267,41 @@ describe('another provider', () => {
     expect(askFor(episode, task, 10 + 2 * ATTEMPTS * LEASE_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
   })
 
+  test('gives way to the first again, should both be away, with the job that is there', () => {
+    const jobs = [
+      { name: 'first', kind: 'job' },
+      { name: 'second', kind: 'call' },
+    ] as const
+    const begun = started()
+    const first = claimStep(begun.next, taskFor(begun, 'transcribe'), 10, { providers: jobs })
+    const known = renew(
+      PIPELINE,
+      first.episode,
+      { fence: first.fence, leaseMs: LEASE_MS, job: { providerJobId: 'j1' }, activity: undefined },
+      11,
+    )
+    const passed = settleStep(
+      { episode: known?.next ?? first.episode, fence: first.fence },
+      { ...NEXT, call: 'unknown', awaySinceMs: 5 },
+      20,
+    )
+    const second = claimStep(passed.next, taskFor(passed, 'transcribe'), 30, { providers: jobs })
+    expect(second.episode.steps.transcribe).toMatchObject({
+      provider: 'second',
+      away: { sinceMs: 5, providers: ['first'] },
+    })
+    expect(second.resumesIntent).toBe(false)
+    const round = { ...NEXT, provider: 'second', call: 'unsent', awaySinceMs: 25, comesBack: true } as const
+    const back = settleStep(second, round, 40)
+    expect(back.next.steps.transcribe).toMatchObject({
+      passedOver: ['second'],
+      away: { sinceMs: 5, providers: ['second'] },
+    })
+    const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: jobs })
+    expect(again.episode.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
+    expect(again.resumesIntent).toBe(true)
+  })
+
   test('is not asked for an upgrade, which nobody waits for', () => {
     const upgrade: GenerationView<Episode> = {
       ...held.episode,
@@ -276,7 +313,7 @@ describe('another provider', () => {
   })
 
   test('is stayed with until the step is done', () => {
-    let moves = settleStep(held, { kind: 'nextProvider', provider: 'first', call: 'ended' }, 20)
+    let moves = settleStep(held, { ...NEXT, call: 'ended' }, 20)
     moves = settleStep(claimStep(moves.next, taskFor(moves, 'write'), 30, { providers }), waitingFor('second', 5), 31)
     const again = claimStep(moves.next, taskFor(moves, 'write'), 40, { providers })
     expect(again.episode.steps.write.provider).toBe('second')

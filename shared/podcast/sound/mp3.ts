@@ -22,6 +22,7 @@ type Header = {
 
 const FIRST_BYTE = 0xff
 const HEADER_BYTES = 4
+const ID3 = 'ID3'
 const ID3_HEADER_BYTES = 10
 const KBPS = {
   mpeg1: [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
@@ -95,10 +96,8 @@ export class Mp3Meter {
     const rest = this.#rest
     const left = rest.length - at
     if (left < ID3_HEADER_BYTES) return undefined
-    if (rest.toString('latin1', at, at + 3) === 'ID3') {
-      this.#skipBytes = leadingTagBytes(rest.subarray(at, at + ID3_HEADER_BYTES))
-      return 0
-    }
+    this.#skipBytes = leadingTagBytes(rest.subarray(at, at + ID3_HEADER_BYTES))
+    if (this.#skipBytes > 0) return 0
     const header = headerAt(rest, at)
     if (header === undefined) return this.#stray(at)
     // Two bytes of anything can look like a header: out of step, the next one must be where it should be.
@@ -111,10 +110,12 @@ export class Mp3Meter {
     return header.bytes
   }
 
-  /** Goes on to where the next frame may begin. */
+  /** Goes on to where the next frame or tag may begin. */
   #stray(at: number): number {
-    const next = this.#rest.indexOf(FIRST_BYTE, at + 1)
-    const bytes = (next === -1 ? this.#rest.length : next) - at
+    const frame = this.#rest.indexOf(FIRST_BYTE, at + 1)
+    const before = this.#rest.subarray(at, frame === -1 ? undefined : frame)
+    const tag = before.indexOf(ID3, 1)
+    const bytes = tag === -1 ? before.length : tag
     this.#inStep = false
     this.#strayBytes += bytes
     return bytes
@@ -164,7 +165,7 @@ function informationIn(frame: Buffer, { sideInfoBytes }: Header): { readonly tri
 
 /** Length of the ID3v2 tag that a file starts with, its header included: four bytes of seven bits say it. */
 export function leadingTagBytes(head: Buffer): number {
-  if (head.toString('latin1', 0, 3) !== 'ID3') return 0
+  if (head.toString('latin1', 0, 3) !== ID3 || head.subarray(6, 10).some((byte) => byte > 0x7f)) return 0
   const size = [6, 7, 8, 9].reduce((sum, index) => sum * 128 + ((head[index] ?? 0) & 0x7f), 0)
   return ID3_HEADER_BYTES + size
 }

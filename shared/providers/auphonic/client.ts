@@ -125,7 +125,10 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
   async function isAtWork(id: string, refusal: unknown, call: CallContext): Promise<boolean> {
     if (!(refusal instanceof ProviderError) || !['invalid_input', 'conflict'].includes(refusal.kind)) return false
     const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
-    const { state } = stateOf(sent, await ask(sent, Production, 3, call))
+    const { state } = await ask(sent, Production, 3, call).then(
+      (production) => stateOf(sent, production),
+      () => ({ state: 'unknown' }),
+    )
     return state === 'working' || state === 'done'
   }
 
@@ -195,6 +198,8 @@ function checkSound(
     throw unusable(request, `the mastered sound is ${headers.get('content-type')?.split(';')[0]}`)
   const sound = new CheckedSound(claims, (message) => unusable(request, message))
   const source = body === null ? Readable.from([]) : Readable.fromWeb(body)
+  // It may fail before anybody listens: whoever stores it finds the error on the stream.
+  sound.on('error', () => undefined)
   source.once('error', (cause) => sound.breakOff(cause))
   sound.once('close', () => source.destroy())
   return source.pipe(sound)

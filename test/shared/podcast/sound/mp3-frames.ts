@@ -4,8 +4,3 @@ export function silentMp3(frames: number): Buffer {
   frame.writeUInt32BE(0xff_fb_90_00)
   return Buffer.concat(Array.from({ length: frames }, () => frame))
 }
-
-/** How many frames that silence takes. */
-export function framesOf(seconds: number): number {
-  return Math.ceil((seconds * 44_100) / 1152)
-}

@@ -1,0 +1,125 @@
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import { JobEnded } from '../../../shared/engine/failure.ts'
+import { accountAt, makePort } from '../providers/provider-fixtures.ts'
+import { masterStep } from './master-step.ts'
+import { silentMp3 } from './sound/mp3-frames.ts'
+
+/** A mastering service whose productions never get to work: the paid start is sent once, unless it asks for another. */
+let server: Server
+let url: string
+let production: Record<string, unknown>
+let startAnswers: number[]
+let starts = 0
+/** What the production turns out to be when a start has come. */
+let afterStart: Record<string, unknown> | undefined
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      const isStart = request.url?.endsWith('/start.json') === true
+      if (isStart) starts++
+      if (isStart && afterStart !== undefined) production = afterStart
+      const status = isStart ? (startAnswers.shift() ?? 200) : 200
+      const body = { status_code: status, data: { uuid: 'u1', ...production } }
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+beforeEach(() => {
+  starts = 0
+  startAnswers = []
+  afterStart = undefined
+})
+
+async function begin() {
+  const mastering = await makePort('masterings', accountAt('auphonic', url))
+  return masterStep({ mastering, recording: silentMp3(10), intro: undefined, recordingSeconds: 0.3 })
+}
+
+/** Looks every second for two minutes of the step's own time. */
+async function watch(step: Awaited<ReturnType<typeof begin>>): Promise<unknown> {
+  for (let second = 0; second < 120; second++) {
+    const ended = await step.run().catch((error: unknown) => error)
+    if (ended instanceof Error) return ended
+    step.pass(1000)
+  }
+  return undefined
+}
+
+describe('a production that stays where it is after its start', () => {
+  test.each([
+    ['incomplete', { status: 9, status_string: 'Incomplete', start_allowed: false }, 1],
+    ['incomplete, and silent about whether it may be started', { status: 9, status_string: 'Incomplete' }, 1],
+    ['not started', { status: 10, status_string: 'Not Started Yet', start_allowed: false }, 1],
+    ['not started, and may be started again', { status: 10, status_string: 'Not Started Yet', start_allowed: true }, 2],
+  ])('%s: is given up after a bounded time', async (_name, state, most) => {
+    production = state
+    const ended = await watch(await begin())
+    expect(ended).toBeInstanceOf(JobEnded)
+    expect((ended as Error).message).toContain(state.status_string)
+    expect(starts).toBe(most)
+  })
+
+  test('although nobody heard what became of the start', async () => {
+    production = { status: 9, start_allowed: false }
+    startAnswers = [504]
+    const step = await begin()
+    await expect(step.run()).rejects.toMatchObject({ ambiguous: true })
+    expect(await watch(step)).toBeInstanceOf(JobEnded)
+    expect(starts).toBe(1)
+  })
+})
+
+test('a start that was not carried out is sent again', async () => {
+  production = { status: 10, start_allowed: true }
+  startAnswers = [503, 503, 503]
+  const step = await begin()
+  for (let times = 0; times < 3; times++) await expect(step.run()).rejects.toMatchObject({ kind: 'overloaded' })
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  expect([starts, step.job.starts?.count]).toEqual([4, 1])
+})
+
+test('a start that is refused because the production is at work already is no failure', async () => {
+  production = { status: 10, start_allowed: true }
+  afterStart = { status: 4, status_string: 'Audio Processing' }
+  startAnswers = [400]
+  const step = await begin()
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  expect(await step.run()).toMatchObject({ kind: 'polling', activity: 'Audio Processing' })
+  expect([starts, step.job.starts?.count]).toEqual([1, 1])
+})
+
+test('any other start that is refused is refused', async () => {
+  production = { status: 10, start_allowed: true }
+  startAnswers = [400]
+  await expect((await begin()).run()).rejects.toMatchObject({ kind: 'invalid_input' })
+  expect(starts).toBe(1)
+})
+
+test('a production that is at work for hours is stopped and given up', async () => {
+  production = { status: 10, start_allowed: true }
+  const step = await begin()
+  await step.run()
+  production = { status: 1, status_string: 'Waiting' }
+  step.pass(30 * 60_000)
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  step.pass(30 * 60_000)
+  await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+})
+
+test.each([11, 15])('status %i, which somebody has made it in the web page: another is made', async (status) => {
+  production = { status }
+  await expect((await begin()).run()).rejects.toBeInstanceOf(JobEnded)
+  expect(starts).toBe(0)
+})

@@ -51,6 +51,7 @@ export const Options = z.strictObject({
 export type Options = z.infer<typeof Options>
 /** As a document keeps them: a later release may have written more. */
 const StoredOptions = z.looseObject({ ...Options.shape, intro: z.looseObject(introFields).optional() })
+export type StoredOptions = z.infer<typeof StoredOptions>
 
 /** Fields of the document. */
 export const contentFields = {

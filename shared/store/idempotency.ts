@@ -59,10 +59,10 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     const snapshot = await firestore.call('read idempotency', (db) => db.collection(COLLECTION).doc(id).get())
     if (!snapshot.exists || snapshot.updateTime === undefined) return UNUSED
     // Without its answer a try is known all the same: its operation is resumed, and takes effect once.
-    const read = readLeniently(IdempotencyRecord, snapshot.data())
-    if (read === undefined)
+    const readable = readLeniently(IdempotencyRecord, snapshot.data())
+    if (readable === undefined)
       throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
-    return { record: read.value, updateTime: snapshot.updateTime, writes: [read.value.holder] }
+    return { record: readable.value, updateTime: snapshot.updateTime, writes: [readable.value.holder] }
   }
 
   /** Writes only on top of the version of that update time; of none, when it is undefined. */

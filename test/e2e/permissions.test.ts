@@ -4,6 +4,7 @@ import { PERMISSIONS, permissionsOf } from '../../infra/cloud/desired/accounts.t
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import { ACCOUNTS } from '../../infra/local/iam.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import type { Fault, Target } from '../../infra/local/faults.ts'
 import { callSweep, clientOf, settled, SPEECH, startTestCloud, until, uploaded } from './cloud.ts'
 import { between, expectUnaided } from './healing.ts'
 
@@ -12,7 +13,14 @@ let alice: ApiClient
 let admin: string
 
 beforeAll(async () => {
-  cloud = await startTestCloud({ environment: { ORPHAN_AGE_HOURS: '0', STALLED_STEP_THRESHOLD_SECONDS: '1' } })
+  cloud = await startTestCloud({
+    environment: {
+      ORPHAN_AGE_HOURS: '0',
+      STALLED_STEP_THRESHOLD_SECONDS: '1',
+      FALLBACK_AFTER_SECONDS: '1',
+      BREAKER_RECOVERY_SECONDS: '1',
+    },
+  })
   alice = await clientOf(cloud, 'alice')
   admin = await cloud.identity.userToken('root', 'admin')
 })
@@ -77,12 +85,7 @@ async function everything(): Promise<void> {
   })
   await cloud.faults.clear()
 
-  // Notes that are declined: who had reserved them lets others write them.
-  const declined = await uploaded(alice, 'declined')
-  await cloud.faults.set('gemini', { mode: 'blocked' })
-  await alice.act('process', declined.id)
-  expect(await settled(alice, declined.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
-  await cloud.faults.clear()
+  await everyFailure()
 
   // A task that was lost.
   const lost = await uploaded(alice, 'lost')
@@ -103,6 +106,52 @@ async function everything(): Promise<void> {
   expect(await ops('ops-breakers', { name: 'gcs', action: 'auto', reason: 'a rehearsal' })).toBe(200)
   // A check that takes too long on a busy machine is done again.
   await expect.poll(() => ops('ops-health'), { timeout: 30_000, interval: 500 }).toBe(200)
+}
+
+/** What each service can do wrong, all of it to one episode: what follows a failure needs permissions, too. */
+const FAILURES: readonly Partial<Record<Target, Fault>>[] = [
+  {
+    assemblyai: { mode: 'status', status: 500 },
+    gemini: { mode: 'blocked' },
+    elevenlabs: { mode: 'status', status: 400 },
+    auphonic: { mode: 'status', status: 400 },
+  },
+  {
+    assemblyai: { mode: 'malformed' },
+    gemini: { mode: 'malformed' },
+    elevenlabs: { mode: 'malformed' },
+    auphonic: { mode: 'malformed' },
+  },
+  { gcs: { mode: 'status', status: 503 }, gemini: { mode: 'status', status: 400 }, elevenlabs: { mode: 'billing' } },
+  { firestore: { mode: 'status', status: 503 }, gemini: { mode: 'auth' } },
+]
+
+/** Each kind of call fails, a few times; every episode comes to its end all the same. */
+async function everyFailure(): Promise<void> {
+  for (const [index, faults] of FAILURES.entries()) {
+    const { id } = await uploaded(alice, `failure ${index}`, { intro: { text: `Hello failure ${index}.` } })
+    await alice.act('process', id)
+    const targets = Object.entries(faults) as [Target, Fault][]
+    for (const [target, fault] of targets) await cloud.faults.set(target, { ...fault, times: 3 })
+    expect((await settled(alice, id)).status).toMatch(/ready|error/)
+    await cloud.faults.clear()
+    for (const [target] of targets) await closeBreaker(target)
+  }
+  // The same words once more, whose notes the first could not have: nobody waits for them.
+  const [first, second] = [await uploaded(alice, 'declined'), await uploaded(alice, 'declined')]
+  await cloud.faults.set('gemini', { mode: 'blocked' })
+  await alice.act('process', first.id)
+  expect(await settled(alice, first.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
+  await cloud.faults.clear()
+  await alice.act('process', second.id)
+  expect(await settled(alice, second.id)).toMatchObject({ status: 'ready', degraded: [] })
+}
+
+/** What a failure has opened is closed again, for the next. */
+async function closeBreaker(target: string): Promise<void> {
+  if (target === 'firestore') return
+  for (const action of ['close', 'auto'])
+    expect(await ops('ops-breakers', { name: target, action, reason: 'the next failure' })).toBe(200)
 }
 
 describe('what each account may do', () => {

@@ -1,5 +1,6 @@
 import { Faults } from '../../infra/local/faults.ts'
 import { firestoreService } from '../../infra/local/firestore/service.ts'
+import type { Gate } from '../../infra/local/grpc-service.ts'
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
 import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'
 import type { FirestoreAccess } from '../../shared/store/firestore.ts'
@@ -8,9 +9,12 @@ import { testConfig } from './test-config.ts'
 /** How long a call may take on a machine that does much else; deadlines have tests of their own. */
 export const PATIENCE_MS = 100_000
 
-/** An empty Firestore of this test file's own, and Google's client for it. */
-export async function startStore(): Promise<{ access: FirestoreAccess; stop: () => void }> {
-  const service = firestoreService(new Faults())
+/**
+ * An empty Firestore of this test file's own, and Google's client for it.
+ * @param gate refuses what the account that asks may not do; without one everything is allowed
+ */
+export async function startStore(gate?: Gate): Promise<{ access: FirestoreAccess; stop: () => void }> {
+  const service = firestoreService(new Faults(), undefined, gate)
   await service.start()
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'

@@ -10,18 +10,22 @@ import { closeCall } from './paid-calls.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
 
-/** `from`: a finished step that is to be done again, with all that wait for it. */
-export type StartEvent = { readonly from?: string | undefined }
+/**
+ * `from`: a finished step that is to be done again, with all that wait for it. `changed`: steps whose result its owner
+ * wants otherwise now; they are done again with what builds on them, and what else is done is kept.
+ */
+export type StartEvent = { readonly from?: string | undefined; readonly changed?: Iterable<string> | undefined }
 
 /** Starts the pipeline, or starts it again after an error or a cancel; steps that are done are kept. */
 export function start<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
-  { from }: StartEvent,
+  { from, changed = NOTHING }: StartEvent,
   nowMs: number,
 ): Moved<W> {
-  if (from === undefined) return startAgain(pipeline, workflow, NOTHING, nowMs)
-  const moved = startAgain(pipeline, workflow, followersOf(pipeline, from), nowMs)
+  const again = new Set([...changed].flatMap((name) => [...redoSetOf(pipeline, name)]))
+  if (from === undefined) return startAgain(pipeline, workflow, again, nowMs)
+  const moved = startAgain(pipeline, workflow, again.union(followersOf(pipeline, from)), nowMs)
   return { ...moved, next: withStep(moved.next, from, { ...stepOf(moved.next, from), anew: true }, nowMs) }
 }
 
@@ -73,7 +77,16 @@ function withLostResults(pipeline: Pipeline, { steps, results }: Workflow, asked
 
 /** As if the step had never been; what it has cost stays on record. */
 function forgetStep(step: Step): Step {
-  return { ...PENDING, ...tracesOf(step) }
+  const traces = tracesOf(step)
+  const { job, provider } = step
+  // One that was meant to be made, and may be there, must still be found when everything is removed.
+  const isLost = job !== undefined && job.providerJobId === undefined
+  const lost = { ...job, ...(provider !== undefined && { provider: job?.provider ?? provider }) }
+  return {
+    ...PENDING,
+    ...traces,
+    ...(isLost && { lostJobs: [...(traces.lostJobs ?? []), lost as NonNullable<Step['job']>] }),
+  }
 }
 
 /** A finished step stays; a job that still runs at the provider is kept to be asked for; all else starts over. */

@@ -16,7 +16,7 @@ export type OwnerTools = {
   readonly usage: UsageStore
   readonly notesCache: NotesCache
   readonly now: () => number
-  readonly config: { readonly orphanAgeMs: number }
+  readonly config: { readonly orphanAgeMs: number; readonly upgradeAfterMs: number }
 }
 
 /** Who asks, and what their plan lets them use. */

@@ -1,5 +1,6 @@
 import { start } from '../../engine/transitions/owner.ts'
 import type { Operation } from '../../http/operation.ts'
+import type { Options } from '../content.ts'
 import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
@@ -8,19 +9,26 @@ import { recordedSeconds } from '../usage.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { changeEpisode, hasTakenEffect, withPlaceAtWork } from './change.ts'
+import { replaceOptions } from './options.ts'
 
 /**
- * Goes on where an episode stopped; finished steps are kept.
- * @param request `from` names a finished step to be done again, with all that wait for it
+ * Goes on where an episode stopped; finished steps are kept, as long as they fit.
+ * @param request `from` names a finished step to be done again, with all that wait for it; `options` take the place of
+ * all that the episode had, and steps that they concern are done again with what builds on them
  */
 export async function retryEpisode(
   tools: OwnerTools,
   owner: Owner,
-  request: { readonly episodeId: string; readonly from?: StepName | undefined },
+  request: {
+    readonly episodeId: string
+    readonly from?: StepName | undefined
+    readonly options?: Options | undefined
+  },
   operation: Operation,
 ): Promise<Episode> {
   const { userId } = owner
-  const { episodeId, from } = request
+  const { episodeId, from, options } = request
+  const { upgradeAfterMs } = tools.config
   const allowed = ['error', 'cancelled'] as const
   const episode = await readOwned(tools, userId, episodeId)
   const retry = (reservations: string[]) =>
@@ -31,7 +39,9 @@ export async function retryEpisode(
       allowed,
       transition: (current, nowMs) => {
         if (current.audio?.objectGeneration === undefined) throw new NeverProcessed()
-        return start(PIPELINE, current, { from }, nowMs)
+        if (options === undefined) return start(PIPELINE, current, { from }, nowMs)
+        const { episode: asked, changed } = replaceOptions(current, options, { upgradeAfterMs, nowMs })
+        return start(PIPELINE, asked, { from, changed }, nowMs)
       },
       reservations,
     })

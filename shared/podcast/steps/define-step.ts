@@ -6,7 +6,7 @@ import type { StepDefinition } from '../../engine/definition.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
 import type { Config, Fallback } from '../../config.ts'
-import type { EpisodeContent } from '../content.ts'
+import type { EpisodeContent, StoredOptions } from '../content.ts'
 import type { AudioSource, JobFailure, PortName, WebhookTarget } from '../ports.ts'
 import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
 import type { Tools } from '../tools.ts'
@@ -38,6 +38,8 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
   /** Providers of which port do it; absent: none. */
   readonly port?: PortName
   readonly fallback?: Fallback
+  /** What of the options its result depends on: when that changes, it is done again; absent: nothing. */
+  dependsOn?(options: StoredOptions): unknown
   readonly words: StepWords
   readonly worker: StepWorker
   /** What an instance makes sure of before it takes a task: it does not start when this throws. */

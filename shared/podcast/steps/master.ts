@@ -47,6 +47,7 @@ export const master = defineStep({
   result: MasterResult,
   fallback: 'master',
   stoppable: true,
+  dependsOn: (options) => loudnessTargetOf({ options }),
   needsProvider: (view) => !onlyLacksIntro(view),
   run: (attempt, tools) =>
     onlyLacksIntro(attempt.workflow) ? putIntroBefore(attempt, tools) : runProduction(attempt, tools),

@@ -28,6 +28,7 @@ export const voice = defineStep({
   result: VoiceResult,
   fallback: 'voice',
   skips: ({ options }) => options.intro === undefined,
+  dependsOn: ({ intro }) => intro && [intro.text, intro.voiceId],
 
   async adopt(attempt, { objects, speakers }) {
     const audioKey = keyOf(attempt, 'intro.mp3')

@@ -83,7 +83,8 @@ async function visitSpeaker(speaker: Speaker, { call, say }: VisitOptions): Prom
 
 async function visitMastering(mastering: Mastering, options: VisitOptions): Promise<void> {
   const { call, say } = options
-  const sound = { recording: recordingOf(options), intro: undefined }
+  // The clip once more stands for an intro: that is sent in another way than the recording.
+  const sound = { recording: recordingOf(options), intro: recordingOf(options) }
   const { id } = await mastering.create(
     { jobKey: JOB_KEY, title: 'Smoke', loudnessTarget: -16, webhook: NO_WEBHOOK, ...sound },
     call,

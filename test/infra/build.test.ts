@@ -125,14 +125,16 @@ describe('the deploy entry', () => {
   })
 
   test.each([
-    ['work.transcribe', ['assemblyai']],
+    ['work.transcribe', ['assemblyai', 'elevenlabs']],
     ['work.voice', ['elevenlabs']],
     ['work.finish', []],
-    ['ops.sweep', ['assemblyai', 'auphonic']],
+    ['ops.sweep', ['assemblyai', 'elevenlabs', 'auphonic']],
     ['hooks.auphonic', []],
     ['episodes.create', []],
   ])('of %s loads the clients of the providers %j, and no other', async (target, names) => {
-    const clients = (await modulesOf(target)).filter((url) => /\/shared\/providers\/\w+\/client\.ts$/.test(url))
+    const clients = (await modulesOf(target)).filter((url) =>
+      /\/shared\/providers\/\w+\/(client|speech|scribe)\.ts$/.test(url),
+    )
     expect(new Set(clients.map((url) => url.split('/').at(-2)))).toEqual(new Set(names))
   })
 

@@ -45,13 +45,13 @@ export const algorithms = z
     }
   })
   .pipe(z.strictObject(ALGORITHMS).partial())
-  .transform((chosen): Algorithms => ({ ...OFF, ...definedIn(chosen) }))
+  .transform((chosen): Algorithms => ({ ...OFF, ...withoutAbsent(chosen) }))
 const OFF = Object.fromEntries(SWITCHES.map((name) => [name, false]))
 
 /** As it is written: in an environment, and in the table of variables. */
 export const DEFAULT_ALGORITHMS = DEFAULT_SWITCHES.join(',')
 
-function definedIn(chosen: Readonly<Record<string, AlgorithmValue | undefined>>): Algorithms {
+function withoutAbsent(chosen: Readonly<Record<string, AlgorithmValue | undefined>>): Algorithms {
   return Object.fromEntries(
     Object.entries(chosen).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )

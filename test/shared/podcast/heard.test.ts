@@ -53,7 +53,7 @@ async function hear(
     },
   } as unknown as Tools
   const { signal } = new AbortController()
-  const workflow = { ...draft(), language }
+  const workflow: Episode = { ...draft(), language, audio: { key: 'recording', contentType: 'audio/flac' } }
   const attempt: Attempt<Episode> = {
     workflow,
     name: 'transcribe',

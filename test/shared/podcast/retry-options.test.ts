@@ -26,6 +26,8 @@ import { usageStore } from '../../../shared/store/usage.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 import { draft } from './episode-fixtures.ts'
+import { CheckedSound } from '../../../shared/podcast/sound/checked-sound.ts'
+import { silentMp3 } from './sound/mp3-frames.ts'
 
 /** An owner's way out: an episode that ended in an error, or was cancelled, goes on with other options. */
 
@@ -50,7 +52,8 @@ let ids = 0
 
 const port = { kind: 'call', callsBack: false } as const
 const jobPort = { kind: 'job', callsBack: false } as const
-const sound = Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0]), Buffer.alloc(413)])
+/** About twelve seconds. */
+const sound = silentMp3(460)
 
 function ask(provider: string, what: string): void {
   if (refusing.has(provider))
@@ -85,7 +88,7 @@ const writer: Writer = {
 const speaker: Speaker = {
   ...port,
   name: 'elevenlabs',
-  version: ({ voiceId }) => voiceId ?? 'v1',
+  version: async ({ voiceId }) => voiceId ?? 'v1',
   async speak({ text, voiceId }) {
     if (voiceId === UNKNOWN_VOICE)
       throw new ProviderError('elevenlabs', 'speak', {
@@ -105,9 +108,16 @@ const mastering: Mastering = {
     return { id: `job-m${asked.length}` }
   },
   find: async () => undefined,
-  read: async () => ({ state: 'done', result: 'sound', durationSeconds: 12, cost: { hours: 1 } }),
+  read: async () => ({
+    state: 'done',
+    result: { url: 'sound', claimedSeconds: undefined, claimedBytes: undefined },
+    cost: { hours: 1 },
+  }),
   start: async () => undefined,
-  download: async () => Readable.from([sound]),
+  download: async () => {
+    const claims = { expectedSeconds: undefined, claimedSeconds: undefined, claimedBytes: undefined }
+    return Readable.from([sound]).pipe(new CheckedSound(claims, (message) => new Error(message)))
+  },
   stop: async () => undefined,
   remove: async () => undefined,
 }

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { Faults } from '../../../infra/local/faults.ts'
 import type { FaultMode } from '../../../infra/local/faults.ts'
@@ -232,6 +232,11 @@ describe.each(IMPLEMENTATIONS)('$name, $port', ({ name, port }) => {
     '%s',
     async (_name, row) => {
       await faults.set(name, { mode: row.mode, ...row.more })
+      // A connection that was open until just now could still be taken for one.
+      if (row.mode === 'down')
+        await vi.waitFor(() =>
+          expect(fetch(services[name].origin)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } }),
+        )
       const error = await failureOf(callPort(name, port, 'charged', row.mode))
       expect(error).toBeInstanceOf(ProviderError)
       const { kind, message, ambiguous } = outcomeOf(error)

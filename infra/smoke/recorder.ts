@@ -88,7 +88,8 @@ function parseBody(bytes: Buffer): unknown {
   }
 }
 
-const WORDS_OF_A_PATH = /^[a-z_.-]+(?:\.json)?$|^v\d\w*$/i
+/** Ids have digits or capitals in them. */
+const WORDS_OF_A_PATH = /^[a-z_.-]+$|^v\d\w*$/
 
 /** Ids, which differ from run to run, become `{id}`; queries are left out. */
 export function questionOf(method: string, url: string): string {

@@ -146,6 +146,7 @@ test('shapes are compared where something is, of what kind, and by its topmost m
 test.each([
   ['GET', '/v2/transcript/8a7-b6?x=1', 'GET /v2/transcript/{id}'],
   ['POST', '/api/production/VkuGWLRRDTWWTMYD5ZcgTa/start.json', 'POST /api/production/{id}/start.json'],
+  ['DELETE', '/production/ZKxtYoXsSQcVHZVrYDvzzA.json', 'DELETE /production/{id}.json'],
   ['GET', '/production/VkuGWLRRDTWW9.json', 'GET /production/{id}.json'],
   ['POST', '/v1/models/gemini-3.8-flash:generateContent', 'POST /v1/models/gemini-3.8-flash:generateContent'],
 ])('%s %s asks %s', (method, url, question) => {

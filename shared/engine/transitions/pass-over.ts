@@ -32,10 +32,10 @@ export function passOver(step: Step, provider: string, nowMs: number, awaySinceM
 export function comeBack(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
   const left = passOver(step, provider, nowMs, awaySinceMs)
   const { away, passedOver = [] } = left
-  const back = (away?.providers ?? []).filter((name) => name !== provider)
+  const back = new Set((away?.providers ?? []).filter((name) => name !== provider))
   return {
     ...left,
-    passedOver: passedOver.filter((name) => !back.includes(name)),
+    passedOver: passedOver.filter((name) => !back.has(name)),
     ...(away && { away: { ...away, providers: [provider] } }),
   }
 }

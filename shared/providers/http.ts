@@ -122,7 +122,7 @@ export function unusable(request: ProviderRequest, message: string, cost?: Cost)
   return new ProviderError(provider, operation, { kind: 'unusable', message, ...(cost && { cost }) })
 }
 
-export function badResponse(request: ProviderRequest, message: string, cause?: unknown): ProviderError {
+function badResponse(request: ProviderRequest, message: string, cause?: unknown): ProviderError {
   return new ProviderError(request.provider, request.operation, {
     kind: 'bad_response',
     message,

@@ -11,8 +11,8 @@ import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 import { codeOf, languages, tagOf } from './languages.ts'
 
-/** An hour of audio takes a minute or two; what a function may take is 30 minutes. */
-const TRANSCRIBE_TIMEOUT_MS = 20 * 60_000
+/** An hour of audio takes a minute or two; the function itself has nine. */
+const TRANSCRIBE_TIMEOUT_MS = 8 * 60_000
 const ANSWER_BYTES_MAX = 128 * 1024 * 1024
 const WORDS_MAX = 500_000
 

@@ -62,18 +62,20 @@ async function formFor(
   canReachStorage: boolean,
 ): Promise<FormData> {
   const form = new FormData()
-  form.set('model_id', model)
-  form.set('timestamps_granularity', 'word')
-  form.set('diarize', 'true')
-  form.set('tag_audio_events', 'false')
-  const code = codeOf(language)
-  if (code !== undefined) form.set('language_code', code)
+  for (const [name, value] of Object.entries(listeningFields(language, model))) form.set(name, value)
   if (canReachStorage) form.set('source_url', await recording.link())
   else {
     const bytes = new Response(Readable.toWeb(await recording.bytes()) as ReadableStream)
     form.set('file', await bytes.blob(), 'recording')
   }
   return form
+}
+
+/** What is asked for, beside the recording itself. */
+export function listeningFields(language: string, model: string) {
+  const code = codeOf(language)
+  const asked = { model_id: model, timestamps_granularity: 'word', diarize: 'true', tag_audio_events: 'false' } as const
+  return { ...asked, ...(code !== undefined && { language_code: code }) }
 }
 
 function transcribedOf(sent: ProviderRequest, answer: z.infer<typeof Answer>): Transcribed {

@@ -39,7 +39,7 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
     async speak({ text, voiceId }, call) {
       const voice = voiceId ?? (await byDefault.id(call))
       const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
-      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify({ text, model_id: model }))
+      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
       request.headers['Accept'] = 'audio/mpeg'
       request.explain = (status, body) => ({
         ...account.explain(status, body),
@@ -56,6 +56,11 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
       }
     },
   }
+}
+
+/** What is asked for, beside voice and format, which are in the address. */
+export function speechBody(text: string, model: string) {
+  return { text, model_id: model } as const
 }
 
 /** The sound of an answer; what was charged for is told even where it is of no use. */

@@ -144,6 +144,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     },
     get(/^\/v1\/user$/, () => ({
       user_id: 'stand-in',
+      workspace_id: 'stand-in',
       subscription: subscription(),
       is_new_user: false,
       can_use_delayed_payment_methods: false,

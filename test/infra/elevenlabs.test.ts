@@ -54,13 +54,13 @@ test('every field that we send is one that the SDK knows, by its name and its ty
 describe('speech to text', () => {
   test('gives the words with times and speakers', async () => {
     const file = new Blob([RECORDING], { type: 'audio/flac' })
-    const heard = (await client().speechToText.convert({
+    const heard = await client().speechToText.convert({
       file,
       modelId: 'scribe_v2',
       diarize: true,
       timestampsGranularity: 'word',
       languageCode: 'en',
-    })) as ElevenLabs.SpeechToTextChunkResponseModel
+    })
     expect(heard.audioDurationSecs).toBe(11)
     const words = heard.words.filter(({ type }) => type === 'word')
     expect(words).toHaveLength(22)

@@ -1,0 +1,47 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+
+import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import type { ApiClient } from '../../infra/demo/api-client.ts'
+import { clientOf, paidRequests, settled, startTestCloud, uploaded } from './cloud.ts'
+import { expectUnaided } from './healing.ts'
+
+/** A provider that refuses everything for an episode's whole life: nobody waits for it. */
+let cloud: LocalCloud
+let alice: ApiClient
+
+beforeAll(async () => {
+  // What an operator would have to mend is mended between the tests.
+  const environment = { BREAKER_RECOVERY_SECONDS: '0.3', BREAKER_RAMP_SECONDS: '0', BREAKER_CACHE_TTL_SECONDS: '0.1' }
+  cloud = await startTestCloud({ environment })
+  alice = await clientOf(cloud, 'alice')
+})
+afterAll(() => cloud.stop())
+afterEach(async () => {
+  await cloud.faults.clear()
+  // By then its breaker can be probed.
+  await new Promise((resolve) => setTimeout(resolve, 600))
+})
+
+const REFUSALS = [400, 404, 422]
+
+describe.each([
+  ['gemini', ['write']],
+  ['elevenlabs', ['voice']],
+  ['auphonic', ['master']],
+  ['assemblyai', []],
+] as const)('an episode that %s refuses', (provider, degraded) => {
+  test.each(REFUSALS)('with %i is ready without waiting, degraded where it must be', async (status) => {
+    await cloud.faults.set(provider, { mode: 'status', status })
+    const options = { intro: { text: `Refused by ${provider} with ${status}.` } }
+    const { id } = await uploaded(alice, `${provider} ${status}`, options)
+    await alice.act('process', id)
+    const episode = await settled(alice, id)
+    expect(episode).toMatchObject({ status: 'ready', degraded })
+    // Going on to another provider is an attempt that failed.
+    await expectUnaided(cloud, id, { waits: 0, failures: provider === 'assemblyai' ? 1 : 0 })
+    if (provider === 'assemblyai') {
+      expect(episode.steps.transcribe.provider).toBe('elevenlabs')
+      expect(paidRequests(cloud, id).assemblyai).toBeLessThanOrEqual(1)
+    }
+  })
+})

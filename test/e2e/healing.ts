@@ -15,8 +15,10 @@ export type Healing = {
   stepsFenced: number
   /** Attempts that began and neither settled nor were fenced: killed, or ended half-way. */
   attemptsLost: number
-  /** Attempts that ended in a failure, whatever followed. */
+  /** Attempts that ended in a failure, and were tried again or ended the episode. */
   failures: number
+  /** Attempts that went on to another provider. */
+  passedOn: number
   /** Attempts that ended in waiting for a service that could not be used. */
   waits: number
   /** Attempts by step; a job that is asked for once more counts once more. */
@@ -24,7 +26,7 @@ export type Healing = {
 }
 
 /** Nothing went wrong, and nobody had to help. */
-const GOOD_DAY = { redeliveries: 0, cures: 0, stepsFenced: 0, attemptsLost: 0, failures: 0, waits: 0 }
+const GOOD_DAY = { redeliveries: 0, cures: 0, stepsFenced: 0, attemptsLost: 0, failures: 0, passedOn: 0, waits: 0 }
 
 const QUIET_TIMEOUT_MS = 30_000
 /** How long a line may take through a pipe once its process has answered. */
@@ -143,7 +145,8 @@ export function countHealing(lines: readonly Line[]): Healing {
     cures: count(({ event, dryRun }) => event === 'sweep.decided' && dryRun !== true),
     stepsFenced,
     attemptsLost: started.length - count(({ event }) => event === 'step.settled') - stepsFenced,
-    failures: settled('tryAgain', 'nextProvider', 'failed'),
+    failures: settled('tryAgain', 'failed'),
+    passedOn: settled('nextProvider'),
     waits: settled('waiting'),
     claims: Object.fromEntries([...claims].map(([step, attempts]) => [step, attempts.length])),
   }

@@ -112,6 +112,8 @@ describe('an episode of its whole life without', () => {
       // Waiting and doing without is all that it takes: nothing was delivered again, and nobody helped.
       expect(healing).toMatchObject({ redeliveries: 0, cures: 0, stepsFenced: 0, attemptsLost: 0, failures: 0 })
       if (away.length === 0) expect(healing.waits).toBe(0)
+      // Another is gone to where the first is away, and nowhere else.
+      expect(healing.passedOn > 0).toBe(away.includes('assemblyai'))
       expect(ready.outputs?.notes.description.length).toBeGreaterThan(20)
       expect(upgraded).toMatchObject({ status: 'ready', degraded: expected.filter((step) => step === 'transcribe') })
       // What somebody typed is not transcribed once more, and nothing is charged twice.

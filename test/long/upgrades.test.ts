@@ -55,7 +55,7 @@ describe('when the providers are back', () => {
     await cloud.faults.clear()
     const after = await upgraded(id)
     expect(after.generation).toBeGreaterThan(before.generation)
-    await expectUnaided(cloud, id, { waits: between(3, 20), failures: between(1, 3) })
+    await expectUnaided(cloud, id, { waits: between(1, 20), failures: between(1, 3) })
     expect(after.outputs?.notes.title).not.toBe('upgraded')
     for (const step of ['write', 'voice', 'master', 'finish'] as const)
       expect(after.steps[step]).toMatchObject({ state: 'done' })

@@ -28,6 +28,7 @@ export const elevenlabs = defineProvider({
     speakers: async (account) => (await import('./speech.ts')).makeSpeaker(account),
     transcribers: async (account) => (await import('./scribe.ts')).makeTranscriber(account),
   },
+  answersAtOnce: ['transcribers'],
   breakers: { transcribers: 'elevenlabs-stt' },
   explain,
   languages,

@@ -19,7 +19,7 @@ export const MP3_FORMATS = [
   'mp3_44100_128',
   'mp3_44100_192',
 ] as const
-type Mp3Format = (typeof MP3_FORMATS)[number]
+export type Mp3Format = (typeof MP3_FORMATS)[number]
 
 export function requestBuilder(account: Account) {
   return requestsOf(account, { 'xi-api-key': account.config.apiKey })

@@ -10,7 +10,8 @@ import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 import { explainRecording } from './errors.ts'
-import { codeOf, languages, tagOf } from './languages.ts'
+import { languages, tagOf } from './languages.ts'
+import { transcriptionFields } from './requests.ts'
 
 /**
  * An hour of audio takes it a minute or two. A work function is given nine minutes, and what it is still waiting for then
@@ -69,12 +70,7 @@ async function formFor(
   canReachStorage: boolean,
 ): Promise<FormData> {
   const form = new FormData()
-  form.set('model_id', model)
-  form.set('timestamps_granularity', 'word')
-  form.set('diarize', 'true')
-  form.set('tag_audio_events', 'false')
-  const code = codeOf(language)
-  if (code !== undefined) form.set('language_code', code)
+  for (const [name, value] of Object.entries(transcriptionFields(language, model))) form.set(name, value)
   if (canReachStorage) form.set('source_url', await recording.link())
   else {
     const bytes = new Response(Readable.toWeb(await recording.bytes()) as ReadableStream)

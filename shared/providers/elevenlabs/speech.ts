@@ -7,6 +7,7 @@ import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 import { explain, explainChosenVoice } from './errors.ts'
+import { speechRequest } from './requests.ts'
 import { defaultVoice } from './voices.ts'
 
 const SPEAK_TIMEOUT_MS = 90_000
@@ -31,8 +32,9 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
     /** Sent once: charges are irreversible and there is no idempotency key. */
     async speak({ text, voiceId }, call) {
       const voice = voiceId ?? (await byDefault.id(call))
-      const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
-      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify({ text, model_id: model }))
+      const { query, body } = speechRequest(text, model, format)
+      const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?${new URLSearchParams(query).toString()}`
+      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(body))
       request.headers['Accept'] = 'audio/mpeg'
       request.explain = voiceId === undefined ? explain : explainChosenVoice
       const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)

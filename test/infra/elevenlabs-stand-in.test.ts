@@ -136,11 +136,11 @@ describe('listening is refused', () => {
 
   test.each([
     ['without a model', { source_url: LINK }, [422, 'body.model_id']],
-    ['by a model that there is not', { ...good, model_id: 'scribe_v0' }, [400, 'invalid_model_id']],
+    ['by a model that there is not', { ...good, model_id: 'scribe_v0' }, [422, 'body.model_id']],
     ['with a field that there is not', { ...good, speaker_labels: 'true' }, [422, 'body.speaker_labels']],
     ['without a recording', { model_id: 'scribe_v2' }, [422, 'body.file']],
     ['with two recordings', { ...good, cloud_storage_url: LINK }, [422, 'body.file']],
-    ['with a language that there is not', { ...good, language_code: 'en-GB' }, [400, 'unsupported_language']],
+    ['with a language that there is not', { ...good, language_code: 'en-GB' }, [422, 'body.language_code']],
     ['with what is no switch', { ...good, diarize: 'yes' }, [422, 'body.diarize']],
     ['with too many speakers', { ...good, num_speakers: '33' }, [422, 'body.num_speakers']],
     ['with other times', { ...good, timestamps_granularity: 'words' }, [422, 'body.timestamps_granularity']],

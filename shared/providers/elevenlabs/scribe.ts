@@ -10,8 +10,7 @@ import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 import { explainRecording } from './errors.ts'
-import { languages, tagOf } from './languages.ts'
-import { transcriptionFields } from './requests.ts'
+import { codeOf, languages, tagOf } from './languages.ts'
 
 /**
  * An hour of audio takes it a minute or two. A work function is given nine minutes, and what it is still waiting for then
@@ -70,13 +69,20 @@ async function formFor(
   canReachStorage: boolean,
 ): Promise<FormData> {
   const form = new FormData()
-  for (const [name, value] of Object.entries(transcriptionFields(language, model))) form.set(name, value)
+  for (const [name, value] of Object.entries(listeningFields(language, model))) form.set(name, value)
   if (canReachStorage) form.set('source_url', await recording.link())
   else {
     const bytes = new Response(Readable.toWeb(await recording.bytes()) as ReadableStream)
     form.set('file', await bytes.blob(), 'recording')
   }
   return form
+}
+
+/** What is asked for, beside the recording itself. */
+export function listeningFields(language: string, model: string) {
+  const code = codeOf(language)
+  const asked = { model_id: model, timestamps_granularity: 'word', diarize: 'true', tag_audio_events: 'false' } as const
+  return { ...asked, ...(code !== undefined && { language_code: code }) }
 }
 
 function transcribedOf(sent: ProviderRequest, answer: z.infer<typeof Answer>): Transcribed {

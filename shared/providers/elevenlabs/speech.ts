@@ -7,7 +7,6 @@ import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 import { explain, explainChosenVoice } from './errors.ts'
-import { speechRequest } from './requests.ts'
 import { defaultVoice } from './voices.ts'
 
 const SPEAK_TIMEOUT_MS = 90_000
@@ -32,9 +31,8 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
     /** Sent once: charges are irreversible and there is no idempotency key. */
     async speak({ text, voiceId }, call) {
       const voice = voiceId ?? (await byDefault.id(call))
-      const { query, body } = speechRequest(text, model, format)
-      const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?${new URLSearchParams(query).toString()}`
-      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(body))
+      const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
+      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
       request.headers['Accept'] = 'audio/mpeg'
       request.explain = voiceId === undefined ? explain : explainChosenVoice
       const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
@@ -47,6 +45,11 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
       }
     },
   }
+}
+
+/** What is asked for, beside voice and format, which are in the address. */
+export function speechBody(text: string, model: string) {
+  return { text, model_id: model } as const
 }
 
 /** The sound of an answer; what was charged for is told even where it is of no use. */

@@ -1,5 +1,5 @@
 import type { LocalRequest } from '../../http-service.ts'
-import { refuse, refuseField, refuseUnplayed } from './refusals.ts'
+import { refuseField, refuseUnplayed } from './refusals.ts'
 
 const MODEL_IDS = ['scribe_v1', 'scribe_v2']
 const GRANULARITIES = ['none', 'word', 'character']
@@ -100,7 +100,7 @@ async function readForm(request: LocalRequest): Promise<FormData> {
 function requireModel(model: string | undefined): void {
   if (model === undefined) refuseField('body', 'model_id', 'Field required')
   if (!MODEL_IDS.includes(model))
-    refuse(400, 'invalid_model_id', `'${model}' is not a valid model_id. Only ${MODEL_IDS.join(', ')} are.`, 'model_id')
+    refuseField('body', 'model_id', `'${model}' is not a valid model_id. Only ${MODEL_IDS.join(', ')} are.`)
 }
 
 function requireWithin(name: string, value: string | undefined, min: number, max: number): void {
@@ -113,7 +113,7 @@ function requireWithin(name: string, value: string | undefined, min: number, max
 /** ISO 639-1 or 639-3. */
 function requireLanguage(code: string | undefined): void {
   if (code === undefined || (/^[a-z]{2,3}$/.test(code) && LANGUAGES.of(code) !== undefined)) return
-  refuse(400, 'unsupported_language', `'${code}' is not a language_code that is supported.`, 'language_code')
+  refuseField('body', 'language_code', `'${code}' is not supported`)
 }
 
 function requireConsistency(form: FormData, text: (name: Field) => string | undefined): void {

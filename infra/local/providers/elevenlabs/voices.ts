@@ -10,6 +10,8 @@ type Voice = {
   readonly category: 'premade' | 'professional'
   readonly isLegacy: boolean
   readonly needs: Tier
+  /** Others have shared it: it can be spoken with, and is in nobody's list. */
+  readonly isShared?: true
 }
 
 const VOICES: readonly Voice[] = [
@@ -18,7 +20,14 @@ const VOICES: readonly Voice[] = [
   { id: 'paidPlanVoice0000001', name: 'For paid plans', category: 'premade', isLegacy: false, needs: 'pro' },
   { id: 'JBFqnCBsd6RMkjVDRZzb', name: 'George', category: 'premade', isLegacy: false, needs: 'free' },
   { id: 'EXAVITQu4vr4xnSDxMaL', name: 'Sarah', category: 'premade', isLegacy: false, needs: 'free' },
-  { id: 'libraryVoice00000001', name: 'Of the library', category: 'professional', isLegacy: false, needs: 'starter' },
+  {
+    id: 'libraryVoice00000001',
+    name: 'Of the library',
+    category: 'professional',
+    isLegacy: false,
+    needs: 'starter',
+    isShared: true,
+  },
 ]
 const TIERS_ABOVE: Readonly<Record<Tier, readonly Tier[]>> = {
   free: [],
@@ -76,7 +85,8 @@ export function listVoices({ searchParams }: URL) {
   const from = Number(searchParams.get('next_page_token') ?? 0)
   if (!Number.isInteger(from) || from < 0) refuseField('query', 'next_page_token', 'Invalid page token')
   const category = searchParams.get('category')
-  const found = VOICES.filter((voice) => category === null || voice.category === category)
+  const listed = VOICES.filter(({ isShared }) => isShared !== true)
+  const found = listed.filter((voice) => category === null || voice.category === category)
   const sorted = searchParams.get('sort') === 'name' ? found.toSorted((a, b) => a.name.localeCompare(b.name)) : found
   const ordered = searchParams.get('sort_direction') === 'desc' ? sorted.toReversed() : sorted
   const hasMore = from + size < ordered.length

@@ -2,9 +2,9 @@ import type { EndpointRow } from '../shared/http/endpoint-row.ts'
 import type { SecretName } from '../shared/dependencies/config.ts'
 import { PIPELINE } from '../shared/podcast/pipeline.ts'
 import type { StepName } from '../shared/podcast/pipeline.ts'
-import { JOB_PORTS, PORT_NAMES } from '../shared/podcast/ports.ts'
+import { PORT_NAMES } from '../shared/podcast/ports.ts'
 import { titlesOf } from '../shared/providers/orders.ts'
-import { CALLING_PROVIDER_NAMES, providerNamed, secretsFor } from '../shared/providers/providers.ts'
+import { CALLING_PROVIDER_NAMES, providerNamed, secretsFor, secretsForJobs } from '../shared/providers/providers.ts'
 import type { CallingProviderName } from '../shared/providers/providers.ts'
 import { workFunction, WORK_TIMEOUT_SECONDS } from '../shared/tasks/step-queue.ts'
 
@@ -173,7 +173,7 @@ export const FUNCTIONS = table({
     instancesMax: 2,
     schedule: '* * * * *',
     // Episodes that are deleted or cancelled are withdrawn where a job of theirs can be.
-    secrets: secretsFor(...JOB_PORTS),
+    secrets: secretsForJobs(),
     purpose: 'Finds episodes that nobody looks after, and cures or ends them',
   },
 })

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import { dependencies } from '../shared/dependencies/dependencies.ts'
+import { breakerOf } from '../shared/dependencies/providers.ts'
 import { stepRunner } from '../shared/dependencies/engine.ts'
 import { loadWorkDependencies } from '../shared/dependencies/work.ts'
 import type { WorkDependencies } from '../shared/dependencies/work.ts'
@@ -31,7 +32,7 @@ export async function serveStep(step: StepName): Promise<Serve> {
   for (const client of [episodes, objects, queue]) client.preload()
   const { prepare, port } = stepNamed(step)
   await prepare?.(config)
-  if (port !== undefined) for (const name of config.providerOrder[port]) breakers[name].warmUp()
+  if (port !== undefined) for (const name of config.providerOrder[port]) breakers[breakerOf(name, port)]?.warmUp()
   const work = await loadWorkDependencies(port === undefined ? [] : [port])
   const runner = stepRunner(work)
   const spec: EndpointSpec<typeof task, WorkDependencies> = {

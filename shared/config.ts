@@ -1,6 +1,13 @@
 import type * as z from 'zod'
 
-import { BREAKER_VARIABLES, breakerVariables, Environment, FALLBACKS, PLAN_NAMES } from './environment.ts'
+import {
+  BREAKER_VARIABLES,
+  breakerPrefix,
+  breakerVariables,
+  Environment,
+  FALLBACKS,
+  PLAN_NAMES,
+} from './environment.ts'
 import type { BreakerSetting, ParsedEnvironment } from './environment.ts'
 
 export { FALLBACKS, PLAN_NAMES }
@@ -32,6 +39,8 @@ type ProviderVariables = {
   readonly settings: Readonly<Record<string, z.ZodType>>
   readonly secrets: Readonly<Record<string, z.ZodType>>
   readonly breaker: BreakerConfig
+  /** By port, the name of a breaker of its own. */
+  readonly breakers?: Readonly<Record<string, string | undefined>>
 }
 
 /** What the rooms above bring along to be configured. */
@@ -228,17 +237,19 @@ function provider(env: Parsed, { name, settings }: ProviderVariables, functionsB
 }
 
 function ownSettings({ providers }: ConfigParts, name: string): BreakerConfig {
-  return providers.find((one) => one.name === name)?.breaker ?? OWN_SETTINGS[name] ?? {}
+  // A port's breaker behaves as its provider's does, as long as nothing else is set for it.
+  const owner = providers.find((one) => one.name === name || Object.values(one.breakers ?? {}).includes(name))
+  return owner?.breaker ?? OWN_SETTINGS[name] ?? {}
 }
 
 /** What is set for this breaker, else what it has by itself, else what is set for all. */
 function breaker(env: Parsed, name: string, own: BreakerConfig): BreakerConfig {
   const set = (prefix: string) =>
     Object.entries(BREAKER_VARIABLES).flatMap(([end, { setting }]) => {
-      const value = env[`BREAKER_${prefix}${end}`]
+      const value = env[`${prefix}${end}`]
       return value === undefined ? [] : [[setting, value]]
     })
-  return { ...Object.fromEntries(set('')), ...own, ...Object.fromEntries(set(`${name.toUpperCase()}_`)) }
+  return { ...Object.fromEntries(set('BREAKER_')), ...own, ...Object.fromEntries(set(breakerPrefix(name))) }
 }
 
 /**

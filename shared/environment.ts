@@ -175,12 +175,17 @@ export const BREAKER_VARIABLES = {
 } as const
 export type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
 
+/** What the variables of one breaker begin with: `acme-speech` has `BREAKER_ACME_SPEECH_…`. */
+export function breakerPrefix(name: string): string {
+  return `BREAKER_${name.toUpperCase().replaceAll('-', '_')}_`
+}
+
 /** The variables of breakers, all optional: those for every breaker, and those for each of `breakers`. */
 export function breakerVariables(
   breakers: readonly string[],
 ): Record<string, z.ZodOptional<z.ZodType<number, string>>> {
   return Object.fromEntries(
-    ['BREAKER_', ...breakers.map((name) => `BREAKER_${name.toUpperCase().replaceAll('-', '_')}_`)].flatMap((prefix) =>
+    ['BREAKER_', ...breakers.map(breakerPrefix)].flatMap((prefix) =>
       Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
     ),
   )

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 
 import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { BREAKERS, loadConfiguration, SECRETS, SETTINGS } from '../../shared/dependencies/config.ts'
-import { BREAKER_VARIABLES, PLACE } from '../../shared/environment.ts'
+import { BREAKER_VARIABLES, breakerPrefix, PLACE } from '../../shared/environment.ts'
 import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import { table } from './markdown-table.ts'
 
@@ -48,7 +48,7 @@ function breakerRows(): string[][] {
     const value = `\`${showSetting(common[setting])}\`${others.length > 0 ? ` (${others.join(', ')})` : ''}`
     return [`\`BREAKER_${end}\``, value, meaning, 'you']
   })
-  const names = BREAKERS.map((name) => `\`${name.toUpperCase().replaceAll('-', '_')}\``).join(', ')
+  const names = BREAKERS.map((name) => `\`${breakerPrefix(name).slice('BREAKER_'.length, -1)}\``).join(', ')
   return [
     ...rows,
     [`\`BREAKER_${PROVIDER_NAMES[0].toUpperCase()}_…\` and so on`, '', `any of these for one breaker: ${names}`, 'you'],

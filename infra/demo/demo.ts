@@ -51,15 +51,17 @@ async function main(): Promise<number> {
 
 /** What was asked for, or why it cannot be understood. */
 function readArguments(): Asked | string {
-  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}] [--firestore=official]`
+  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}, or several with commas] [--firestore=official]`
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: { firestore: { type: 'string' }, outage: { type: 'string' } },
     })
     const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-    const outage = PROVIDER_NAMES.filter((name) => values.outage === 'all' || values.outage?.split(',').includes(name))
-    if (values.outage !== undefined && outage.length === 0) return `No such provider: ${values.outage}\n${usage}`
+    const away = values.outage?.split(',').map((name) => name.trim()) ?? []
+    const stranger = away.find((name) => name !== 'all' && !PROVIDER_NAMES.some((known) => known === name))
+    if (stranger !== undefined) return `No such provider: ${stranger}\n${usage}`
+    const outage = PROVIDER_NAMES.filter((name) => away.includes('all') || away.includes(name))
     return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore, outage }
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n${usage}`

@@ -1,9 +1,10 @@
 import { cloudChecks } from '../operations/health/cloud-checks.ts'
 import { Lookout } from '../operations/health/check.ts'
 import { providerChecks } from '../operations/health/provider-checks.ts'
-import { WITHOUT } from '../operations/health/without.ts'
+import { WITHOUT, WITHOUT_ONE } from '../operations/health/without.ts'
 import { STEP_NAMES } from '../podcast/pipeline.ts'
 import { PORT_NAMES } from '../podcast/ports.ts'
+import type { PortName } from '../podcast/ports.ts'
 import { providerNamed } from '../providers/providers.ts'
 import type { ProviderName } from '../providers/providers.ts'
 import { once } from '../resilience/once.ts'
@@ -14,7 +15,7 @@ import { breakerOperations } from './breaker-operations.ts'
 import type { Configuration } from './config.ts'
 import { dependencies } from './dependencies.ts'
 import type { Dependencies } from './dependencies.ts'
-import { accountOf, listProvidersInUse } from './providers.ts'
+import { accountOf, listBreakersInUse, listProvidersInUse } from './providers.ts'
 
 export type HealthDependencies = Dependencies & { lookouts: readonly Lookout[] }
 
@@ -22,7 +23,14 @@ export type HealthDependencies = Dependencies & { lookouts: readonly Lookout[] }
 export const healthDependencies = once((): HealthDependencies => {
   const common = dependencies()
   const { config, now, objects, firestore } = common
-  const providers = listProvidersInUse(config).map((name) => ({ name, meaning: describeLoss(name, config) }))
+  const breakers = listBreakersInUse(config).map(({ name, provider, ports }) => ({
+    name,
+    meaning: describeLoss(provider, ports, config),
+  }))
+  const providers = listProvidersInUse(config).map((name) => ({
+    name,
+    meaning: describeLoss(name, PORT_NAMES, config),
+  }))
   const checks = [
     ...cloudChecks({
       config,
@@ -32,7 +40,7 @@ export const healthDependencies = once((): HealthDependencies => {
       control: breakerOperations().control,
       queueStats: queueStats(config),
       queues: STEP_NAMES.map(workFunction),
-      breakers: [...providers, { name: 'gcs', meaning: WITHOUT.gcs }],
+      breakers: [...breakers, { name: 'gcs', meaning: WITHOUT.gcs }],
     }),
     ...providerChecks(
       providers.map((provider) => ({
@@ -44,8 +52,8 @@ export const healthDependencies = once((): HealthDependencies => {
   return { ...common, lookouts: checks.map((check) => new Lookout(check, now)) }
 })
 
-/** What people notice while a provider cannot be used. */
-function describeLoss(name: ProviderName, { providerOrder }: Configuration): string {
-  const ports = PORT_NAMES.filter((port) => providerOrder[port].includes(name))
-  return ports.map((port) => WITHOUT[port]).join('; ')
+/** What people notice while a provider cannot be used for some ports. */
+function describeLoss(name: ProviderName, ports: readonly PortName[], { providerOrder }: Configuration): string {
+  const served = ports.filter((port) => providerOrder[port].includes(name))
+  return served.map((port) => (providerOrder[port].length > 1 ? WITHOUT_ONE : WITHOUT)[port]).join('; ')
 }

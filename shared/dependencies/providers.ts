@@ -1,3 +1,4 @@
+import { PORT_NAMES } from '../podcast/ports.ts'
 import type { Languages, PortLists, PortName } from '../podcast/ports.ts'
 import type { Guard } from '../providers/call-provider.ts'
 import type { Account } from '../providers/definition.ts'
@@ -12,6 +13,23 @@ import type { Configuration } from './config.ts'
 export function listProvidersInUse({ providerOrder }: Configuration): ProviderName[] {
   const used = new Set(Object.values(providerOrder).flat())
   return PROVIDERS.map(({ name }) => name).filter((name) => used.has(name))
+}
+
+/** The breaker that guards a provider in what it does for a port. */
+export function breakerOf(provider: ProviderName, port: PortName): string {
+  return providerNamed(provider).breakers[port] ?? provider
+}
+
+/** The breakers of all of them, in the same order, each with the ports that it guards. */
+export function listBreakersInUse(
+  config: Configuration,
+): { name: string; provider: ProviderName; ports: PortName[] }[] {
+  const breakers = listProvidersInUse(config).flatMap((provider) => {
+    const ports = PORT_NAMES.filter((port) => config.providerOrder[port].includes(provider))
+    const names = [...new Set(ports.map((port) => breakerOf(provider, port)))]
+    return names.map((name) => ({ name, provider, ports: ports.filter((port) => breakerOf(provider, port) === name) }))
+  })
+  return breakers
 }
 
 /** What some transcriber takes that is configured. */
@@ -40,7 +58,7 @@ export async function loadPorts(
 ): Promise<PortLists> {
   const guards = new Map<string, Guard>()
   const guardOf = (provider: ProviderName, port: PortName): Guard => {
-    const name = providerNamed(provider).breakers[port] ?? provider
+    const name = breakerOf(provider, port)
     const breaker = breakers[name]
     if (breaker === undefined) throw new Error(`there is no breaker ${name}`)
     const fresh = { limit: new ConcurrencyLimit(() => performance.now()), budget: new RetryBudget() }

@@ -67,6 +67,8 @@ export type Provider<
   readonly languages: Languages | undefined
   /** What its breaker does otherwise than all do. */
   readonly breaker: BreakerConfig
+  /** Ports at which others keep a job, and it answers at once and keeps nothing. */
+  readonly answersAtOnce: readonly PortName[]
   /** Ports that have a breaker of their own, by its name: what can fail alone is not to take the others along. */
   readonly breakers: { readonly [P in PortName]?: string }
 }
@@ -111,9 +113,17 @@ export function defineProvider<
   readonly trial: { readonly cents: number; readonly why: string }
   readonly languages?: Languages
   readonly breaker?: BreakerConfig
+  readonly answersAtOnce?: readonly NoInfer<Port>[]
   readonly breakers?: { readonly [P in Port]?: string }
 }): Provider<Name, Port, Calls> {
-  const none = { explain: () => ({}), hook: undefined, languages: undefined, breaker: {}, breakers: {} }
+  const none = {
+    explain: () => ({}),
+    hook: undefined,
+    languages: undefined,
+    breaker: {},
+    answersAtOnce: [],
+    breakers: {},
+  }
   const whole = { ...none, ...definition }
   // Configuration parses a provider's settings with these very schemas.
   return whole as unknown as Provider<Name, Port, Calls>

@@ -6,6 +6,7 @@ import type { Account, Explain } from './definition.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
 import { retryAfterMs } from '../resilience/retry-after.ts'
+import { slowAnswers } from './slow-answers.ts'
 
 export type ProviderRequest = {
   provider: string
@@ -15,6 +16,8 @@ export type ProviderRequest = {
   headers: Record<string, string>
   body?: RequestInit['body']
   redirect?: 'manual'
+  /** Its answer may take longer than the five minutes that fetch would wait for it. */
+  slow?: boolean
   explain?: Explain
 }
 
@@ -63,6 +66,7 @@ export async function send(request: ProviderRequest, context: CallContext, signa
     signal,
     ...(request.body !== undefined && { body: request.body }),
     ...(streams && { duplex: 'half' }),
+    ...(request.slow === true && { dispatcher: slowAnswers() }),
   })
   if (response.status < 400) return response
   const body = (await readBytes(request, response, ERROR_BODY_BYTES_MAX, 'truncate')).toString('utf8')

@@ -1,5 +1,6 @@
 import { assemblyai } from './assemblyai/provider.ts'
 import { auphonic } from './auphonic/provider.ts'
+import { JOB_PORTS } from '../podcast/ports.ts'
 import type { PortName } from '../podcast/ports.ts'
 import type { AnyProvider, Hook } from './definition.ts'
 import { elevenlabs } from './elevenlabs/provider.ts'
@@ -37,6 +38,16 @@ export function providerNamed(name: ProviderName): AnyProvider {
 
 /** The secrets of every provider that implements one of the ports. */
 export function secretsFor(...ports: readonly PortName[]): ProviderSecretName[] {
-  const implementers = PROVIDERS.filter(({ make }) => ports.some((port) => Object.hasOwn(make, port)))
-  return implementers.flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])
+  return secretsOf(({ make }) => ports.some((port) => Object.hasOwn(make, port)))
+}
+
+/** The secrets of every provider that can keep a job of an episode. */
+export function secretsForJobs(): ProviderSecretName[] {
+  return secretsOf(({ make, answersAtOnce }) =>
+    JOB_PORTS.some((port) => Object.hasOwn(make, port) && !answersAtOnce.includes(port)),
+  )
+}
+
+function secretsOf(isOne: (provider: AnyProvider) => boolean): ProviderSecretName[] {
+  return PROVIDERS.filter(isOne).flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])
 }

@@ -46,6 +46,35 @@ describe('an episode', () => {
     await expectUnaided(cloud, id, { waits: between(3, 12) })
   })
 
+  test('is heard by the second transcriber while the first is away, and lacks nothing', async () => {
+    await cloud.faults.set('assemblyai', { mode: 'down' })
+    const { id } = await processed(alice, 'second ear', {})
+    const episode = await settled(alice, id)
+    expect(episode).toMatchObject({
+      status: 'ready',
+      degraded: [],
+      steps: { transcribe: { state: 'done', provider: 'elevenlabs' } },
+    })
+    expect(requestsTo(cloud, 'elevenlabs', /speech-to-text$/, id)).toBe(1)
+    const transcript = (await (await fetch(episode.outputs?.transcriptUrl ?? '')).json()) as { words: object[] }
+    expect(transcript.words).toHaveLength(22)
+    expect(transcript.words[0]).toMatchObject({ text: 'And', startMs: 330, endMs: 540, speaker: 'A' })
+    await expectUnaided(cloud, id, { waits: between(1, 6), failures: between(0, 1) })
+  })
+
+  test('waits while nobody hears it, and goes on from a transcript by hand', async () => {
+    for (const target of ['assemblyai', 'elevenlabs'] as const) await cloud.faults.set(target, { mode: 'down' })
+    const { id } = await processed(alice, 'no ears', {})
+    await until(alice, id, ({ waitingFor }) => waitingFor?.provider === 'elevenlabs')
+    await alice.giveTranscript(id, SPOKEN, 'text/plain')
+    expect(await settled(alice, id)).toMatchObject({
+      status: 'ready',
+      degraded: ['transcribe'],
+      steps: { transcribe: { provider: 'hand' } },
+    })
+    await expectUnaided(cloud, id, { waits: between(1, 12), failures: between(0, 1) })
+  })
+
   test('goes on from a transcript by hand, at once, while transcription hangs', async () => {
     await cloud.faults.set('assemblyai', { mode: 'blackhole' })
     const { id } = await processed(alice, 'by hand', {})

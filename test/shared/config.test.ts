@@ -118,6 +118,16 @@ describe('configuration', () => {
     })
   })
 
+  test('takes variables of the breaker that a port has to itself', () => {
+    const { breakers } = loadConfiguration({
+      ...minimal,
+      BREAKER_ELEVENLABS_FAILURE_THRESHOLD: '4',
+      BREAKER_ELEVENLABS_STT_FAILURE_THRESHOLD: '2',
+    })
+    expect(breakers.elevenlabs).toEqual({ failureThreshold: 4 })
+    expect(breakers['elevenlabs-stt']).toEqual({ failureThreshold: 2 })
+  })
+
   test('orders the providers of each port as it is told', () => {
     const { providerOrder } = loadConfiguration(minimal)
     expect(providerOrder).toEqual({

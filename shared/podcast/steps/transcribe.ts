@@ -62,10 +62,12 @@ async function runCall(
   tools: Tools,
   transcriber: CallTranscriber,
 ): StepEnded<typeof TranscribeResult> {
+  // Read before it is paid for: where storage is away, what was heard could not be kept.
+  const measuredSeconds = await measure(attempt, tools)
   const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
   const heard = await transcriber.transcribe(request, attempt.call)
   attempt.charge(heard.cost)
-  return { kind: 'done', result: await storeWords(attempt, tools, heard) }
+  return { kind: 'done', result: await storeWords(attempt, tools, { heard, measuredSeconds }) }
 }
 
 async function runJob(
@@ -89,8 +91,11 @@ async function runJob(
       }
     case 'failed':
       throw errorOfJob(state)
-    case 'done':
-      return { kind: 'done', result: await storeWords(attempt, tools, state), cost: state.cost }
+    case 'done': {
+      const measuredSeconds = await measure(attempt, tools)
+      const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })
+      return { kind: 'done', result, cost: state.cost }
+    }
   }
 }
 
@@ -121,15 +126,19 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
   await attempt.recordJob({ providerJobId: id })
 }
 
-async function storeWords(
-  attempt: EpisodeAttempt,
-  { objects }: Tools,
-  heard: Transcribed,
-): Promise<z.infer<typeof TranscribeResult>> {
-  const measuredSeconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
+/** The length of the recording in seconds; undefined for one that cannot be measured here. */
+async function measure(attempt: EpisodeAttempt, { objects }: Tools): Promise<number | undefined> {
+  return measureRecording(attempt, { objects }).catch((error: unknown) => {
     if (error instanceof NotAudioError) return undefined
     throw error
   })
+}
+
+async function storeWords(
+  attempt: EpisodeAttempt,
+  { objects }: Tools,
+  { heard, measuredSeconds }: { heard: Transcribed; measuredSeconds: number | undefined },
+): Promise<z.infer<typeof TranscribeResult>> {
   const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
   const transcriptKey = await storeTranscript(attempt, { objects }, transcript)

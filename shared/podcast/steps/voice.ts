@@ -59,7 +59,8 @@ export const voice = defineStep({
   async fallBack() {
     return {
       result: undefined,
-      degraded: 'The spoken intro is left out, because the service that speaks it was away.',
+      degraded:
+        'The spoken intro is left out: the service that speaks it was away, or did not take its words or its voice.',
     }
   },
 })

@@ -1,82 +1,150 @@
 import * as z from 'zod'
 
+import type { ProblemWords } from '../../engine/problem.ts'
 import { NOT_AUDIO } from '../../podcast/problems.ts'
+import type { Explain } from '../definition.ts'
 import { parseJson } from '../parse-json.ts'
 import type { ProviderErrorFields, ProviderErrorKind } from '../provider-error.ts'
 
 /** The shapes an error body has had; the newest says `code`, the oldest only `status`, and some only a sentence. */
 const ErrorBody = z.object({
   detail: z.union([
-    z.object({
-      code: z.string().optional(),
-      status: z.union([z.string(), z.number()]).optional(),
-      message: z.string().optional(),
-    }),
     z
-      .array(z.object({ msg: z.string(), loc: z.array(z.union([z.string(), z.number()])).optional() }))
-      .transform(([issue]) => ({
-        code: 'invalid_fields',
-        status: undefined,
-        message: `${issue?.loc?.join('.') ?? ''} ${issue?.msg ?? ''}`,
+      .object({
+        code: z.string().nullish(),
+        status: z.union([z.string(), z.number()]).nullish(),
+        message: z.string().nullish(),
+        param: z.string().nullish(),
+      })
+      .transform(({ code, status, message, param }) => ({
+        code: code ?? (typeof status === 'string' ? status : ''),
+        message: message ?? '',
+        field: param ?? undefined,
       })),
-    z.string().transform((message) => ({ code: undefined, status: undefined, message })),
+    z
+      .array(z.object({ msg: z.string(), loc: z.array(z.union([z.string(), z.number()])).nullish() }))
+      .transform(([issue]) => ({
+        code: '',
+        message: `${issue?.loc?.join('.') ?? ''} ${issue?.msg ?? ''}`,
+        // Begins with where it is: `body`, `query`, `path`.
+        field: String(issue?.loc?.[1] ?? issue?.loc?.[0] ?? ''),
+      })),
+    z.string().transform((message) => ({ code: '', message, field: undefined })),
   ]),
 })
+type Detail = z.output<typeof ErrorBody>['detail']
 
-/** About one voice, never about the account. */
-const VOICE_CODES = new Set([
-  'paid_plan_required',
-  'subscription_required',
-  'voice_access_denied',
-  'voice_not_found',
-  'invalid_uid',
-])
-/** What a plan does not cover today it may cover tomorrow. */
-const PLAN_CODES = new Set(['paid_plan_required', 'subscription_required', 'voice_access_denied'])
+/**
+ * What a refusal can be about, beside the account: whose mistake it is follows. `source`: what we said of where the
+ * recording is. `setup`: what only configuration says.
+ */
+type Subject = 'voice' | 'text' | 'recording' | 'source' | 'language' | 'setup'
 
-/** What is known to be about the recording. */
-const NOT_AUDIO_CODES = new Set(['invalid_audio', 'audio_not_readable', 'unsupported_file_type'])
-
-const KINDS: Readonly<Record<string, ProviderErrorKind>> = {
+const SUBJECT_OF_CODE: Readonly<Record<string, Subject>> = {
+  paid_plan_required: 'voice',
+  subscription_required: 'voice',
+  voice_access_denied: 'voice',
+  voice_not_found: 'voice',
+  voice_does_not_exist: 'voice',
+  voice_not_fine_tuned: 'voice',
+  invalid_voice_id: 'voice',
+  invalid_uid: 'voice',
+  max_character_limit_exceeded: 'text',
+  text_too_long: 'text',
+  text_too_short: 'text',
+  empty_text: 'text',
+  invalid_audio: 'recording',
+  audio_not_readable: 'recording',
+  unsupported_file_type: 'recording',
+  invalid_source_url: 'source',
+  invalid_url: 'source',
+  unsupported_language: 'language',
+  invalid_language_code: 'language',
+  model_not_found: 'setup',
+  unsupported_model: 'setup',
+  invalid_model_id: 'setup',
+  invalid_output_format: 'setup',
+  output_format_not_allowed: 'setup',
+}
+const SUBJECT_OF_FIELD: Readonly<Record<string, Subject>> = {
+  voice_id: 'voice',
+  text: 'text',
+  file: 'source',
+  source_url: 'source',
+  cloud_storage_url: 'source',
+  language_code: 'language',
+}
+const KIND_OF_CODE: Readonly<Record<string, ProviderErrorKind>> = {
   invalid_api_key: 'auth',
+  missing_api_key: 'auth',
   missing_permissions: 'auth',
+  insufficient_permissions: 'auth',
   detected_unusual_activity: 'auth',
   quota_exceeded: 'billing',
   insufficient_credits: 'billing',
   payment_required: 'billing',
   concurrent_limit_exceeded: 'at_capacity',
   too_many_concurrent_requests: 'at_capacity',
-  max_character_limit_exceeded: 'invalid_input',
-  text_too_long: 'invalid_input',
-  model_not_found: 'misconfigured',
-  invalid_output_format: 'misconfigured',
-  unsupported_model: 'misconfigured',
-  invalid_fields: 'misconfigured',
+}
+/** A plan can be changed, and so can what a voice is open to. One that is not there does not come back. */
+const CAN_PASS = /plan|subscription|access|payment|fine_tuned/
+/** What is asked for is there, and not for everybody. */
+const NOT_OPEN: ReadonlySet<number> = new Set([402, 403])
+const NO_ADDRESS: ReadonlySet<number> = new Set([404, 405])
+
+const VOICE_NOT_USABLE: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'The voice you chose cannot be used. Choose another, or none, and retry with the new options.',
+  retryable: false,
 }
 
-/** What ElevenLabs says in an error answer. */
-export function explain(status: number, body: string): Partial<ProviderErrorFields> {
+/** What ElevenLabs says in an error answer to a request in which everything but a text is ours. */
+export const explain: Explain = (status, body) => explainTo('ours', status, body)
+/** The same to a request with a voice that a person has chosen: that one may be theirs to change. */
+export const explainChosenVoice: Explain = (status, body) => explainTo('chosen voice', status, body)
+/** The same to a recording that is to be heard. */
+export const explainRecording: Explain = (status, body) => explainTo('recording', status, body)
+
+type Asked = 'ours' | 'chosen voice' | 'recording'
+
+function explainTo(asked: Asked, status: number, body: string): Partial<ProviderErrorFields> {
   const detail = parseJson(ErrorBody, body)?.detail
-  // An address that is not theirs is told without a code.
-  const unknownAddress = status === 404 ? { kind: 'misconfigured' as const } : {}
-  if (detail === undefined) return unknownAddress
-  const code = codeOf(detail)
-  const kind = KINDS[code] ?? (code.includes('content') ? 'content_blocked' : undefined)
-  return {
-    message: `${code} ${detail.message ?? ''}`.trim(),
-    ...(code === '' && unknownAddress),
-    ...(kind && { kind }),
-    ...(NOT_AUDIO_CODES.has(code) && { kind: 'invalid_input', words: NOT_AUDIO }),
-    ...(VOICE_CODES.has(code) && { kind: 'invalid_input', canPass: PLAN_CODES.has(code) }),
-  }
+  if (detail === undefined) return NO_ADDRESS.has(status) ? { kind: 'misconfigured' } : {}
+  return { message: `${detail.code} ${detail.message}`.trim(), ...meaningOf(asked, status, detail) }
 }
 
-/** Whether an error answer is about the voice that was asked for. */
-export function isAboutVoice(body: string): boolean {
-  const detail = parseJson(ErrorBody, body)?.detail
-  return detail !== undefined && VOICE_CODES.has(codeOf(detail))
+function meaningOf(asked: Asked, status: number, detail: Detail): Partial<ProviderErrorFields> {
+  const { code } = detail
+  if (asked === 'recording' && code === 'invalid_content') return ABOUT.recording
+  if (/content|moderation|safety/.test(code)) return { kind: 'content_blocked' }
+  const subject = subjectOf(asked, status, detail)
+  if (subject === 'voice' && asked === 'chosen voice')
+    return { kind: 'invalid_input', canPass: CAN_PASS.test(code) || NOT_OPEN.has(status), words: VOICE_NOT_USABLE }
+  if (subject !== undefined) return ABOUT[subject]
+  const kind = KIND_OF_CODE[code]
+  if (kind !== undefined) return { kind }
+  if (NO_ADDRESS.has(status)) return { kind: 'misconfigured' }
+  // Nobody knows what it is about, and so nobody that it cannot pass.
+  return status === 400 ? { canPass: true } : {}
 }
 
-function codeOf({ code, status }: { code?: string | undefined; status?: string | number | undefined }): string {
-  return code ?? (typeof status === 'string' ? status : '')
+const ABOUT: Readonly<Record<Subject, Partial<ProviderErrorFields>>> = {
+  voice: { kind: 'misconfigured' },
+  text: { kind: 'invalid_input' },
+  recording: { kind: 'invalid_input', words: NOT_AUDIO },
+  // It could not be fetched, or was lost on its way: another try may do better.
+  source: { kind: 'unusable' },
+  language: { kind: 'invalid_input' },
+  setup: { kind: 'misconfigured' },
+}
+
+function subjectOf(asked: Asked, status: number, { code, message, field }: Detail): Subject | undefined {
+  if (code === 'subscription_required' && /format|bitrate|kbps/i.test(message)) return 'setup'
+  // "Free users cannot use library voices": older answers have no better code for it.
+  if (code === 'payment_required' && /voice/i.test(message)) return 'voice'
+  const known = SUBJECT_OF_CODE[code]
+  if (known !== undefined || KIND_OF_CODE[code] !== undefined) return known
+  if (field !== undefined) return SUBJECT_OF_FIELD[field] ?? 'setup'
+  // What nobody has explained must not be held against an account that others use with another voice.
+  return asked === 'chosen voice' && NOT_OPEN.has(status) ? 'voice' : undefined
 }

@@ -2,6 +2,7 @@ import * as z from 'zod'
 
 import { baseUrl, text } from '../../environment.ts'
 import { defineProvider } from '../definition.ts'
+import { MP3_FORMATS } from './account.ts'
 import { explain } from './errors.ts'
 import { languages } from './languages.ts'
 
@@ -16,12 +17,10 @@ export const elevenlabs = defineProvider({
       .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
       .optional()
       .describe("who speaks for those who choose no voice; without one the account's first usable voice"),
-    ELEVENLABS_OUTPUT_FORMAT: z
-      .string()
-      .trim()
-      .regex(/^mp3_\d+_\d+$/, 'expected an mp3 format such as mp3_44100_128')
+    ELEVENLABS_OUTPUT_FORMAT: text
+      .pipe(z.enum(MP3_FORMATS))
       .default('mp3_44100_128')
-      .describe('sample rate and bitrate of what is spoken'),
+      .describe('sample rate and bitrate of what is spoken; 192 kbit/s takes the Creator plan'),
     ELEVENLABS_STT_MODEL: text.default('scribe_v2').describe('the model that listens'),
   },
   secrets: { ELEVENLABS_API_KEY: text.optional().describe("ElevenLabs' key") },
@@ -29,10 +28,11 @@ export const elevenlabs = defineProvider({
     speakers: async (account) => (await import('./speech.ts')).makeSpeaker(account),
     transcribers: async (account) => (await import('./scribe.ts')).makeTranscriber(account),
   },
+  answersAtOnce: ['transcribers'],
   breakers: { transcribers: 'elevenlabs-stt' },
   explain,
   languages,
-  check: async (account, signal) => (await import('./account.ts')).checkAccount(account, signal),
+  check: async (account, signal) => (await import('./health.ts')).checkAccount(account, signal),
   costs: {
     characters: { meaning: 'characters that ElevenLabs charges', unit: '{character}', scale: 10 },
     audioSeconds: { meaning: 'seconds of audio that ElevenLabs charges', unit: 's', scale: 60 },

@@ -9,18 +9,24 @@ import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
+import { explainRecording } from './errors.ts'
 import { codeOf, languages, tagOf } from './languages.ts'
 
-/** An hour of audio takes a minute or two; the function itself has nine. */
+/**
+ * An hour of audio takes it a minute or two. A work function is given nine minutes, and what it is still waiting for then
+ * is lost, and charged.
+ */
 const TRANSCRIBE_TIMEOUT_MS = 8 * 60_000
 const ANSWER_BYTES_MAX = 128 * 1024 * 1024
 const WORDS_MAX = 500_000
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
+/** It was charged, whatever it is like: a part of the wrong type is one that is missing. */
 const Answer = z.object({
-  language_code: z.string().nullish(),
-  text: z.string().nullish(),
-  audio_duration_secs: z.number().nullish(),
-  words: z.array(z.unknown()).max(WORDS_MAX).nullish(),
+  language_code: z.string().optional().catch(undefined),
+  text: z.string().optional().catch(undefined),
+  audio_duration_secs: z.number().nonnegative().optional().catch(undefined),
+  words: z.array(z.unknown()).max(WORDS_MAX).optional().catch(undefined),
 })
 const Word = z.object({
   text: z.string(),
@@ -47,7 +53,8 @@ export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): Ca
           message: `it has no language ${request.language}`,
         })
       const form = await formFor(request, config.settings.ELEVENLABS_STT_MODEL, config.canReachStorage)
-      const sent = buildRequest('speechToText', 'POST', '/v1/speech-to-text', form)
+      const post = buildRequest('speechToText', 'POST', '/v1/speech-to-text', form)
+      const sent: ProviderRequest = { ...post, explain: explainRecording, slow: true }
       const attempt = async (signal: AbortSignal) =>
         transcribedOf(sent, await sendForJson(sent, Answer, ANSWER_BYTES_MAX, call, signal))
       const limits = { attemptTimeoutMs: TRANSCRIBE_TIMEOUT_MS, attemptsMax: 1 }
@@ -79,14 +86,15 @@ export function listeningFields(language: string, model: string) {
 }
 
 function transcribedOf(sent: ProviderRequest, answer: z.infer<typeof Answer>): Transcribed {
-  const durationSeconds = answer.audio_duration_secs ?? undefined
-  const cost = { calls: 1, audioSeconds: Math.max(0, durationSeconds ?? 0) }
-  if (answer.words == null && answer.text == null) throw unusable(sent, 'the answer has neither words nor a text', cost)
+  const { text: said, audio_duration_secs: durationSeconds } = answer
+  const cost = { calls: 1, audioSeconds: durationSeconds ?? 0 }
+  if (answer.words === undefined && said === undefined)
+    throw unusable(sent, 'the answer has neither words nor a text', cost)
   const words = (answer.words ?? []).flatMap(wordOf)
   return {
-    language: answer.language_code == null ? undefined : tagOf(answer.language_code),
+    language: answer.language_code === undefined ? undefined : tagOf(answer.language_code),
     durationSeconds,
-    text: answer.text ?? words.map(({ text }) => text).join(' '),
+    text: said ?? words.map(({ text }) => text).join(' '),
     words,
     cost,
   }
@@ -99,5 +107,13 @@ function wordOf(value: unknown): HeardWord[] {
   const startMs = Math.max(0, Math.round(word.start * 1000))
   const endMs = Math.max(startMs, Math.round((word.end ?? word.start) * 1000))
   if (!Number.isSafeInteger(startMs) || !Number.isSafeInteger(endMs)) return []
-  return [{ text: word.text.trim(), startMs, endMs, ...(word.speaker_id != null && { speaker: word.speaker_id }) }]
+  return [
+    { text: word.text.trim(), startMs, endMs, ...(word.speaker_id != null && { speaker: labelOf(word.speaker_id) }) },
+  ]
+}
+
+/** `speaker_0` is `A`: a speaker has the same label whoever transcribes. */
+function labelOf(speakerId: string): string {
+  const number = /^speaker_(\d{1,2})$/.exec(speakerId)?.[1]
+  return number === undefined ? speakerId : (LETTERS[Number(number)] ?? speakerId)
 }

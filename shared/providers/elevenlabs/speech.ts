@@ -1,4 +1,3 @@
-import type { ProblemWords } from '../../engine/problem.ts'
 import type { Speaker } from '../../podcast/ports.ts'
 import { callProvider } from '../call-provider.ts'
 import type { GuardedAccount } from '../definition.ts'
@@ -7,7 +6,7 @@ import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
-import { isAboutVoice } from './errors.ts'
+import { explain, explainChosenVoice } from './errors.ts'
 import { defaultVoice } from './voices.ts'
 
 const SPEAK_TIMEOUT_MS = 90_000
@@ -15,12 +14,6 @@ const AUDIO_BYTES_MAX = 16 * 1024 * 1024
 /** Nobody speaks faster than 40 characters a second, and no format has less than 32 kbit/s. */
 const BYTES_PER_CHARACTER_MIN = 32_000 / 8 / 40
 const BYTES_MIN = 800
-
-const VOICE_NOT_USABLE: ProblemWords = {
-  code: 'provider_rejected',
-  message: 'The voice you chose cannot be used. Choose another, or none, and retry with the new options.',
-  retryable: false,
-}
 
 /** Text to speech: https://elevenlabs.io/docs/api-reference/text-to-speech */
 export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speaker {
@@ -41,17 +34,13 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
       const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
       const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
       request.headers['Accept'] = 'audio/mpeg'
-      request.explain = (status, body) => ({
-        ...account.explain(status, body),
-        ...(isAboutVoice(body) &&
-          (voiceId === undefined ? { kind: 'misconfigured' as const, canPass: true } : { words: VOICE_NOT_USABLE })),
-      })
+      request.explain = voiceId === undefined ? explain : explainChosenVoice
       const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
       const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
       try {
         return await callProvider({ guard, operation: 'textToSpeech', ...limits, attempt }, call)
       } catch (error) {
-        if (error instanceof ProviderError && error.kind === 'misconfigured') byDefault.forget()
+        if (error instanceof ProviderError && error.kind === 'misconfigured') byDefault.reject(voice)
         throw error
       }
     },

@@ -2,62 +2,125 @@ import * as z from 'zod'
 
 import type { CallContext } from '../../resilience/call-context.ts'
 import { callProvider } from '../call-provider.ts'
-import type { GuardedAccount } from '../definition.ts'
+import type { Account, GuardedAccount } from '../definition.ts'
 import { sendForJson } from '../http.ts'
+import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
-import { requestBuilder } from './account.ts'
+import { isMissingPermission, requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
 
-const Voices = z.object({
-  voices: z
-    .array(
-      z.object({
-        voice_id: z.string().min(1).max(100),
-        is_legacy: z.boolean().nullish(),
-        /** Plans that may use it; none named: all. */
-        available_for_tiers: z.array(z.string()).nullish(),
-      }),
-    )
-    .max(1_000),
+/** What is known of a voice before it is spoken with. */
+const Voice = z.object({
+  voice_id: z.string().min(1).max(100),
+  is_legacy: z.boolean().nullish(),
+  /** Plans that may use it; none named: all. */
+  available_for_tiers: z.array(z.string()).nullish(),
+  sharing: z.object({ disable_at_unix: z.number().nullish() }).nullish(),
+  safety_control: z.string().nullish(),
+  voice_verification: z.object({ requires_verification: z.boolean(), is_verified: z.boolean() }).nullish(),
 })
+type Voice = z.infer<typeof Voice>
+/** An odd one among them takes none of the others away. */
+export const Voices = z.object({ voices: z.array(z.unknown()).max(1_000) })
+
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const LOOK_UP_TIMEOUT_MS = 10_000
+const NO_VOICE = 'the account has no voice that can be used: add one, or set ELEVENLABS_VOICE_ID'
 
-/** The voice of those who choose none: the configured one, else the account's first that is usable, looked up once. */
-export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): {
+/** Who speaks for those who choose no voice. */
+export type DefaultVoice = {
+  /** The configured voice, else the account's first that is usable, looked up once. Free. @throws ProviderError */
   id(call: CallContext): Promise<string>
-  /** It turned out not to be usable: it is looked up again. */
-  forget(): void
-} {
+  /** It turned out not to be usable, whatever the list says: another is looked up. */
+  reject(id: string): void
+}
+
+export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): DefaultVoice {
   const configured = account.config.settings.ELEVENLABS_VOICE_ID
-  let found: Promise<string> | undefined
+  const rejected = new Set<string>()
+  let found: string | undefined
   return {
     async id(call) {
       if (configured !== undefined) return configured
-      found ??= lookUp(account, call)
-      const looking = found
-      return looking.catch((error: unknown) => {
-        if (found === looking) found = undefined
-        throw error
-      })
+      // Each caller asks for itself until one has been answered: what ends one of them must end no other.
+      return found ?? (found = await lookUp(account, rejected, call))
     },
-    forget: () => void (found = undefined),
+    reject(id) {
+      rejected.add(id)
+      if (found === id) found = undefined
+    },
   }
 }
 
-async function lookUp(account: GuardedAccount<ElevenLabsSettings>, call: CallContext): Promise<string> {
-  const { guard, name } = account
-  // Asking for voices is free, and must not be taken for the call that is charged.
-  const { stillEntitled: _charged, ...free } = call
+/** Asks for the account's voices, which is free. */
+export function askForVoices(account: Account): ProviderRequest {
   const request = requestBuilder(account)('voices', 'GET', '/v2/voices?page_size=100')
-  const attempt = (signal: AbortSignal) => sendForJson(request, Voices, ANSWER_BYTES_MAX, free, signal)
-  const limits = { attemptTimeoutMs: LOOK_UP_TIMEOUT_MS, attemptsMax: 3 }
-  const { voices } = await callProvider({ guard, operation: 'voices', ...limits, attempt }, free)
-  const usable = voices.find((voice) => voice.is_legacy !== true && (voice.available_for_tiers ?? []).length === 0)
-  const chosen = usable ?? voices.find((voice) => voice.is_legacy !== true) ?? voices[0]
+  return {
+    ...request,
+    explain: (status, body) => ({
+      ...account.explain(status, body),
+      // It may speak all the same.
+      ...(isMissingPermission(body) && {
+        kind: 'misconfigured',
+        message: 'the key may not list voices: allow it to, or set ELEVENLABS_VOICE_ID',
+      }),
+    }),
+  }
+}
+
+/**
+ * The first voice of an answer to `askForVoices` that can be spoken with: one that every plan has and that stays before
+ * one that only some plans have, and before one that ends.
+ * @param rejected those that turned out not to be usable
+ * @throws ProviderError misconfigured when there is none
+ */
+export function chooseVoice(
+  request: ProviderRequest,
+  { voices }: z.infer<typeof Voices>,
+  rejected: ReadonlySet<string>,
+): string {
+  const usable = voices
+    .flatMap((voice) => Voice.safeParse(voice).data ?? [])
+    .filter((voice) => isUsable(voice) && !rejected.has(voice.voice_id))
+  const lasting = usable.filter(({ sharing }) => sharing?.disable_at_unix == null)
+  const open = lasting.find(({ available_for_tiers: tiers }) => (tiers ?? []).length === 0)
+  const chosen = open ?? lasting[0] ?? usable[0]
   if (chosen !== undefined) return chosen.voice_id
-  throw new ProviderError(name, 'voices', {
-    kind: 'misconfigured',
-    message: 'the account has no voice: add one, or set ELEVENLABS_VOICE_ID',
+  const { provider, operation } = request
+  throw new ProviderError(provider, operation, { kind: 'misconfigured', message: NO_VOICE })
+}
+
+function isUsable({ is_legacy: isLegacy, safety_control: control, voice_verification: verification }: Voice): boolean {
+  const isBarred = control != null && control !== 'NONE'
+  return isLegacy !== true && !isBarred && !(verification?.requires_verification === true && !verification.is_verified)
+}
+
+async function lookUp(
+  account: GuardedAccount<ElevenLabsSettings>,
+  rejected: ReadonlySet<string>,
+  call: CallContext,
+): Promise<string> {
+  // Asking is free, and must not be taken for the call that is charged.
+  const { stillEntitled: _charged, ...free } = call
+  const request = askForVoices(account)
+  const attempt = async (signal: AbortSignal) =>
+    chooseVoice(request, await sendForJson(request, Voices, ANSWER_BYTES_MAX, free, signal), rejected)
+  const limits = { attemptTimeoutMs: LOOK_UP_TIMEOUT_MS, attemptsMax: 3 }
+  try {
+    return await callProvider({ guard: account.guard, operation: 'voices', ...limits, attempt }, free)
+  } catch (error) {
+    throw error instanceof ProviderError && error.ambiguous ? withoutCharge(error) : error
+  }
+}
+
+/** What may have been answered unseen has cost nothing. */
+function withoutCharge(error: ProviderError): ProviderError {
+  const { provider, operation, kind, message, status, retryAfterMs } = error
+  return new ProviderError(provider, operation, {
+    kind,
+    message,
+    cause: error,
+    ...(status !== undefined && { status }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }

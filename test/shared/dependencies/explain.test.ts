@@ -27,6 +27,11 @@ describe('a service that is away is named truthfully', () => {
       BreakerOpenError.of({ breaker: 'acme', state: 'open', reason: 'failures', retryAfterMs: 9 }),
       { service: 'acme', sent: false, retryAfterMs: 9 },
     ],
+    [
+      'an open breaker of one port: by the vendor',
+      BreakerOpenError.of({ breaker: 'elevenlabs-stt', state: 'open', reason: 'failures', retryAfterMs: 9 }),
+      { service: 'elevenlabs', sent: false },
+    ],
     ['a provider', call('overloaded', true), { service: 'acme', sent: true, ambiguous: true }],
     ['a provider that throttles', call('rate_limited', false, 700), { service: 'acme', retryAfterMs: 700 }],
   ])('%s', (_name, error, expected) => {

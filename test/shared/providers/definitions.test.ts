@@ -9,8 +9,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FUNCTIONS } from '../../../functions/functions.ts'
 import { logMetrics } from '../../../infra/cloud/monitoring/metrics.ts'
 import { deployment } from '../../infra/cloud/rehearsal.ts'
-import { PROVIDER_NAMES } from '../../../shared/providers/providers.ts'
-import { accountAt, CALL, makeJobTranscriber, makePort, MASTERING, TRANSCRIPTION } from './provider-fixtures.ts'
+import { JOB_PORTS } from '../../../shared/podcast/ports.ts'
+import { PROVIDER_NAMES, providerNamed } from '../../../shared/providers/providers.ts'
+import {
+  accountAt,
+  CALL,
+  IMPLEMENTATIONS,
+  makeJobTranscriber,
+  makePort,
+  MASTERING,
+  TRANSCRIPTION,
+} from './provider-fixtures.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -178,11 +187,17 @@ describe('what follows from the definitions', () => {
         .map(({ name }) => name)
     expect(functionsWith('ASSEMBLYAI_API_KEY')).toEqual(['work-transcribe', 'ops-health', 'ops-sweep'])
     expect(functionsWith('GEMINI_API_KEY')).toEqual(['work-write', 'ops-health'])
-    expect(functionsWith('ELEVENLABS_API_KEY')).toEqual(['work-transcribe', 'work-voice', 'ops-health', 'ops-sweep'])
+    expect(functionsWith('ELEVENLABS_API_KEY')).toEqual(['work-transcribe', 'work-voice', 'ops-health'])
     expect(functionsWith('AUPHONIC_API_KEY')).toEqual(['work-master', 'ops-health', 'ops-sweep'])
     expect(functionsWith('WEBHOOK_SECRET')).toEqual(
       expect.arrayContaining(['work-transcribe', 'work-master', 'hooks-assemblyai', 'hooks-auphonic']),
     )
+  })
+
+  test.each(IMPLEMENTATIONS)('whether $name keeps a job for $port is said truly', async ({ name, port }) => {
+    const { kind } = await makePort(port, accountAt(name, url))
+    const keepsJobs = JOB_PORTS.includes(port) && !providerNamed(name).answersAtOnce.includes(port)
+    expect(kind).toBe(keepsJobs ? 'job' : 'call')
   })
 
   test('a metric counts what each provider charges', () => {
@@ -191,6 +206,7 @@ describe('what follows from the definitions', () => {
       'cost_assemblyai_audio_seconds',
       'cost_gemini_output_tokens',
       'cost_elevenlabs_characters',
+      'cost_elevenlabs_audio_seconds',
       'cost_auphonic_credit_hours',
     ]
     expect(names).toEqual(expect.arrayContaining(ours))

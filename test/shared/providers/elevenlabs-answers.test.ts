@@ -136,8 +136,8 @@ test('what was heard has times in whole milliseconds, speakers, and no spaces', 
     durationSeconds: 1.25,
     text: 'Hi, you.',
     words: [
-      { text: 'Hi,', startMs: 10, endMs: 400, speaker: 'speaker_0' },
-      { text: 'you.', startMs: 0, endMs: 0, speaker: 'speaker_1' },
+      { text: 'Hi,', startMs: 10, endMs: 400, speaker: 'A' },
+      { text: 'you.', startMs: 0, endMs: 0, speaker: 'B' },
     ],
     cost: { calls: 1, audioSeconds: 1.25 },
   })

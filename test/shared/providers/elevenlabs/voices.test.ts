@@ -1,0 +1,185 @@
+import { createServer } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import { CircuitBreaker } from '../../../../shared/breaker/breaker.ts'
+import { explain } from '../../../../shared/dependencies/engine.ts'
+import { providerNamed } from '../../../../shared/providers/providers.ts'
+import { accountAt, CALL, guardOf, makePort } from '../provider-fixtures.ts'
+
+/** Who speaks for those who choose no voice: what of the account's list is used, and what a bad end of asking means. */
+type Answer = { readonly status: number; readonly body: unknown }
+const answers = new Map<string, Answer | 'silence'>()
+let asked: string[] = []
+let held: ServerResponse[] = []
+let url: string
+const service = createServer((request, response) => {
+  const path = request.url?.split('?')[0] ?? ''
+  asked.push(path)
+  request.resume().on('end', () => {
+    const answer = answers.get(path) ?? { status: 404, body: { detail: 'Not Found' } }
+    if (answer === 'silence') held.push(response)
+    else response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer.body))
+  })
+})
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  service.closeAllConnections()
+  service.close()
+})
+beforeEach(() => {
+  answers.clear()
+  asked = []
+  held = []
+})
+
+const listed = (...voices: unknown[]) => answers.set('/v2/voices', { status: 200, body: { voices } })
+const coded = (status: number, code: string): Answer => ({ status, body: { detail: { code, message: 'theirs' } } })
+const account = (settings: Record<string, string> = {}) => accountAt('elevenlabs', url, settings)
+const speaker = (guard = guardOf('elevenlabs')) => makePort('speakers', account(), guard)
+
+async function chosenFrom(...voices: unknown[]): Promise<string | undefined> {
+  listed(...voices)
+  return (await (await speaker()).version({ voiceId: undefined }, CALL)).split('/')[0]
+}
+
+describe('of the voices of an account', () => {
+  const plain = { voice_id: 'plain', is_legacy: false, sharing: null, safety_control: null }
+  test.each([
+    ['the first', [plain, { voice_id: 'b' }], 'plain'],
+    ['none that is legacy', [{ voice_id: 'a', is_legacy: true }, plain], 'plain'],
+    ['none that is barred', [{ voice_id: 'a', safety_control: 'BAN' }, plain], 'plain'],
+    [
+      'none that waits for its verification',
+      [{ voice_id: 'a', voice_verification: { requires_verification: true, is_verified: false } }, plain],
+      'plain',
+    ],
+    [
+      'one that stays, before one that ends',
+      [{ voice_id: 'a', sharing: { disable_at_unix: 1_798_675_200 } }, plain],
+      'plain',
+    ],
+    ['one that ends, before none', [{ voice_id: 'ends', sharing: { disable_at_unix: 1_798_675_200 } }], 'ends'],
+    ['one of every plan, before one of some', [{ voice_id: 'a', available_for_tiers: ['pro'] }, plain], 'plain'],
+    ['a good one among odd ones', [null, { voice_id: 7 }, { voice_id: 'a', is_legacy: 'yes' }, plain], 'plain'],
+  ])('%s is taken', async (_name, voices, expected) => {
+    expect(await chosenFrom(...voices)).toBe(expected)
+  })
+
+  test('one that turns out not to be usable is not taken again, whatever the list says', async () => {
+    listed({ voice_id: 'retired' }, { voice_id: 'next' })
+    answers.set('/v1/text-to-speech/retired', coded(404, 'voice_not_found'))
+    // Its breaker would hold everything back until an operator, or time, has seen to it.
+    const breaker = new CircuitBreaker({ name: 'elevenlabs', classify: () => 'ignored' })
+    const one = await speaker({ ...guardOf('elevenlabs'), breaker })
+    const speaking = one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speaking).rejects.toMatchObject({ kind: 'misconfigured', canPass: true })
+    expect(await one.version({ voiceId: undefined }, CALL)).toMatch(/^next\//)
+  })
+
+  test.each([
+    ['none', [], 'set ELEVENLABS_VOICE_ID'],
+    ['legacy ones alone', [{ voice_id: 'a', is_legacy: true }], 'set ELEVENLABS_VOICE_ID'],
+  ])('%s: an operator’s mistake, which the breaker hears of', async (_name, voices, words) => {
+    listed(...voices)
+    const guard = guardOf('elevenlabs')
+    const asking = (await speaker(guard)).version({ voiceId: undefined }, CALL)
+    await expect(asking).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringContaining(words) as string,
+    })
+    await expect((await speaker(guard)).version({ voiceId: undefined }, CALL)).rejects.toMatchObject({
+      reason: 'misconfigured',
+    })
+  })
+
+  test('a list that the key may not see is an operator’s mistake, and not a key that is wrong', async () => {
+    answers.set('/v2/voices', coded(401, 'missing_permissions'))
+    await expect((await speaker()).version({ voiceId: undefined }, CALL)).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringContaining('ELEVENLABS_VOICE_ID') as string,
+    })
+  })
+})
+
+describe('asking for them', () => {
+  test('costs nothing: an end that nobody saw is no call that may have been charged', async () => {
+    answers.set('/v2/voices', 'silence')
+    let left = 0
+    const call = { ...CALL, stillEntitled: () => void left++ }
+    const one = await speaker(guardOf('elevenlabs', 0.005))
+    const error: unknown = await one
+      .speak({ text: 'Hello.', voiceId: undefined }, call)
+      .catch((thrown: unknown) => thrown)
+    expect(explain(error)).toMatchObject({ kind: 'away', service: 'elevenlabs', ambiguous: false })
+    expect(left).toBe(0)
+  })
+
+  test('is each caller’s own: one whose time is up ends no other', async () => {
+    answers.set('/v2/voices', 'silence')
+    const one = await speaker()
+    const reason = new Error('the lease is lost')
+    const impatient = new AbortController()
+    const first = one.version({ voiceId: undefined }, { ...CALL, signal: impatient.signal })
+    first.catch(() => undefined)
+    const second = one.version({ voiceId: undefined }, CALL)
+    await expect.poll(() => held.length).toBe(2)
+    impatient.abort(reason)
+    await expect(first).rejects.toBe(reason)
+    for (const response of held) response.end(JSON.stringify({ voices: [{ voice_id: 'v' }] }))
+    expect(await second).toMatch(/^v\//)
+  })
+})
+
+describe('health', () => {
+  const models = [
+    { model_id: 'eleven_multilingual_v2', can_do_text_to_speech: true },
+    { model_id: 'eleven_english_sts_v2', can_do_text_to_speech: false },
+  ]
+  const check = (settings: Record<string, string> = {}) =>
+    providerNamed('elevenlabs').check(account(settings), CALL.signal)
+  beforeEach(() => {
+    listed({ voice_id: 'v' })
+    answers.set('/v1/models', { status: 200, body: models })
+    answers.set('/v1/voices/configuredVoice', { status: 200, body: { voice_id: 'configuredVoice' } })
+    answers.set('/v1/user/subscription', {
+      status: 200,
+      body: { tier: 'starter', character_count: 980, character_limit: 1000 },
+    })
+  })
+
+  test('is well, and says what is left', async () => {
+    expect(await check()).toEqual({ left: 20, unit: 'characters', low: true })
+    expect(await check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).toMatchObject({ left: 20 })
+  })
+
+  test.each([
+    ['a model that is gone', { ELEVENLABS_MODEL: 'eleven_monolingual_v1' }, 'ELEVENLABS_MODEL'],
+    ['a model that does not speak', { ELEVENLABS_MODEL: 'eleven_english_sts_v2' }, 'ELEVENLABS_MODEL'],
+    ['a format that the plan does not have', { ELEVENLABS_OUTPUT_FORMAT: 'mp3_44100_192' }, 'ELEVENLABS_OUTPUT_FORMAT'],
+    ['a voice that is gone', { ELEVENLABS_VOICE_ID: 'goneVoice' }, 'voice_not_found'],
+  ])('tells of %s', async (_name, settings, words) => {
+    answers.set('/v1/voices/goneVoice', coded(400, 'voice_not_found'))
+    await expect(check(settings)).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringContaining(words) as string,
+    })
+  })
+
+  test('tells of an account without a voice', async () => {
+    listed()
+    await expect(check()).rejects.toMatchObject({ kind: 'misconfigured' })
+  })
+
+  test('is well with a key that may speak and ask for nothing', async () => {
+    for (const path of ['/v1/models', '/v1/voices/configuredVoice', '/v1/user/subscription'])
+      answers.set(path, coded(401, 'missing_permissions'))
+    expect(await check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).toBeUndefined()
+  })
+})

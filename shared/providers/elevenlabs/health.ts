@@ -6,7 +6,7 @@ import { askForHealth } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { isMissingPermission, requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
-import { askForVoices, chooseVoice, Voices } from './voices.ts'
+import { askForVoices, chooseVoice, NO_VOICE, Voices } from './voices.ts'
 
 const Subscription = z.object({
   tier: z.string().nullish(),
@@ -57,7 +57,8 @@ async function checkVoice(account: Account<ElevenLabsSettings>, signal: AbortSig
   const { ELEVENLABS_VOICE_ID: voiceId } = account.config.settings
   if (voiceId === undefined) {
     const asked = askForVoices(account)
-    chooseVoice(asked, await askForHealth(asked, Voices, signal), new Set())
+    const voice = chooseVoice(await askForHealth(asked, Voices, signal), new Set())
+    if (voice === undefined) throw mistake(account, NO_VOICE)
     return
   }
   const asked = requestBuilder(account)('check', 'GET', `/v1/voices/${encodeURIComponent(voiceId)}`)

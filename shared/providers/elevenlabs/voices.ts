@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import type { CallContext } from '../../resilience/call-context.ts'
+import { log } from '../../telemetry/log.ts'
 import { callProvider } from '../call-provider.ts'
 import type { Account, GuardedAccount } from '../definition.ts'
 import { sendForJson } from '../http.ts'
@@ -25,7 +26,8 @@ export const Voices = z.object({ voices: z.array(z.unknown()).max(1_000) })
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const LOOK_UP_TIMEOUT_MS = 10_000
-const NO_VOICE = 'the account has no voice that can be used: add one, or set ELEVENLABS_VOICE_ID'
+export const NO_VOICE = 'the account has no voice that can be used: add one, or set ELEVENLABS_VOICE_ID'
+const NOT_ALLOWED = 'the key may not list voices: allow it to, or set ELEVENLABS_VOICE_ID'
 
 /** Who speaks for those who choose no voice. */
 export type DefaultVoice = {
@@ -52,18 +54,14 @@ export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): Defau
   }
 }
 
-/** Asks for the account's voices, which is free. */
+/** Asks for the account's voices, which is free. A key that may not ask may speak all the same. */
 export function askForVoices(account: Account): ProviderRequest {
   const request = requestBuilder(account)('voices', 'GET', '/v2/voices?page_size=100')
   return {
     ...request,
     explain: (status, body) => ({
       ...account.explain(status, body),
-      // It may speak all the same.
-      ...(isMissingPermission(body) && {
-        kind: 'misconfigured',
-        message: 'the key may not list voices: allow it to, or set ELEVENLABS_VOICE_ID',
-      }),
+      ...(isMissingPermission(body) && { kind: 'invalid_input', message: NOT_ALLOWED }),
     }),
   }
 }
@@ -72,22 +70,14 @@ export function askForVoices(account: Account): ProviderRequest {
  * The first voice of an answer to `askForVoices` that can be spoken with: one that every plan has and that stays before
  * one that only some plans have, and before one that ends.
  * @param rejected those that turned out not to be usable
- * @throws ProviderError misconfigured when there is none
  */
-export function chooseVoice(
-  request: ProviderRequest,
-  { voices }: z.infer<typeof Voices>,
-  rejected: ReadonlySet<string>,
-): string {
+export function chooseVoice({ voices }: z.infer<typeof Voices>, rejected: ReadonlySet<string>): string | undefined {
   const usable = voices
     .flatMap((voice) => Voice.safeParse(voice).data ?? [])
     .filter((voice) => isUsable(voice) && !rejected.has(voice.voice_id))
   const lasting = usable.filter(({ sharing }) => sharing?.disable_at_unix == null)
   const open = lasting.find(({ available_for_tiers: tiers }) => (tiers ?? []).length === 0)
-  const chosen = open ?? lasting[0] ?? usable[0]
-  if (chosen !== undefined) return chosen.voice_id
-  const { provider, operation } = request
-  throw new ProviderError(provider, operation, { kind: 'misconfigured', message: NO_VOICE })
+  return (open ?? lasting[0] ?? usable[0])?.voice_id
 }
 
 function isUsable({ is_legacy: isLegacy, safety_control: control, voice_verification: verification }: Voice): boolean {
@@ -103,14 +93,23 @@ async function lookUp(
   // Asking is free, and must not be taken for the call that is charged.
   const { stillEntitled: _charged, ...free } = call
   const request = askForVoices(account)
-  const attempt = async (signal: AbortSignal) =>
-    chooseVoice(request, await sendForJson(request, Voices, ANSWER_BYTES_MAX, free, signal), rejected)
+  const attempt = (signal: AbortSignal) => sendForJson(request, Voices, ANSWER_BYTES_MAX, free, signal)
   const limits = { attemptTimeoutMs: LOOK_UP_TIMEOUT_MS, attemptsMax: 3 }
   try {
-    return await callProvider({ guard: account.guard, operation: 'voices', ...limits, attempt }, free)
+    const answer = await callProvider({ guard: account.guard, operation: 'voices', ...limits, attempt }, free)
+    return chooseVoice(answer, rejected) ?? failAsNotSetUp(request, NO_VOICE, call)
   } catch (error) {
-    throw error instanceof ProviderError && error.ambiguous ? withoutCharge(error) : error
+    if (!(error instanceof ProviderError)) throw error
+    if (error.kind === 'invalid_input') failAsNotSetUp(request, error.message, call)
+    throw error.ambiguous ? withoutCharge(error) : error
   }
+}
+
+/** An operator is told; the breaker is not, because people who have chosen a voice need none of the account's. */
+function failAsNotSetUp({ provider, operation }: ProviderRequest, message: string, call: CallContext): never {
+  const kind = 'misconfigured'
+  log('ERROR', 'provider.failed', { provider, operation, correlationId: call.correlationId, kind, technical: message })
+  throw new ProviderError(provider, operation, { kind, message })
 }
 
 /** What may have been answered unseen has cost nothing. */

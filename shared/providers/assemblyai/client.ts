@@ -109,7 +109,7 @@ function creatorOf(account: Account) {
 }
 
 function pathOf(id: string): string {
-  return `/v2/transcript/${encodeURIComponent(id)}`
+  return `/v2/transcript/${encodeURIComponent(id.toWellFormed())}`
 }
 
 function languageNotTaken(name: string, language: string): ProviderError {

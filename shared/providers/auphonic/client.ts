@@ -155,7 +155,7 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
 }
 
 function pathOf(id: string): string {
-  return `/production/${encodeURIComponent(id)}`
+  return `/production/${encodeURIComponent(id.toWellFormed())}`
 }
 
 async function linksTo(recording: AudioSource, intro: AudioSource | undefined) {

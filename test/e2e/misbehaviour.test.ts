@@ -112,6 +112,7 @@ describe('storage', () => {
     await until(alice, draft.id, ({ steps }) => steps.transcribe.state === 'done')
     await cloud.faults.set('gcs', { mode: 'status', status: 503, times: 3 })
     expect((await settled(alice, draft.id)).status).toBe('ready')
-    await expectUnaided(cloud, draft.id, { waits: between(0, 3) })
+    // Whoever masters may be the one that could not fetch from it: its production is made anew.
+    await expectUnaided(cloud, draft.id, { waits: between(0, 3), failures: between(0, 1) })
   })
 })

@@ -53,7 +53,7 @@ export async function smoke(
 type Visited = { exchanges: Exchange[]; notes: string[]; failures: string[] }
 
 /** Makes every call that we make of a provider, with what was answered written down on the way. */
-async function visitThrough(account: Account, options: SmokeOptions): Promise<Visited> {
+export async function visitThrough(account: Account, options: SmokeOptions): Promise<Visited> {
   const recorder = new Recorder(account.config.baseUrl)
   const baseUrl = await recorder.start()
   // Nothing of this machine can be reached from there: recordings are sent, and jobs are asked for.
@@ -125,7 +125,8 @@ async function visitStandIn(name: ProviderName, options: SmokeOptions): Promise<
   }
 }
 
-function accountIn(environment: Record<string, string | undefined>, name: ProviderName): Account {
+/** A provider's account, as these variables have it. */
+export function accountIn(environment: Record<string, string | undefined>, name: ProviderName): Account {
   return accountOf(loadConfiguration({ ...environment, GOOGLE_CLOUD_PROJECT: 'p', STORAGE_BUCKET: 'b' }, []), name)
 }
 

@@ -17,6 +17,9 @@ const UNREADABLE_REPEATS_MAX = 1
 /** Of a step that can do without its provider, or has another: jobs that their provider has ended. */
 const ENDED_JOBS_MAX = 2
 
+/** How long a service is waited for. */
+type Patience = Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>
+
 /** An attempt that has failed, and all that what follows depends on. */
 export type FailedAttempt = {
   readonly failure: Failure
@@ -50,11 +53,7 @@ export type Decision =
   | { readonly next: 'fallBack'; readonly call: CallEnd; readonly canPass: boolean; readonly otherwise: Outcome }
 
 /** What follows from an attempt's failure: waiting for a service, another attempt or provider, the fallback, or the end. */
-export function afterFailure(
-  attempt: FailedAttempt,
-  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
-  nowMs: number,
-): Decision {
+export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: number): Decision {
   const { failure } = attempt
   switch (failure.kind) {
     case 'away':
@@ -76,7 +75,7 @@ export function afterFailure(
 function afterAbsence(
   attempt: FailedAttempt,
   failure: Extract<Failure, { kind: 'away' }>,
-  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
+  settings: Patience,
   nowMs: number,
 ): Decision {
   const { step, jitter, errorId, provider } = attempt
@@ -111,7 +110,7 @@ function afterAbsence(
 function afterUnreadable(
   attempt: FailedAttempt,
   failure: Extract<Failure, { kind: 'unreadable' }>,
-  settings: Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>,
+  settings: Patience,
   nowMs: number,
 ): Decision {
   const { step, jitter, errorId, isUpgrade } = attempt

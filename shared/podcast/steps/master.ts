@@ -8,7 +8,7 @@ import { loudnessTargetOf } from '../content.ts'
 import { SourceFailed } from '../errors.ts'
 import type { AudioSource, Mastering, MasteringState } from '../ports.ts'
 import { durationSeconds } from '../sound/duration.ts'
-import { NotAudioError } from '../sound/not-audio.ts'
+import { unlessNotAudio } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import {
@@ -217,10 +217,5 @@ async function measureIntro(
 ): Promise<number | undefined> {
   const spoken = resultOf(workflow, voice)
   if (spoken === undefined) return 0
-  try {
-    return await durationSeconds(await objects.readStream(spoken.audioKey), INTRO_TYPE)
-  } catch (error) {
-    if (error instanceof NotAudioError) return undefined
-    throw error
-  }
+  return unlessNotAudio(durationSeconds(await objects.readStream(spoken.audioKey), INTRO_TYPE))
 }

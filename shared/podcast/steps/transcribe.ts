@@ -4,7 +4,7 @@ import { jobOf } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
 import type { CallTranscriber, JobTranscriber, Transcribed } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
-import { NotAudioError } from '../sound/not-audio.ts'
+import { unlessNotAudio } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
@@ -63,7 +63,7 @@ async function runCall(
   transcriber: CallTranscriber,
 ): StepEnded<typeof TranscribeResult> {
   // Read before it is paid for: where storage is away, what was heard could not be kept.
-  const measuredSeconds = await measure(attempt, tools)
+  const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
   const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
   const heard = await transcriber.transcribe(request, attempt.call)
   attempt.charge(heard.cost)
@@ -92,7 +92,7 @@ async function runJob(
     case 'failed':
       throw errorOfJob(state)
     case 'done': {
-      const measuredSeconds = await measure(attempt, tools)
+      const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
       const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })
       return { kind: 'done', result, cost: state.cost }
     }
@@ -124,14 +124,6 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
     attempt.call,
   )
   await attempt.recordJob({ providerJobId: id })
-}
-
-/** The length of the recording in seconds; undefined for one that cannot be measured here. */
-async function measure(attempt: EpisodeAttempt, { objects }: Tools): Promise<number | undefined> {
-  return measureRecording(attempt, { objects }).catch((error: unknown) => {
-    if (error instanceof NotAudioError) return undefined
-    throw error
-  })
 }
 
 async function storeWords(

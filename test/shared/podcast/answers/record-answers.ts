@@ -6,7 +6,7 @@ import { Faults } from '../../../../infra/local/faults.ts'
 import { Journal } from '../../../../infra/local/journal.ts'
 import { WorkLog } from '../../../../infra/local/providers/stand-in.ts'
 import { STAND_INS } from '../../../../infra/local/providers/stand-ins.ts'
-import { smoke } from '../../../../infra/smoke/compare.ts'
+import { accountIn, visitThrough } from '../../../../infra/smoke/compare.ts'
 import { questionOf } from '../../../../infra/smoke/recorder.ts'
 import type { ProviderName } from '../../../../shared/providers/providers.ts'
 import { HERE, placeAt } from './canned-provider.ts'
@@ -61,7 +61,8 @@ export async function recordAnswers(name: ProviderName): Promise<Map<string, Can
   const prefix = name.toUpperCase()
   try {
     const environment = { [`${prefix}_API_KEY`]: KEY, [`${prefix}_BASE_URL`]: origin }
-    await smoke([name], { environment, recordingPath: RECORDING, pollMs: 20, say: () => undefined })
+    const options = { environment, recordingPath: RECORDING, pollMs: 20, say: () => undefined }
+    await visitThrough(accountIn(environment, name), options)
     return recorded
   } finally {
     between.closeAllConnections()

@@ -88,9 +88,10 @@ export function beginUpgrade<W extends Workflow>(
 }
 
 /** What is known of the provider's job, or of a call whose end nobody saw, is taken up and not paid for again. */
-function redoStep({ job, paid }: Step, isFirst: boolean): Step {
-  if (!isFirst) return PENDING
-  return { ...PENDING, ...(job && { job: { ...job, polls: 0 } }), ...(paid && { paid }) }
+function redoStep({ job, paid, lostJobs }: Step, isFirst: boolean): Step {
+  const pending: Step = { ...PENDING, ...(lostJobs && { lostJobs }) }
+  if (!isFirst) return pending
+  return { ...pending, ...(job && { job: { ...job, polls: 0 } }), ...(paid && { paid }) }
 }
 
 function stepToUpgrade({ status, steps, upgrade, deletedAtMs }: Workflow): string | undefined {

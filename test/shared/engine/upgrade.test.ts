@@ -171,6 +171,15 @@ describe('an upgrade', () => {
     expect(calls).toBe(2)
   })
 
+  test('still knows of jobs that may be somewhere, of every step that it does again', () => {
+    const lostJobs = [{ key: 'k', webhookToken: 't', provider: 'first', polls: 0 }]
+    const episode = ready('write')
+    const { write, finish } = episode.steps
+    const steps = { ...episode.steps, write: { ...write, lostJobs }, finish: { ...finish, lostJobs } }
+    const begun = begin({ ...episode, steps }, PAUSE_MS).next.upgrade
+    expect([begun?.steps['write']?.lostJobs, begun?.steps['finish']?.lostJobs]).toEqual([lostJobs, lostJobs])
+  })
+
   test('takes up the job that was begun before the fallback', () => {
     const episode = ready('master')
     const job = { key: 'g1-master', webhookToken: 'h', providerJobId: 'p1', polls: 7 }

@@ -3,7 +3,7 @@ import type { StepKind } from './definition.ts'
 import type { Failure } from './failure.ts'
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
 import type { EngineSettings } from './limits.ts'
-import type { CallEnd, Outcome } from './outcome.ts'
+import type { CallEnd, Outcome, WhyWithout } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
 import type { Step } from './workflow.ts'
 
@@ -44,13 +44,10 @@ export type FailedAttempt = {
   readonly errorId: string
 }
 
-/**
- * What follows: an outcome, or the fallback, and the outcome should that turn out not to be had. `canPass`: the provider
- * may do better later.
- */
+/** What follows: an outcome, or the fallback, why, and the outcome should it turn out not to be had. */
 export type Decision =
   | { readonly next: 'settle'; readonly outcome: Outcome }
-  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly canPass: boolean; readonly otherwise: Outcome }
+  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly because: WhyWithout; readonly otherwise: Outcome }
 
 /** What follows from an attempt's failure: waiting for a service, another attempt or provider, the fallback, or the end. */
 export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: number): Decision {
@@ -61,7 +58,8 @@ export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: 
     case 'refused': {
       const { ambiguous, words, canPass } = failure
       const problem = problemOf({ ...words, retryable: words.retryable || canPass }, attempt.errorId)
-      return goOn(attempt, canPass, { kind: 'failed', problem, call: callEnd(attempt, ambiguous) })
+      const because = { why: 'refused', refusal: words.message, canPass } as const
+      return goOn(attempt, because, { kind: 'failed', problem, call: callEnd(attempt, ambiguous) })
     }
     case 'unreadable':
       return afterUnreadable(attempt, failure, settings, nowMs)
@@ -103,7 +101,7 @@ function afterAbsence(
   if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
   if (attempt.hasNextProvider || (canReturn && !isOverdue))
     return settleAs({ ...nextProvider(attempt, call), awaySinceMs: sinceMs, comesBack: canReturn })
-  return goOn(attempt, true, otherwise)
+  return goOn(attempt, { why: 'away', canPass: true }, otherwise)
 }
 
 /** Asked once more; then whoever can goes on without it, and a job is waited for as if its service were away. */
@@ -126,16 +124,19 @@ function afterUnreadable(
   }
   // Looking at a job again is free, so that one can be waited for; another call would be charged, too.
   if (attempt.kind === 'call' || canAskAnother(attempt) || attempt.mayFallBack)
-    return goOn(attempt, true, { kind: 'failed', problem, call })
+    return goOn(attempt, FAILED, { kind: 'failed', problem, call })
   const away = { ...failure, kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const
   return afterAbsence(attempt, away, settings, nowMs)
 }
 
+/** It was asked, more than once, and nothing came of it. */
+export const FAILED: WhyWithout = { why: 'failed', canPass: true }
+
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
-function goOn(attempt: FailedAttempt, canPass: boolean, otherwise: Extract<Outcome, { call: CallEnd }>): Decision {
+function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Extract<Outcome, { call: CallEnd }>): Decision {
   const { call } = otherwise
   if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
-  return attempt.mayFallBack ? { next: 'fallBack', call, canPass, otherwise } : settleAs(otherwise)
+  return attempt.mayFallBack ? { next: 'fallBack', call, because, otherwise } : settleAs(otherwise)
 }
 
 /** Another attempt may succeed, as long as there are any left. */
@@ -145,7 +146,7 @@ function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop')
   const mayGoOn = canAskAnother(attempt) || attempt.mayFallBack
   const attemptsMax = job === 'drop' && mayGoOn ? ENDED_JOBS_MAX : ATTEMPTS_MAX
   if (step.attempt < attemptsMax) return settleAs({ kind: 'tryAgain', afterMs, call, job, because: 'failed' })
-  return goOn(attempt, true, { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call })
+  return goOn(attempt, FAILED, { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call })
 }
 
 function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {

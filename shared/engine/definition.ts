@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 
 import type { Attempt, Ended } from './attempt.ts'
+import type { WhyWithout } from './outcome.ts'
 import type { GenerationView, Workflow } from './workflow.ts'
 
 /** `job`: started once and asked for until it ends; `call`: one request, charged each time; `plain`: ours alone. */
@@ -48,7 +49,7 @@ export type StepDefinition<
   /** Finds what an attempt that was not heard of again has left; undefined when it left nothing. */
   adopt?(attempt: Attempt<W>, tools: Tools): Promise<z.infer<Schema> | undefined>
   /** Does without the provider. @throws NoFallback, FallbackBusy */
-  fallBack?(attempt: Attempt<W>, tools: Tools): Promise<FallbackResult<z.infer<Schema>>>
+  fallBack?(attempt: Attempt<W>, tools: Tools, because: WhyWithout): Promise<FallbackResult<z.infer<Schema>>>
 }
 
 /** The steps of a workflow in the order a person reads them. */

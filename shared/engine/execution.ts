@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 
-import { afterFailure } from './after-failure.ts'
+import { FAILED, afterFailure } from './after-failure.ts'
 import type { Decision, FailedAttempt } from './after-failure.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
@@ -97,8 +97,9 @@ export class Execution<W extends Workflow, Tools> {
       return decision.next === 'settle' ? decision.outcome : this.#fallBack(decision)
     }
     const problem = problemOf(ATTEMPTS_EXHAUSTED, newId())
-    const canPass = attempt.step.onlyFallback?.canPass ?? true
-    return this.#fallBack({ call: 'unknown', canPass, otherwise: { kind: 'failed', problem, call: 'unknown' } })
+    const { why = FAILED.why, ...more } = attempt.step.onlyFallback ?? FAILED
+    const because = { ...more, why }
+    return this.#fallBack({ call: 'unknown', because, otherwise: { kind: 'failed', problem, call: 'unknown' } })
   }
 
   /** What follows from an error where neither a fallback nor another provider is to be had. */
@@ -127,22 +128,22 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
-  async #fallBack({ call, canPass, otherwise }: Omit<FallBack, 'next'>): Promise<Outcome> {
+  async #fallBack({ call, because, otherwise }: Omit<FallBack, 'next'>): Promise<Outcome> {
     const { attempt } = this
     const { tools, tell } = this.#options
     const fields = { ...this.#fields, provider: attempt.provider }
     try {
       if (this.#definition.fallBack === undefined) throw new NoFallback('there is none for this step')
-      const made = await this.#definition.fallBack(attempt, tools)
+      const made = await this.#definition.fallBack(attempt, tools, because)
       tell('NOTICE', 'step.fell_back', fields)
-      return this.#fellBack(made, call, canPass)
+      return this.#fellBack(made, call, because.canPass)
     } catch (error) {
       if (attempt.signal.aborted) throw error
       const failed = this.settleFailure(error)
       // Storage that is away comes back, and so does room; whatever else went wrong would go wrong again.
       const isOver = otherwise.kind === 'failed'
       if (failed.kind === 'waiting')
-        return { ...failed, call, fallback: isOver ? { kind: 'only', canPass } : undefined }
+        return { ...failed, call, fallback: isOver ? { kind: 'only', because } : undefined }
       tell('WARNING', 'step.no_fallback', { ...fields, error })
       const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
       if (otherwise.kind === 'waiting') return { ...otherwise, fallback: { kind: 'none', why: reason } }

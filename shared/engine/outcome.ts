@@ -11,11 +11,21 @@ export type Cost = Readonly<Record<string, number>>
 export type CallEnd = 'unsent' | 'ended' | 'ambiguous' | 'unknown'
 
 /**
+ * Why a step does without its provider. `refusal`: the words for its owner, where the provider refused. `canPass`: the
+ * provider may do better later.
+ */
+export type WhyWithout = {
+  readonly why: 'away' | 'refused' | 'failed'
+  readonly refusal?: string | undefined
+  readonly canPass: boolean
+}
+
+/**
  * What an attempt to do without the provider has found out. `none`: it cannot be had, and why. `only`: the provider is
- * not asked again, and the fallback only waits for something of ours; `canPass`: the provider may do better later.
+ * not asked again, and the fallback only waits for something of ours.
  */
 type FallbackFound =
-  { readonly kind: 'none'; readonly why: string } | { readonly kind: 'only'; readonly canPass: boolean }
+  { readonly kind: 'none'; readonly why: string } | { readonly kind: 'only'; readonly because: WhyWithout }
 
 /** How an attempt ended. Times are spans: whoever stores the outcome knows what time it is. */
 export type Outcome =

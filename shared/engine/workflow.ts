@@ -90,8 +90,14 @@ export const Step = z.looseObject({
   anew: z.boolean().optional(),
   /** Why there is no fallback for this workflow; it is not tried again. */
   noFallback: z.string().optional(),
-  /** Its provider has said its last word: only the fallback is left. `canPass`: it may do better later. */
-  onlyFallback: z.looseObject({ canPass: z.boolean() }).optional(),
+  /** Its provider has said its last word: only the fallback is left, and why. */
+  onlyFallback: z
+    .looseObject({
+      canPass: z.boolean(),
+      why: z.enum(['away', 'refused', 'failed']).optional(),
+      refusal: z.string().optional(),
+    })
+    .optional(),
   error: Problem.optional(),
 })
 export type Step = z.infer<typeof Step>

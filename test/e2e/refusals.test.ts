@@ -24,6 +24,18 @@ afterEach(async () => {
 
 const REFUSALS = [400, 404, 422]
 
+test('whose chosen voice is refused reads why, and what to do', async () => {
+  const options = { intro: { text: 'In a voice that nobody has.', voiceId: 'nobodysVoice00000000' } }
+  const { id } = await uploaded(alice, 'nobody speaks', options)
+  await alice.act('process', id)
+  const episode = await settled(alice, id)
+  expect(episode).toMatchObject({ status: 'ready', degraded: ['voice'] })
+  expect(episode.steps.voice.degraded).toBe(
+    'The spoken intro is left out. ' +
+      'The voice you chose cannot be used. Choose another, or none, and retry with the new options.',
+  )
+})
+
 describe.each([
   ['gemini', ['write']],
   ['elevenlabs', ['voice']],

@@ -59,7 +59,7 @@ function settleStep<W extends Workflow>(
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
         ...(fallback?.kind === 'none' && { noFallback: fallback.why }),
-        ...(fallback?.kind === 'only' && { onlyFallback: { canPass: fallback.canPass } }),
+        ...(fallback?.kind === 'only' && { onlyFallback: fallback.because }),
       }
       return dispatch(workflow, name, waiting, nowMs, untilMs)
     }

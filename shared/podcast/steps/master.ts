@@ -21,6 +21,7 @@ import {
   webhookTarget,
 } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
+import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
@@ -52,15 +53,15 @@ export const master = defineStep({
   run: (attempt, tools) =>
     onlyLacksIntro(attempt.workflow) ? putIntroBefore(attempt, tools) : runProduction(attempt, tools),
 
-  async fallBack(attempt, tools) {
+  async fallBack(attempt, tools, because) {
     const { masterHere } = await import('../sound/master-here.ts')
     const mastered = await masterHere(attempt, tools, hereSources(attempt))
-    return { result: mastered, degraded: MASTERED_HERE }
+    return { result: mastered, degraded: doneWithout(MASTERED_HERE, 'the mastering service', because) }
   },
 })
 
 const INTRO_TYPE = 'audio/mpeg'
-const MASTERED_HERE = 'The loudness was evened out, without noise reduction, because the mastering service was away.'
+const MASTERED_HERE = 'The loudness was evened out, without noise reduction'
 
 /** An intro that could be spoken after all: put before what is mastered already, which is not paid for again. */
 function onlyLacksIntro({ replaces }: GenerationView): boolean {
@@ -83,8 +84,13 @@ async function putIntroBefore(attempt: EpisodeAttempt, tools: Tools): StepEnded<
   const { addIntro, masterHere } = await import('../sound/master-here.ts')
   const { replaces } = attempt.workflow
   const sources = hereSources(attempt)
-  if (replaces?.steps[master.name]?.fallback !== undefined)
-    return { kind: 'degraded', result: await masterHere(attempt, tools, sources), degraded: MASTERED_HERE }
+  const before = replaces?.steps[master.name]
+  if (before?.fallback !== undefined)
+    return {
+      kind: 'degraded',
+      result: await masterHere(attempt, tools, sources),
+      degraded: before.degraded ?? `${MASTERED_HERE}.`,
+    }
   const mastered = replaces && resultOf(replaces, master)
   if (mastered === undefined) throw new Error('nothing is mastered that an intro could be put before')
   return { kind: 'done', result: await addIntro(attempt, tools, { ...sources, masteredKey: mastered.audioKey }) }

@@ -7,6 +7,7 @@ import type { Speaker } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
@@ -56,11 +57,10 @@ export const voice = defineStep({
     return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
   },
 
-  async fallBack() {
+  async fallBack(_attempt, _tools, because) {
     return {
       result: undefined,
-      degraded:
-        'The spoken intro is left out: the service that speaks it was away, or did not take its words or its voice.',
+      degraded: doneWithout('The spoken intro is left out', 'the service that speaks it', because),
     }
   },
 })

@@ -12,6 +12,7 @@ import { Notes, tidyChapters } from '../words/notes.ts'
 import { cues } from '../words/transcript.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { doneWithout } from './done-without.ts'
 import { readArtefact } from './read-artefact.ts'
 import { transcribe } from './transcribe.ts'
 import { transcriptOf } from './transcript-of.ts'
@@ -66,15 +67,18 @@ export const write = defineStep({
     return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey }) }
   },
 
-  async fallBack(attempt, tools) {
+  async fallBack(attempt, tools, because) {
     const transcript = await transcriptOf(attempt, tools)
     const { title } = attempt.workflow
     const extracted = await extractiveNotes(transcript, title === TITLE_DEFAULT ? undefined : title)
     const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
     return {
       result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),
-      degraded:
-        'The show notes were taken from the transcript as it is, because the service that writes them was away.',
+      degraded: doneWithout(
+        'The show notes were taken from the transcript as it is',
+        'the service that writes them',
+        because,
+      ),
     }
   },
 })

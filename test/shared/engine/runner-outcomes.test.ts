@@ -123,6 +123,33 @@ describe('what a failure comes to', () => {
     expect([asked, bench.step('write').onlyFallback]).toEqual([1, undefined])
   })
 
+  test.each([
+    ['refused', () => new StepRefused(NOT_ACCEPTED, { canPass: true }), NOT_ACCEPTED.message],
+    ['failed', () => new VendorGarbled('write-1'), undefined],
+  ] as const)('a fallback knows that its provider has %s, after a wait as well', async (why, error, refusal) => {
+    const bench = await opened('write')
+    const told: unknown[] = []
+    const busyOnce = (instance: Instance) => ({
+      ...instance,
+      pipeline: pipelineWith('write', {
+        run: () => {
+          throw error()
+        },
+        fallBack: async (_attempt: unknown, _tools: unknown, because: unknown) => {
+          told.push(because)
+          if (told.length === 1) throw new FallbackBusy('all places are taken')
+          return { result: { by: 'us' }, degraded: 'without' }
+        },
+      }),
+    })
+    for (let passes = 0; passes < 4 && bench.step('write').state !== 'done'; passes++) {
+      await bench.carryOut('write', busyOnce)
+      await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
+    }
+    const because = { why, canPass: true, ...(refusal !== undefined && { refusal }) }
+    expect(told).toEqual([because, because])
+  })
+
   test('an answer nobody can read is asked for once more, and charged for what it was', async () => {
     const bench = await opened('write')
     const garbled = (instance: Instance) =>

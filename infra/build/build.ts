@@ -6,6 +6,7 @@ import { build } from 'esbuild'
 import type { Plugin } from 'esbuild'
 
 import { functionsYaml } from './functions-yaml.ts'
+import { LEAN_CLIENTS } from './lean-clients.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 export const DIST = `${root}dist/`
@@ -85,7 +86,7 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
     // Where some of it would look for files that only its unused parts read.
     define: { __dirname: 'import.meta.dirname' },
     banner: { js: UNCOMPILED_SCHEMAS },
-    plugins: [UNREAD_BUILTINS, BUNDLED_JSON],
+    plugins: [LEAN_CLIENTS, UNREAD_BUILTINS, BUNDLED_JSON],
     external: external.map(([dependency]) => dependency),
   })
   const manifest = {

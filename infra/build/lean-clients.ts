@@ -3,11 +3,15 @@ import { readFile } from 'node:fs/promises'
 import type { Plugin } from 'esbuild'
 
 /** Takes no place, and says who is missing when it is called all the same. */
-const leftOut = (path: string) => `
+const nothing = (path: string) => `
   const refuse = () => { throw new Error(${JSON.stringify(`${path} was left out by infra/build`)}) }
   const get = (_, name) => (name === '__esModule' || typeof name === 'symbol' ? undefined : nothing)
-  const nothing = new Proxy(function () {}, { get, apply: refuse, construct: refuse })
+  const nothing = new Proxy(function () {}, { get, apply: refuse, construct: refuse })`
+const leftOut = (path: string) => `${nothing(path)}
   module.exports = nothing`
+/** The same of what is written as a module. */
+const leftOutModule = (path: string) => `${nothing(path)}
+  export { nothing as default, nothing as CloudTasksClient }`
 /** Every client makes one of these, and closes it. */
 const IDLE_LOCATIONS = 'exports.LocationsClient = class { async close() {} }'
 
@@ -44,11 +48,9 @@ const REPLACED: Readonly<Record<string, (path: string, source: string) => string
   '@google-cloud/firestore-api/build/protos/protos.js': leftOut,
   '@google-cloud/firestore-api/build/protos/protos.json': (_, source) => withoutPackages(source, ['firestore.admin']),
   '@google-cloud/firestore-api/build/src/v1/firestore_admin_client.js': leftOut,
-  '@google-cloud/tasks/build/protos/protos.js': leftOut,
-  '@google-cloud/tasks/build/protos/protos.json': (_, source) =>
-    withoutPackages(source, ['cloud.tasks.v2beta2', 'cloud.tasks.v2beta3']),
-  '@google-cloud/tasks/build/esm/src/v2beta2/cloud_tasks_client.js': leftOut,
-  '@google-cloud/tasks/build/esm/src/v2beta3/cloud_tasks_client.js': leftOut,
+  '@google-cloud/tasks/build/protos/protos.js': leftOutModule,
+  '@google-cloud/tasks/build/protos/protos.json': (_, source) => withoutPackages(source, ['cloud.tasks.v2beta2']),
+  '@google-cloud/tasks/build/esm/src/v2beta2/cloud_tasks_client.js': leftOutModule,
   '@grpc/proto-loader/build/src/index.js': (path, source) => withoutReflection(path, source),
 }
 

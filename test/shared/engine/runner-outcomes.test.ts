@@ -130,7 +130,7 @@ describe('what a failure comes to', () => {
     const bench = await opened('write')
     const told: unknown[] = []
     const busyOnce = (instance: Instance) => ({
-      ...instance,
+      ...failing(error)(instance),
       pipeline: pipelineWith('write', {
         run: () => {
           throw error()

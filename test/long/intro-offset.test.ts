@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { Faults } from '../../../infra/local/faults.ts'
-import { Journal } from '../../../infra/local/journal.ts'
-import { WorkLog } from '../../../infra/local/providers/stand-in.ts'
-import { STAND_INS } from '../../../infra/local/providers/stand-ins.ts'
-import { addIntro } from '../../../shared/podcast/sound/master-here.ts'
-import { shiftTranscript } from '../../../shared/podcast/words/transcript.ts'
-import { accountAt, KEY, makePort } from '../providers/provider-fixtures.ts'
-import { masterStep } from './master-step.ts'
-import { noise, secondsUntilLoud, toMp3 } from './sound/made-sound.ts'
+import { Faults } from '../../infra/local/faults.ts'
+import { Journal } from '../../infra/local/journal.ts'
+import { WorkLog } from '../../infra/local/providers/stand-in.ts'
+import { STAND_INS } from '../../infra/local/providers/stand-ins.ts'
+import { addIntro } from '../../shared/podcast/sound/master-here.ts'
+import { shiftTranscript } from '../../shared/podcast/words/transcript.ts'
+import { accountAt, KEY, makePort } from '../shared/providers/provider-fixtures.ts'
+import { masterStep } from '../shared/podcast/master-step.ts'
+import { noise, secondsUntilLoud, toMp3 } from '../shared/podcast/sound/made-sound.ts'
 
 /**
  * When the recording begins after its intro, as it is heard, and when its first cue says that it does: a soft intro, and

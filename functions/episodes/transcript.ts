@@ -1,15 +1,15 @@
 import { buffer } from 'node:stream/consumers'
 
 import { giveTranscript } from '../../shared/podcast/owner/transcript.ts'
-import { readHandTranscript } from '../../shared/podcast/words/hand-transcript.ts'
+import { readTranscriptByHand } from '../../shared/podcast/words/off-thread-words.ts'
 import { EpisodeReference } from '../../shared/podcast/inputs.ts'
 import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-transcript', ['episodes', 'objects', 'queue'], {
   input: EpisodeReference,
-  async handle({ userId, limits, input, header, body }, dependencies) {
-    const transcript = await readHandTranscript(header('content-type') ?? '', await buffer(body()))
+  async handle({ userId, limits, input, header, body, signal }, dependencies) {
+    const transcript = await readTranscriptByHand(header('content-type') ?? '', await buffer(body()), signal)
     const episode = await giveTranscript(dependencies, { userId, limits }, input.episodeId, transcript)
     return { status: 200, json: { episode: viewOf(episode) } }
   },

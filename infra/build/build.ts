@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 export const DIST = `${root}dist/`
 
 /** Compiled into the bundle, so that an instance reads a few files instead of hundreds. */
-const BUNDLED = new Set(['zod', 'jose', '@google-cloud/firestore', '@google-cloud/tasks', 'google-gax'])
+const BUNDLED = new Set(['zod', 'jose', 'entities', '@google-cloud/firestore', '@google-cloud/tasks', 'google-gax'])
 
 /**
  * Takes Node's own modules as `require` would. An `import` of one reads all that it exports, and some of that is built
@@ -70,8 +70,9 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
   await build({
     entryPoints: [
       { in: `${root}functions/index.ts`, out: 'index' },
-      // A process of its own.
+      // A process and a thread of their own.
       { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
+      { in: `${root}shared/podcast/words/words-thread.ts`, out: 'words-thread' },
     ],
     outdir: folder,
     // By its ending functions-framework knows what it is to load, and need not look for it in a package.json.

@@ -93,9 +93,11 @@ export class LanguageNotTaken extends DomainError {
 export class UnreadableTranscript extends DomainError {
   override readonly name = 'UnreadableTranscript'
   override readonly kind = 'invalid'
+  readonly issues: { path: string; message: string }[] | undefined
 
   constructor(technical: string, issues?: { path: string; message: string }[]) {
     super({ message: 'This transcript cannot be read.', technical, ...(issues && { details: { issues } }) })
+    this.issues = issues
   }
 }
 

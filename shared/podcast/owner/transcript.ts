@@ -6,7 +6,6 @@ import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { recordedSeconds } from '../usage.ts'
-import { HandTranscript } from '../words/hand-transcript.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { changeEpisode, withPlaceAtWork } from './change.ts'
@@ -16,13 +15,13 @@ export async function giveTranscript(
   tools: OwnerTools,
   owner: Owner,
   episodeId: string,
-  transcript: HandTranscript,
+  transcript: { readonly json: string; readonly timed: boolean },
 ): Promise<Episode> {
   const { userId } = owner
   const allowed = ['draft', 'processing', 'error'] as const
   const episode = requireStatus(await readOwned(tools, userId, episodeId), allowed)
   const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
-  await tools.objects.create(key, JSON.stringify(HandTranscript.parse(transcript)), 'application/json')
+  await tools.objects.create(key, transcript.json, 'application/json')
   const give = (reservations: string[]) =>
     changeEpisode(tools, {
       userId,

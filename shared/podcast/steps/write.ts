@@ -7,7 +7,7 @@ import { TITLE_DEFAULT } from '../content.ts'
 import type { Material, Writer } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { extractiveNotes } from '../words/extractive-notes.ts'
+import { notesFromTranscript } from '../words/off-thread-words.ts'
 import { Notes, tidyChapters } from '../words/notes.ts'
 import { cues } from '../words/transcript.ts'
 import { defineStep, keyOf } from './define-step.ts'
@@ -70,7 +70,8 @@ export const write = defineStep({
   async fallBack(attempt, tools, because) {
     const transcript = await transcriptOf(attempt, tools)
     const { title } = attempt.workflow
-    const extracted = await extractiveNotes(transcript, title === TITLE_DEFAULT ? undefined : title)
+    const givenTitle = title === TITLE_DEFAULT ? undefined : title
+    const extracted = await notesFromTranscript(transcript, givenTitle, attempt.signal)
     const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
     return {
       result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),

@@ -1,6 +1,10 @@
 import * as z from 'zod'
 
 import { UnreadableTranscript, UnsupportedTranscriptType } from '../errors.ts'
+import type { Caption } from './captions/caption.ts'
+import { readCueText } from './captions/cue-text.ts'
+import { readSubRip } from './captions/sub-rip.ts'
+import { readWebVtt } from './captions/web-vtt.ts'
 import { cleanLine } from './text.ts'
 import type { Transcript, Word } from './transcript.ts'
 
@@ -22,48 +26,65 @@ export const HandTranscript = z.looseObject({
 export type HandTranscript = z.infer<typeof HandTranscript>
 
 /** Types a transcript by hand may have, and how each is read. */
-const READERS: Record<string, (text: string) => Promise<Passage[]> | Passage[]> = {
+const READERS: Record<string, (text: string) => Passage[]> = {
   'text/plain': readPlainText,
-  'text/vtt': captions,
-  'application/x-subrip': (text) => captions(`WEBVTT\n\n${withoutCommas(text)}`),
+  'text/vtt': (text) => passagesOf(readWebVtt(text)),
+  'application/x-subrip': (text) => passagesOf(readSubRip(text)),
   'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
 const ISSUES_MAX = 20
 
-/** Our own JSON: what `outputs.transcriptUrl` leads to, as it is or corrected; or only its words or text. */
-const Ours = z.union([
-  z.looseObject({
-    words: z
-      .array(
-        z.looseObject({
-          text: z.string().min(1),
-          startMs: z.number().int().min(0),
-          endMs: z.number().int().min(0),
-          speaker: z.string().optional(),
-        }),
-      )
-      .min(1),
-  }),
-  z.looseObject({ text: z.string().min(1) }),
-])
+/** Our own JSON: what `outputs.transcriptUrl` leads to, as it is or corrected. */
+const OurWords = z.looseObject({
+  words: z
+    .array(
+      z.looseObject({
+        text: z.string().min(1),
+        startMs: z.number().int().min(0),
+        endMs: z.number().int().min(0),
+        speaker: z.string().optional(),
+      }),
+    )
+    .min(1),
+})
+/** The transcript of the podcast namespace. */
+const Segments = z.looseObject({
+  segments: z
+    .array(
+      z.looseObject({
+        body: z.string(),
+        startTime: z.number().min(0),
+        endTime: z.number().min(0),
+        speaker: z.string().optional(),
+      }),
+    )
+    .min(1),
+})
+const OnlyText = z.looseObject({ text: z.string().min(1) })
 
 /**
  * Reads and checks a transcript by hand.
  * @throws UnsupportedTranscriptType for a type we do not read; UnreadableTranscript with the places that are wrong
  */
-export async function readHandTranscript(contentType: string, body: Buffer): Promise<HandTranscript> {
-  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
-  const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
-  if (reader === undefined) throw new UnsupportedTranscriptType(Object.keys(READERS))
+export function readHandTranscript(contentType: string, body: Buffer): HandTranscript {
+  const reader = requireTranscriptType(contentType)
   const text = decodeText(body)
-  const passages = (await reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n')))
+  const passages = reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n'))
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
   if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
+}
+
+/** How a transcript of a type is read. @throws UnsupportedTranscriptType */
+export function requireTranscriptType(contentType: string): (text: string) => Passage[] {
+  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
+  const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
+  if (reader === undefined) throw new UnsupportedTranscriptType(Object.keys(READERS))
+  return reader
 }
 
 function decodeText(body: Buffer): string {
@@ -79,49 +100,17 @@ function readPlainText(text: string): Passage[] {
   return text.split(/\n\s*\n/).map((paragraph) => ({ text: paragraph }))
 }
 
-/** What the parser finds wrong with the times and the frame; what it finds in texts and settings does not matter here. */
-const GRAVE =
-  /-->|signature|identifier|digits|seconds|59 minutes|separator|time unit|No timestamp found|trailing characters|range 0-9|End timestamp/
-
-async function captions(text: string): Promise<Passage[]> {
-  const { default: webvtt } = await import('webvtt-parser')
-  const { cues, errors } = new webvtt.WebVTTParser().parse(text)
-  const grave = errors.filter(({ message }) => GRAVE.test(message))
-  if (grave.length > 0)
-    throw new UnreadableTranscript(
-      `Line ${grave[0]?.line}: ${grave[0]?.message}`,
-      grave.slice(0, ISSUES_MAX).map(({ line, message }) => ({ path: `line ${line}`, message })),
-    )
-  return cues
-    .map((cue) => {
-      const speaker = /^<v(?:\.[^\s>]*)?\s+([^>]+)>/.exec(cue.text)?.[1]
-      return {
-        text: stripMarkup(cue.text),
-        startMs: Math.round(cue.startTime * 1000),
-        endMs: Math.round(cue.endTime * 1000),
-        ...(speaker !== undefined && { speaker: cleanLine(speaker) }),
-      }
-    })
+/** Captions in the order in which they are shown, each divided where another voice begins. */
+function passagesOf(captions: readonly Caption[]): Passage[] {
+  return captions
     .toSorted((a, b) => a.startMs - b.startMs)
-}
-
-/** The words of a cue without its tags and escapes. */
-function stripMarkup(text: string): string {
-  const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', nbsp: ' ', lrm: '', rlm: '' }
-  return text.replaceAll(/<[^>]*>/g, '').replaceAll(/&(\w+);/g, (whole, name: string) => entities[name] ?? whole)
-}
-
-function withoutCommas(text: string): string {
-  return text.replaceAll(
-    /^(\s*\d{1,2}:\d{2}:\d{2}),(\d{1,3})(\s*-->\s*\d{1,2}:\d{2}:\d{2}),(\d{1,3})/gm,
-    (_whole, from: string, fromMs: string, to: string, toMs: string) =>
-      `${padHours(from)}.${fromMs.padEnd(3, '0')}${padHours(to)}.${toMs.padEnd(3, '0')}`,
-  )
-}
-
-/** SubRip writes hours with one digit, too. */
-function padHours(clock: string): string {
-  return clock.replace(/(^|\D)(\d)(?=:\d{2}:\d{2}$)/, '$10$2')
+    .flatMap(({ markup, startMs, endMs }) =>
+      spread(
+        readCueText(markup).map(({ text, speaker }) => ({ text, ...(speaker !== undefined && { speaker }) })),
+        startMs,
+        endMs,
+      ),
+    )
 }
 
 function readOurJson(text: string): Passage[] {
@@ -131,14 +120,31 @@ function readOurJson(text: string): Passage[] {
   } catch {
     throw new UnreadableTranscript('It is not valid JSON')
   }
-  const parsed = Ours.safeParse(value)
-  if (!parsed.success)
-    throw new UnreadableTranscript(
-      'It has neither words with times nor a text',
-      parsed.error.issues.slice(0, ISSUES_MAX).map(({ path, message }) => ({ path: path.join('.'), message })),
-    )
-  if (!('words' in parsed.data) || !Array.isArray(parsed.data.words)) return readPlainText(String(parsed.data['text']))
-  return (parsed.data.words as Passage[]).toSorted((a, b) => (a.startMs ?? 0) - (b.startMs ?? 0))
+  const words = OurWords.safeParse(value)
+  if (words.success) return inOrder(words.data.words)
+  const segments = Segments.safeParse(value)
+  if (segments.success) return inOrder(segments.data.segments.map(passageOfSegment))
+  const only = OnlyText.safeParse(value)
+  if (only.success) return readPlainText(only.data.text)
+  const { issues } = typeof value === 'object' && value !== null && 'segments' in value ? segments.error : words.error
+  throw new UnreadableTranscript(
+    'It has neither words with times nor a text',
+    issues.slice(0, ISSUES_MAX).map(({ path, message }) => ({ path: path.join('.'), message })),
+  )
+}
+
+function passageOfSegment({
+  body,
+  startTime,
+  endTime,
+  speaker,
+}: z.infer<typeof Segments>['segments'][number]): Passage {
+  const [startMs, endMs] = [Math.round(startTime * 1000), Math.round(endTime * 1000)]
+  return { text: body, startMs, endMs, ...(speaker !== undefined && { speaker }) }
+}
+
+function inOrder(passages: readonly Passage[]): Passage[] {
+  return passages.toSorted((a, b) => (a.startMs ?? 0) - (b.startMs ?? 0))
 }
 
 /** Times outside the recording are moved to its edge: a transcript may be of a slightly longer cut. */

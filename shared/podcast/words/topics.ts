@@ -1,5 +1,3 @@
-import { countsOf } from './terms.ts'
-
 /** A sentence as far as its subject goes. */
 export type Spoken = { startMs: number; endMs: number; terms: readonly string[] }
 
@@ -20,7 +18,7 @@ const PAUSE_MS_MIN = 1500
 export function topicStarts(sentences: readonly Spoken[], durationSeconds: number): number[] {
   if (sentences.length === 0) return []
   const lengthMsMin = Math.max(CHAPTER_MS_MIN, durationSeconds * 1000 * CHAPTER_SHARE_MIN)
-  const gaps = sentences.slice(1).map((_sentence, index) => gapBefore(sentences, index + 1))
+  const gaps = changes(sentences)
   const mean = gaps.reduce((sum, { change }) => sum + change, 0) / Math.max(1, gaps.length)
   const starts = [0]
   for (const { at, change } of gaps.toSorted((a, b) => b.change - a.change)) {
@@ -33,20 +31,64 @@ export function topicStarts(sentences: readonly Spoken[], durationSeconds: numbe
   return starts.toSorted((a, b) => a - b)
 }
 
-/** How much changes before a sentence: 0 when both sides share their words, 1 when they share none, more with a pause. */
-function gapBefore(sentences: readonly Spoken[], at: number): { at: number; change: number } {
-  const placeMs = sentences[at]?.startMs ?? 0
-  const before = sentences.slice(0, at).filter(({ endMs }) => endMs > placeMs - SIDE_MS)
-  const after = sentences.slice(at).filter(({ startMs }) => startMs < placeMs + SIDE_MS)
-  const alike = cosine(countsOf(before.flatMap(({ terms }) => terms)), countsOf(after.flatMap(({ terms }) => terms)))
-  const pauseMs = placeMs - (sentences[at - 1]?.endMs ?? 0)
-  return { at, change: 1 - alike + (pauseMs >= PAUSE_MS_MIN ? Math.min(1, pauseMs / 10_000) : 0) }
+/**
+ * How much changes before each sentence but the first: 0 when both sides share their words, 1 when they share none, more
+ * with a pause. Both sides move along with the place, so that every term is looked at a few times only.
+ */
+function changes(sentences: readonly Spoken[]): { at: number; change: number }[] {
+  const sides = new Sides()
+  let from = 0
+  let until = 0
+  return sentences.slice(1).map(({ startMs: placeMs }, index) => {
+    const at = index + 1
+    for (
+      let next = sentences[until];
+      next && (until <= at || next.startMs < placeMs + SIDE_MS);
+      next = sentences[until]
+    ) {
+      sides.add('after', next.terms)
+      until++
+    }
+    const passed = sentences[index]
+    if (passed !== undefined) {
+      sides.remove('after', passed.terms)
+      sides.add('before', passed.terms)
+    }
+    for (let first = sentences[from]; first && from < at && first.endMs <= placeMs - SIDE_MS; first = sentences[from]) {
+      sides.remove('before', first.terms)
+      from++
+    }
+    const pauseMs = placeMs - (passed?.endMs ?? 0)
+    return { at, change: 1 - sides.likeness + (pauseMs >= PAUSE_MS_MIN ? Math.min(1, pauseMs / 10_000) : 0) }
+  })
 }
 
-function cosine(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
-  const dot = [...a].reduce((sum, [term, times]) => sum + times * (b.get(term) ?? 0), 0)
-  const length = (counts: ReadonlyMap<string, number>) =>
-    Math.sqrt([...counts.values()].reduce((sum, times) => sum + times * times, 0))
-  const lengths = length(a) * length(b)
-  return lengths === 0 ? 0 : dot / lengths
+/** What is said on either side of a place, by how often; and how alike that is, kept up to date with each term. */
+class Sides {
+  readonly #counts = { before: new Map<string, number>(), after: new Map<string, number>() }
+  readonly #squares = { before: 0, after: 0 }
+  #dot = 0
+
+  add(side: 'before' | 'after', terms: readonly string[]): void {
+    for (const term of terms) this.#change(side, term, 1)
+  }
+
+  remove(side: 'before' | 'after', terms: readonly string[]): void {
+    for (const term of terms) this.#change(side, term, -1)
+  }
+
+  /** The cosine of the two: 1 when their terms come up in the same proportions, 0 when they share none. */
+  get likeness(): number {
+    const lengths = Math.sqrt(this.#squares.before * this.#squares.after)
+    return lengths === 0 ? 0 : this.#dot / lengths
+  }
+
+  #change(side: 'before' | 'after', term: string, by: 1 | -1): void {
+    const counts = this.#counts[side]
+    const times = counts.get(term) ?? 0
+    if (times + by === 0) counts.delete(term)
+    else counts.set(term, times + by)
+    this.#squares[side] += (times + by) ** 2 - times ** 2
+    this.#dot += by * (this.#counts[side === 'before' ? 'after' : 'before'].get(term) ?? 0)
+  }
 }

@@ -17,7 +17,7 @@ import { giveTranscript } from '../../../shared/podcast/owner/transcript.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import type { Mastering, Speaker, Transcriber, Writer } from '../../../shared/podcast/ports.ts'
 import { viewOf } from '../../../shared/podcast/view.ts'
-import { readHandTranscript } from '../../../shared/podcast/words/hand-transcript.ts'
+import { prepareHandTranscript } from '../../../shared/podcast/words/prepare-hand-transcript.ts'
 import { ProviderError } from '../../../shared/providers/provider-error.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
@@ -332,7 +332,9 @@ test('a transcript by hand of a full stop, without a writer, is a finished episo
   const audio = { key: 'spoken', contentType: 'audio/flac', sizeBytes: recording.length, objectGeneration: '1' }
   await work.episodes.create({ ...draft({}), id, audio })
   files.set(audio.key, recording)
-  await giveTranscript(work, ALICE, id, await readHandTranscript('text/plain', Buffer.from('.')))
+  const prepared = prepareHandTranscript('text/plain', Buffer.from('.'))
+  if ('unreadable' in prepared) throw new Error(prepared.unreadable)
+  await giveTranscript(work, ALICE, id, prepared)
   const landed = await work.episodes.move(id, (one, atMs) => start(PIPELINE, one, {}, atMs))
   tasks.push(...(landed?.tasks ?? []))
   const ended = await carryOut(id)

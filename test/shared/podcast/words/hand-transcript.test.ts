@@ -36,6 +36,57 @@ describe('a transcript by hand', () => {
     ])
   })
 
+  test('may be WebVTT with whatever programs put around the captions', async () => {
+    const vtt = [
+      'WEBVTT\tKind',
+      'Kind: captions',
+      'Language: en',
+      'X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000',
+      '',
+      'REGION',
+      'id:fred',
+      'width:40%',
+      '',
+      'NOTE a note --- with dashes',
+      'of two lines',
+      '',
+      '00:01.000 --> 00:02.000 region:fred line:0 nonsense:%%',
+      'It&#39;s &quot;here&quot; &eacute;',
+      '00:02.000 --> 00:03.000',
+      'right behind it, We <3 you and List<String>, <00:00:02.500><c.yellow>timed</c>',
+    ].join('\n')
+    expect((await read('text/vtt', vtt)).passages).toEqual([
+      { text: 'It\'s "here" é', startMs: 1000, endMs: 2000 },
+      { text: 'right behind it, We <3 you and List<String>, timed', startMs: 2000, endMs: 3000 },
+    ])
+  })
+
+  test('gives every voice of a caption its own words', async () => {
+    const vtt = 'WEBVTT\n\n00:00.000 --> 00:02.000\n<v Ann>Hello.</v>\n<v.loud Bob &amp; Co>Hello!</v>\n'
+    expect((await read('text/vtt', vtt)).passages).toEqual([
+      { text: 'Hello.', speaker: 'Ann', startMs: 0, endMs: 1000 },
+      { text: 'Hello!', speaker: 'Bob & Co', startMs: 1000, endMs: 2000 },
+    ])
+  })
+
+  test('may be SubRip whose empty lines have spaces, stand within captions, or are missing', async () => {
+    const srt =
+      '1\n00:00:01,000 --> 00:00:02,000\nOne\n \t\n2\n00:00:02,000 --> 00:00:03,000 X1:1 X2:2\n{\\an8}Two\n\nstill two\n3\n00:00:03.000 --> 00:00:04.000\n<font color="#fff">1999</font>\n'
+    expect((await read('application/x-subrip', srt)).passages.map(({ text }) => text)).toEqual([
+      'One',
+      'Two still two',
+      '1999',
+    ])
+  })
+
+  test('may be the JSON of the podcast namespace', async () => {
+    const segments = [{ speaker: 'Ann', startTime: 0.5, endTime: 0.75, body: 'And' }]
+    expect(await read('application/json', JSON.stringify({ version: '1.0.0', segments }))).toMatchObject({
+      timed: true,
+      passages: [{ text: 'And', speaker: 'Ann', startMs: 500, endMs: 750 }],
+    })
+  })
+
   test('may be our own JSON, as it was or corrected, or only its text', async () => {
     const ours = { language: 'en', words: [{ text: 'Hi', startMs: 0, endMs: 500, speaker: 'A' }] }
     expect(await read('application/json', JSON.stringify(ours))).toMatchObject({ timed: true, passages: ours.words })
@@ -55,18 +106,18 @@ describe('a transcript by hand', () => {
     ['text/plain', '\u0000\u0001\u0002', /not plain text/],
     ['text/plain', ' \n\u200B\n ', /no words/],
   ])('of type %s is refused when it is wrong: %j', async (type, text, words) => {
-    await expect(read(type, text)).rejects.toMatchObject({
+    await expect(async () => read(type, text)).rejects.toMatchObject({
       kind: 'invalid',
       technical: expect.stringMatching(words) as string,
     })
   })
 
   test('is refused when it is no text, or of a type nobody reads', async () => {
-    await expect(readHandTranscript('text/plain', Buffer.from([0xff, 0xfe, 0x41]))).rejects.toMatchObject({
+    await expect(async () => readHandTranscript('text/plain', Buffer.from([0xff, 0xfe, 0x41]))).rejects.toMatchObject({
       technical: 'It is not text in UTF-8',
     })
     for (const type of ['', 'application/pdf', 'constructor'])
-      await expect(read(type, 'x')).rejects.toMatchObject({ kind: 'unsupported' })
+      await expect(async () => read(type, 'x')).rejects.toMatchObject({ kind: 'unsupported' })
   })
 
   test('whatever its times, lies inside the recording, in order, word by word', () => {

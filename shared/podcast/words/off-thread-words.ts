@@ -1,0 +1,58 @@
+import { extname } from 'node:path'
+
+import { offThread } from '../../resilience/off-thread.ts'
+import { UnreadableTranscript } from '../errors.ts'
+import { extractiveNotes } from './extractive-notes.ts'
+import { requireTranscriptType } from './hand-transcript.ts'
+import type { Notes } from './notes.ts'
+import { prepareHandTranscript } from './prepare-hand-transcript.ts'
+import type { PreparedTranscript } from './prepare-hand-transcript.ts'
+import type { Transcript } from './transcript.ts'
+
+export type WordsTask =
+  | { readonly kind: 'handTranscript'; readonly contentType: string; readonly body: Uint8Array }
+  | { readonly kind: 'extractiveNotes'; readonly transcript: Transcript; readonly givenTitle: string | undefined }
+
+/** Compiled, the thread's module is a file beside this one's chunk; from source it is its neighbour. */
+const THREAD = new URL(`./words-thread${extname(import.meta.url)}`, import.meta.url)
+/** Shorter texts are worked on where they are, within milliseconds: a thread takes longer to start. */
+const HERE_CHARS_MAX = 20_000
+const HAND_TRANSCRIPT_MS_MAX = 10_000
+const NOTES_MS_MAX = 60_000
+const MEMORY_MIB_MAX = 160
+
+/**
+ * A transcript by hand, ready to be stored. Whatever its length, nobody else waits for it.
+ * @throws UnsupportedTranscriptType, UnreadableTranscript
+ */
+export async function readTranscriptByHand(
+  contentType: string,
+  body: Buffer,
+  signal: AbortSignal,
+): Promise<{ json: string; timed: boolean }> {
+  requireTranscriptType(contentType)
+  const prepared =
+    body.length <= HERE_CHARS_MAX
+      ? prepareHandTranscript(contentType, body)
+      : await inThread<PreparedTranscript>(
+          { kind: 'handTranscript', contentType, body },
+          HAND_TRANSCRIPT_MS_MAX,
+          signal,
+        )
+  if ('unreadable' in prepared) throw new UnreadableTranscript(prepared.unreadable, prepared.issues)
+  return prepared
+}
+
+/** Show notes made of the transcript alone. Whatever its length, nobody else waits for it. */
+export async function notesFromTranscript(
+  transcript: Transcript,
+  givenTitle: string | undefined,
+  signal: AbortSignal,
+): Promise<Notes> {
+  if (transcript.text.length <= HERE_CHARS_MAX) return extractiveNotes(transcript, givenTitle)
+  return inThread<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
+}
+
+function inThread<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
+  return offThread<Answer>(THREAD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
+}

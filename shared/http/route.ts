@@ -10,7 +10,8 @@ export const routeCheck: Wrapper = async ({ row, request, arrival, path }, next)
   if ((request.headers['transfer-encoding'] ?? CHUNKED).trim().toLowerCase() !== CHUNKED)
     throw new HttpError('validation_error', { technical: 'Transfer-Encoding can only be chunked' })
   // What a CONNECT names is no path.
-  if (path !== '/' && request.method !== 'CONNECT') throw new HttpError('not_found', { technical: 'There is nothing under this path' })
+  if (path !== '/' && request.method !== 'CONNECT')
+    throw new HttpError('not_found', { technical: 'There is nothing under this path' })
   const { method } = request
   const reads = method === 'GET' || method === 'HEAD'
   if (!(reads ? row.method === 'GET' || row.alsoGet : method === row.method)) {

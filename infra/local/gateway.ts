@@ -1,7 +1,8 @@
-import { createServer, request as httpRequest } from 'node:http'
-import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, request as httpRequest, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { asHttpError, HttpError } from '../../shared/http/http-error.ts'
@@ -25,9 +26,21 @@ export class Gateway {
   #control: Control | undefined
 
   constructor() {
-    this.#server = createServer((request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
       const atMs = performance.now()
       this.#serve(request, response).catch((error: unknown) => refuse(response, asHttpError(error), atMs))
+    }
+    // A function judges each head by itself, whatever is wrong with it: Node would answer some without an envelope.
+    this.#server = createServer({ requireHostHeader: false }, serve)
+    this.#server.on('checkContinue', serve)
+    this.#server.on('checkExpectation', serve)
+    this.#server.on('connect', (request, socket) => {
+      const response = new ServerResponse(request)
+      response.shouldKeepAlive = false
+      response.assignSocket(socket as Socket)
+      response.once('finish', () => socket.end())
+      const noTunnel = { technical: 'There are no tunnels here', headers: { Allow: 'GET, HEAD, POST, OPTIONS' } }
+      refuse(response, new HttpError('method_not_allowed', noTunnel), performance.now())
     })
     this.#server.on('clientError', (error, socket) => answerUnparsed(error, socket, () => undefined))
     // Uploads may take their time; a slow client is the function's to judge.
@@ -85,8 +98,12 @@ async function proxy(
   path: string,
 ): Promise<void> {
   const atMs = performance.now()
+  // What came together with its head is passed on together with it: a function that refuses it has got it all by then.
+  await nextTurn()
   await new Promise<void>((resolve) => {
-    const upstream = httpRequest({ socketPath, path, method: request.method, headers: request.headers, agent: false })
+    const headers = endToEnd(request.rawHeaders)
+    const upstream = httpRequest({ socketPath, path, method: request.method, headers, setHost: false, agent: false })
+    upstream.once('continue', () => response.writeContinue())
     upstream.once('response', (answer) => {
       void passOn(request, response, upstream, answer).then(resolve)
     })
@@ -98,7 +115,12 @@ async function proxy(
       upstream.destroy()
       resolve()
     })
-    request.pipe(upstream)
+    if (request.complete) upstream.end((request.read() as Buffer | null) ?? undefined)
+    else {
+      // Who announces a body and does not send it is answered all the same.
+      upstream.flushHeaders()
+      request.pipe(upstream)
+    }
   })
 }
 

@@ -5,6 +5,7 @@ import type { FunctionRow } from '../../functions/functions.ts'
 import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT, Identity } from '../../infra/local/identity.ts'
 import { LOCAL_PROJECT } from '../../infra/local/local-cloud.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
+import { Envelope, exchange, head } from '../shared/http/raw-client.ts'
 import { startTestCloud } from './cloud.ts'
 
 const APP = 'https://app.example'
@@ -214,5 +215,40 @@ describe('the control routes', () => {
     expect(await journal()).toMatchObject({ requests: [{ method: 'GET', path: '/v1beta/nothing' }] })
     expect((await fetch(`${cloud.origin}/__local/journal`, { method: 'DELETE' })).status).toBe(204)
     expect(await journal()).toEqual({ requests: [] })
+  })
+})
+
+describe('through the gateway, as at the function itself', () => {
+  const post = (...lines: string[]) =>
+    ['POST /episodes-create HTTP/1.1', ...lines, 'Connection: close', '', '{}'].join('\r\n')
+  const small = 'Content-Length: 2'
+
+  test.each([
+    ['no host', 400, post(small)],
+    ['two hosts', 400, post('Host: a', 'Host: b', small)],
+    ['an expectation nobody can meet', 400, post('Host: a', 'Expect: wonders', small)],
+    [
+      'a coding we do not know',
+      400,
+      head('POST', '/episodes-create', { 'Transfer-Encoding': 'gzip, chunked' }) + '0\r\n\r\n',
+    ],
+    ['a large body that is announced and never comes', 401, post('Host: a', 'Content-Length: 900000000')],
+    ['a tunnel', 405, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
+    ['a method that is not taken', 405, head('PUT', '/episodes-create', {})],
+  ])('%s is answered %i in the envelope', async (_what, status, bytes) => {
+    const answer = await exchange(Number(new URL(cloud.origin).port), bytes)
+    expect(answer?.status).toBe(status)
+    Envelope.parse(JSON.parse(answer?.body ?? ''))
+  })
+
+  test('a body that is refused before it is read leaves the answer of the function', async () => {
+    const statuses = new Set<number>()
+    const refused = async (index: number) => {
+      const headers: Record<string, string> = index % 2 === 0 ? {} : { Connection: 'close' }
+      const url = `${cloud.functionsBaseUrl}/episodes-create`
+      statuses.add((await fetch(url, { method: 'POST', body: 'x'.repeat(3_000), headers })).status)
+    }
+    for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 25 }, (_, index) => refused(index)))
+    expect([...statuses]).toEqual([401])
   })
 })

@@ -43,8 +43,13 @@ export const Step = z.looseObject({
   provider: z.string().optional(),
   /** Providers that this step has given up on; the next in order is asked instead. */
   passedOver: z.array(z.string()).optional(),
-  /** Some of those were only away: since when the first was, and which are come back to when all others are away, too. */
-  away: z.looseObject({ sinceMs: z.number(), providers: z.array(z.string()) }).optional(),
+  /**
+   * Some of those were only away: since when the first was, which are come back to when all others are away, too, and at
+   * which a paid call was left whose end nobody saw.
+   */
+  away: z
+    .looseObject({ sinceMs: z.number(), providers: z.array(z.string()), open: z.array(z.string()).optional() })
+    .optional(),
   /** A service could not be used; since when, and how often we have come back. */
   unavailable: z
     .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })

@@ -8,7 +8,7 @@ import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { countCall } from './paid-calls.ts'
-import { passOver } from './pass-over.ts'
+import { passOver, reopenCall } from './pass-over.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
 export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
@@ -63,11 +63,12 @@ export function claim<W extends Workflow>(
 function claimFree<W extends Workflow>(
   pipeline: Pipeline,
   workflow: GenerationView<W>,
-  { step, event }: { step: Step; event: ClaimEvent },
+  { step: found, event }: { step: Step; event: ClaimEvent },
   nowMs: number,
 ): Claim<GenerationView<W>> {
   const { task, token, mayFallBack } = event
-  const provider = chooseProvider(planOf(pipeline, task.step), workflow, step, event.providers)
+  const provider = chooseProvider(planOf(pipeline, task.step), workflow, found, event.providers)
+  const step = provider?.kind === 'call' ? reopenCall(found, provider.name) : found
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
   const left = step.lostJobs?.find((one) => one.provider === provider?.name)

@@ -1,3 +1,4 @@
+import { AMBIGUOUS_REPEATS_MAX } from '../limits.ts'
 import { without } from '../workflow.ts'
 import type { Step } from '../workflow.ts'
 import { closeCall } from './paid-calls.ts'
@@ -7,15 +8,13 @@ import { closeCall } from './paid-calls.ts'
  * @param awaySinceMs since when that provider is away, where that is why
  */
 export function passOver(step: Step, provider: string, nowMs: number, awaySinceMs?: number): Step {
-  const { job, passedOver = [], lostJobs = [], away } = step
+  const { job, passedOver = [], lostJobs = [] } = step
   const free = without(step, 'job', 'unavailable', 'unreadable', 'provider')
   return {
     ...free,
     attempt: 0,
     passedOver: [...passedOver, provider],
-    ...(awaySinceMs !== undefined && {
-      away: { sinceMs: away?.sinceMs ?? awaySinceMs, providers: [...(away?.providers ?? []), provider] },
-    }),
+    ...(awaySinceMs !== undefined && { away: withAway(step, provider, awaySinceMs) }),
     progressAtMs: nowMs,
     // What became of the call at that provider does not concern the next.
     ...closeCall(free),
@@ -28,6 +27,31 @@ export function passOver(step: Step, provider: string, nowMs: number, awaySinceM
   }
 }
 
+/**
+ * Those that are only away, one more among them. Of a call whose end nobody saw there may be one repeat, also after the
+ * step has been with others meanwhile; who has had that is not come back to.
+ */
+function withAway({ away, paid }: Step, provider: string, awaySinceMs: number): NonNullable<Step['away']> {
+  const isOpen = paid?.open === true
+  const isSpent = isOpen && paid.repeats >= AMBIGUOUS_REPEATS_MAX
+  return {
+    sinceMs: away?.sinceMs ?? awaySinceMs,
+    providers: [...(away?.providers ?? []), ...(isSpent ? [] : [provider])],
+    open: [...(away?.open ?? []), ...(isOpen ? [provider] : [])],
+  }
+}
+
+/** The step with its paid calls as they are at a provider that it comes back to. */
+export function reopenCall(step: Step, provider: string): Step {
+  const { away, paid } = step
+  if (away?.open?.includes(provider) !== true || paid === undefined) return step
+  return {
+    ...step,
+    paid: { ...paid, open: true },
+    away: { ...away, open: away.open.filter((name) => name !== provider) },
+  }
+}
+
 /** The step back with all that were only away, the one it leaves among them: one of them may have come back first. */
 export function comeBack(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
   const left = passOver(step, provider, nowMs, awaySinceMs)
@@ -36,6 +60,6 @@ export function comeBack(step: Step, provider: string, nowMs: number, awaySinceM
   return {
     ...left,
     passedOver: passedOver.filter((name) => !back.has(name)),
-    ...(away && { away: { ...away, providers: [provider] } }),
+    ...(away && { away: { ...away, providers: away.providers.filter((name) => name === provider) } }),
   }
 }

@@ -56,19 +56,14 @@ const TAGS_MAX = 4
  * no recording, such as a playlist. Reads at most 64 KiB at a time, five times.
  */
 export async function readContainer(path: string): Promise<Container | undefined> {
-  const file = await open(path)
-  try {
-    let at = 0
-    for (let tags = 0; tags <= TAGS_MAX; tags++) {
-      const head = await readHead(file, at)
-      const tagBytes = leadingTagBytes(head)
-      if (tagBytes === 0) return containerOf(head)
-      at += tagBytes
-    }
-    return undefined
-  } finally {
-    await file.close()
-  }
+  const head = await readBehindTags(path)
+  return head && containerOf(head)
+}
+
+/** Whether a frame of MPEG audio is the first thing behind the tags: nobody can take the file for anything else. */
+export async function beginsWithFrame(path: string): Promise<boolean> {
+  const head = await readBehindTags(path)
+  return head !== undefined && isMpegAudioFrame(head)
 }
 
 /** Container of what begins like this, with no tag before it. @param head up to 64 KiB */
@@ -100,6 +95,23 @@ function hasMp3Frames(head: Buffer): boolean {
   const meter = new Mp3Meter()
   meter.write(head)
   return meter.counted.frames >= MP3_FRAMES_MIN
+}
+
+/** Undefined where there are too many tags. */
+async function readBehindTags(path: string): Promise<Buffer | undefined> {
+  const file = await open(path)
+  try {
+    let at = 0
+    for (let tags = 0; tags <= TAGS_MAX; tags++) {
+      const head = await readHead(file, at)
+      const tagBytes = leadingTagBytes(head)
+      if (tagBytes === 0) return head
+      at += tagBytes
+    }
+    return undefined
+  } finally {
+    await file.close()
+  }
 }
 
 async function readHead(file: FileHandle, at: number): Promise<Buffer> {

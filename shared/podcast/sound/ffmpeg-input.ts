@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { readContainer } from './container.ts'
+import { beginsWithFrame, readContainer } from './container.ts'
 import type { Container } from './container.ts'
 import { NotAudioError } from './not-audio.ts'
 
@@ -17,14 +17,17 @@ export async function inputArgs(folder: string, input: string): Promise<string[]
   return [...readAs(container), ...SOUND_ONLY, '-i', input]
 }
 
-/** Arguments that have ffmpeg join mp3s, which a list of ours names; it opens nothing else. */
+/**
+ * Arguments that have ffmpeg join mp3s, which a list of ours names. It guesses what each of them is, and may take one for
+ * a list in its turn: only what `requireFrames` lets pass may be in it.
+ */
 export function joinArgs(list: string): string[] {
   return [...readAs('concat', ['mp3']), '-i', list]
 }
 
-/** @throws NotAudioError */
-export async function requireMp3(folder: string, input: string): Promise<void> {
-  if ((await readContainer(join(folder, input))) !== 'mp3') throw new NotAudioError('no mp3')
+/** @throws NotAudioError for a file that does not begin with a frame of an mp3, behind its tags */
+export async function requireFrames(folder: string, input: string): Promise<void> {
+  if (!(await beginsWithFrame(join(folder, input)))) throw new NotAudioError('no mp3')
 }
 
 function readAs(format: Container | 'concat', within: readonly Container[] = []): string[] {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { runFfmpeg } from './ffmpeg.ts'
 import type { FfmpegOptions, FfmpegResult } from './ffmpeg.ts'
-import { inputArgs, joinArgs, requireMp3 } from './ffmpeg-input.ts'
+import { inputArgs, joinArgs, requireFrames } from './ffmpeg-input.ts'
 import { NotAudioError } from './not-audio.ts'
 
 /** Loudness of a recording by EBU R128 (ITU-R BS.1770). */
@@ -80,7 +80,7 @@ export async function prependIntro(
   { intro, mastered, output, targetLufs }: { intro: string; mastered: string; output: string; targetLufs: number },
   options: FfmpegOptions,
 ): Promise<void> {
-  await requireMp3(folder, mastered)
+  await requireFrames(folder, mastered)
   const { sampleRate, channels } = await encodingOf(folder, mastered, options)
   const before = await measureLoudness(folder, intro, options)
   const gainDb = Math.min(targetLufs + ENCODER_LOSS_DB - before.integratedLufs, TRUE_PEAK_DB - before.truePeakDb)

@@ -74,6 +74,12 @@ describe('behind an ID3v2 tag', () => {
     expect(await readAs(Buffer.concat([tagOf(bytes), latin1('\xff\xf1\x50\x80')]))).toBe('aac')
   })
 
+  test('that has a footer', async () => {
+    const tag = tagOf(100)
+    tag[5] = 0x10
+    expect(await readAs(Buffer.concat([tag, latin1('3DI\x04\0\x10\0\0\0\x64fLaC')]))).toBe('flac')
+  })
+
   test('two of them are read, a hundred are not', async () => {
     expect(await readAs(Buffer.concat([tagOf(9), tagOf(200_000), silentMp3(5)]))).toBe('mp3')
     expect(await readAs(Buffer.concat([...Array.from({ length: 100 }, () => tagOf(9)), silentMp3(5)]))).toBeUndefined()

@@ -21,10 +21,10 @@ const TIME_MS_MAX = 420_000
 /** A program that starts, and a machine with other work, take this however short the recording is. */
 const WORK_MS_MIN = 60_000
 /**
- * ffmpeg in WebAssembly masters 30 s of stereo in a second; half of that must do. The lowest bit rate that speech is
- * recorded in is about 5 kbit/s (AMR, Opus), so that a megabyte lasts 1,600 s at most.
+ * A megabyte of speech lasts 1,333 s at the lowest bit rate that is in use (6 kbit/s: Opus, AMR). In WebAssembly, ffmpeg
+ * masters 27 s of stereo in a second of one core (measured); a busy one may be slower than half of that.
  */
-const WORK_MS_PER_MB = 100_000
+const WORK_MS_PER_MB = 135_000
 /** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */
 const LENGTH_SHARE_MAX = 1.5
 const LENGTH_SLACK_SECONDS = 60

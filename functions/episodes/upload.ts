@@ -1,5 +1,6 @@
 import { uploadAudio } from '../../shared/podcast/owner/upload.ts'
-import { AudioContentType, EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { recordingType } from '../../shared/podcast/sound/recording-types.ts'
 import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'
 import { UPLOAD_BYTES_MAX } from '../functions.ts'
@@ -7,7 +8,7 @@ import { UPLOAD_BYTES_MAX } from '../functions.ts'
 export default serve('episodes-upload', ['episodes', 'objects'], {
   input: EpisodeReference,
   async handle({ userId, limits, input, signal, header, body }, dependencies) {
-    const contentType = AudioContentType.catch('application/octet-stream').parse(header('content-type'))
+    const contentType = recordingType(header('content-type'))
     const declared = Number(header('content-length') ?? Infinity)
     const audio = { stream: body, contentType, bytesMax: Math.min(declared, UPLOAD_BYTES_MAX) }
     const episode = await uploadAudio(dependencies, { userId, limits }, { ...input, audio }, signal)

@@ -38,7 +38,7 @@ export type DeploymentOptions = {
 /** As https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects has them. */
 const PROJECT = /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/
 const REGION = /^[a-z]+-[a-z]+\d+$/
-const EMAIL = /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/
+const EMAIL = /^[^\s@,]+@[^\s@,.]+(?:\.[^\s@,.]+)+$/
 
 /** Keys are one word of printable ASCII; what stands for one in an example is none. */
 const KEY = /^[\x21-\x7e]{16,512}$/

@@ -46,17 +46,21 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   const asked = readArguments()
-  return typeof asked === 'string' ? complain(asked) : run(asked)
+  if (typeof asked === 'string') return complain(asked)
+  if (!('help' in asked)) return run(asked)
+  process.stdout.write(`${asked.help}\n`)
+  return 0
 }
 
 /** What was asked for, or why it cannot be understood. */
-function readArguments(): Asked | string {
+function readArguments(): Asked | { help: string } | string {
   const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}, or several with commas] [--firestore=official]`
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
-      options: { firestore: { type: 'string' }, outage: { type: 'string' } },
+      options: { firestore: { type: 'string' }, outage: { type: 'string' }, help: { type: 'boolean' } },
     })
+    if (values.help) return { help: usage }
     const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
     const away = values.outage?.split(',').map((name) => name.trim()) ?? []
     const stranger = away.find((name) => name !== 'all' && !PROVIDER_NAMES.some((known) => known === name))

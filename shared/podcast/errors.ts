@@ -114,6 +114,19 @@ export class UnsupportedTranscriptType extends DomainError {
   }
 }
 
+/** What was sent as a recording says of itself that it is something else. */
+export class UnsupportedRecordingType extends DomainError {
+  override readonly name = 'UnsupportedRecordingType'
+  override readonly kind = 'unsupported'
+
+  constructor() {
+    super({
+      message: 'Please send a recording: a sound or video file such as mp3, m4a, wav, flac, ogg, webm or mp4.',
+      technical: 'Content-Type must be that of an audio or video container, such as audio/mpeg',
+    })
+  }
+}
+
 /** A webhook's token is not the one that was made for this job. */
 export class ForeignWebhookToken extends DomainError {
   override readonly name = 'ForeignWebhookToken'

@@ -3,7 +3,3 @@ import * as z from 'zod'
 /** Input shapes that several functions share. */
 export const EpisodeId = z.string().regex(/^[0-9a-f]{24}$/, 'expected the id of an episode')
 export const EpisodeReference = z.strictObject({ episodeId: EpisodeId })
-export const AudioContentType = z
-  .string()
-  .max(127)
-  .regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, 'expected a media type such as audio/mpeg')

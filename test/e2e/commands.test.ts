@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -97,6 +99,46 @@ describe('npm start', () => {
     run.child.kill('SIGKILL')
     await run.exit
     await expect.poll(() => children.filter(isAlive), { timeout: 5000 }).toEqual([])
+  })
+})
+
+describe('npm start that cannot be', () => {
+  test.each([
+    ['PORT', 'abc', /^PORT: expected a whole number/],
+    ['INSTANCES', '0', /^INSTANCES: expected a whole number/],
+    ['LOCAL_SCHEDULES', 'no', /^LOCAL_SCHEDULES: expected on or off/],
+    ['SLOW_REQUEST_THRESHOLD_SECONDS', 'abc', /^Configuration: SLOW_REQUEST_THRESHOLD_SECONDS: /],
+    ['BREAKER_GEMINI_RECOVERY_SECONDS', '-1', /^Configuration: BREAKER_GEMINI_RECOVERY_SECONDS: /],
+  ])('because of %s=%s says so in a line, starts nothing, and exits with 2', async (name, value, words) => {
+    const run = command('infra/local/start.ts', [], { PORT: '0', [name]: value })
+    expect(await run.exit).toBe(2)
+    expect(run.output()).toMatch(words)
+    expect(run.output().trim().split('\n')).toHaveLength(1)
+  })
+
+  test('because of a busy port, or of another in this folder, says which', async () => {
+    const busy = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => busy.once('listening', resolve))
+    const { port } = busy.address() as AddressInfo
+    const late = command('infra/local/start.ts', [], { PORT: String(port) })
+    expect(await late.exit).toBe(2)
+    expect(late.output()).toMatch(new RegExp(`^PORT: ${port} cannot be listened on .*\n$`))
+    await new Promise((resolve) => busy.close(resolve))
+    const first = command('infra/local/start.ts', [], { PORT: '0' })
+    await origin(first)
+    const second = command('infra/local/start.ts', [], { PORT: '0' })
+    expect(await second.exit).toBe(2)
+    expect(second.output()).toMatch(
+      new RegExp(`^Another npm start runs in this folder \\(process ${first.child.pid}\\)`),
+    )
+    first.child.kill('SIGTERM')
+    expect(await first.exit).toBe(0)
+  })
+
+  test.each(['infra/local/start.ts', 'infra/demo/demo.ts'])('%s tells how it is used', async (script) => {
+    const run = command(script, ['--help'])
+    expect(await run.exit).toBe(0)
+    expect(run.output()).toMatch(/^Usage: npm /)
   })
 })
 

@@ -1,7 +1,7 @@
 import { TITLE_DEFAULT } from '../content.ts'
 import { Notes } from './notes.ts'
 import { countsOf, termsOf } from './terms.ts'
-import { cleanLine } from './text.ts'
+import { cleanLine, withoutEnd } from './text.ts'
 import { topicStarts } from './topics.ts'
 import { sentencesOf } from './transcript.ts'
 import type { Sentence, Transcript, Word } from './transcript.ts'
@@ -139,7 +139,7 @@ function clip(text: string, charsMax: number): string {
   if (whole.length <= charsMax) return whole.replace(/[.,;:]$/, '')
   const cut = whole.slice(0, charsMax)
   const kept = cut.slice(0, Math.max(cut.lastIndexOf(' '), charsMax / 2))
-  return `${kept.replace(/[\uD800-\uDBFF]$/, '').replace(/[\s.,;:–-]+$/, '')}…`
+  return `${withoutEnd(kept.replace(/[\uD800-\uDBFF]$/, ''), /[\s.,;:–-]/)}…`
 }
 
 function capitalise(text: string): string {

@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
 
-import { offThread } from '../../resilience/off-thread.ts'
+import { ThreadEnded, offThread } from '../../resilience/off-thread.ts'
 import { UnreadableTranscript } from '../errors.ts'
 import { extractiveNotes } from './extractive-notes.ts'
 import { requireTranscriptType } from './hand-transcript.ts'
@@ -34,13 +34,21 @@ export async function readTranscriptByHand(
   const prepared =
     body.length <= HERE_CHARS_MAX
       ? prepareHandTranscript(contentType, body)
-      : await inThread<PreparedTranscript>(
-          { kind: 'handTranscript', contentType, body },
-          HAND_TRANSCRIPT_MS_MAX,
-          signal,
-        )
+      : await prepareInThread(contentType, body, signal)
   if ('unreadable' in prepared) throw new UnreadableTranscript(prepared.unreadable, prepared.issues)
   return prepared
+}
+
+async function prepareInThread(contentType: string, body: Buffer, signal: AbortSignal): Promise<PreparedTranscript> {
+  try {
+    return await inThread({ kind: 'handTranscript', contentType, body }, HAND_TRANSCRIPT_MS_MAX, signal)
+  } catch (error) {
+    if (!(error instanceof ThreadEnded)) throw error
+    return {
+      unreadable: 'It cannot be read in the time and the memory that one transcript may take',
+      issues: undefined,
+    }
+  }
 }
 
 /** Show notes made of the transcript alone. Whatever its length, nobody else waits for it. */

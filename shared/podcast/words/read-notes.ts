@@ -112,12 +112,12 @@ function chaptersOf(value: unknown): Notes['chapters'] {
 function secondsOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? Math.abs(value) : undefined
   if (typeof value !== 'string' || value.length > TIME_CHARS_MAX) return undefined
-  const [, hours = '0', minutes = '0', seconds = ''] = TIME.exec(value.replace(',', '.')) ?? []
+  const [, hours = '0', minutes = '0', seconds = ''] = TIME.exec(value.trim().replace(',', '.')) ?? []
   return seconds === '' ? undefined : secondsOf(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds))
 }
 
 const TIME_CHARS_MAX = 40
-const TIME = /^\s*(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?)?\s*$/i
+const TIME = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)(?:\s*(?:s|sec|secs|seconds?))?$/i
 
 /** Each once, whatever its case, without a leading `#`; also from one text with commas. */
 function tagsOf(value: unknown): string[] {

@@ -1,6 +1,5 @@
 /** Joins letters of Persian and Indic scripts, and the parts of an emoji; says nothing where it stands alone. */
-const JOINERS = '\u200C\u200D'
-const STRAY_JOINER = new RegExp(`(?<![^\\s${JOINERS}])[${JOINERS}]+|[${JOINERS}]+(?![^\\s${JOINERS}])`, 'gu')
+const JOINERS = /[\u200C\u200D]+/gu
 /**
  * What must never be seen: formats and bidirectional overrides, halves of characters, private ones, and what is none at
  * all. The flags of England, Scotland and Wales are spelled in formats, and stay.
@@ -15,9 +14,22 @@ export function cleanLine(text: string): string {
     .replace(UNSEEN, '$1')
     .normalize('NFC')
     .replace(/\s+/gu, ' ')
-    .replace(STRAY_JOINER, '')
+    .replace(JOINERS, joinerBetween)
     .replace(/ +/g, ' ')
     .trim()
+}
+
+/** The last of a run of joiners where it joins two characters, nothing where it does not. */
+function joinerBetween(run: string, at: number, text: string): string {
+  const isSeen = (neighbour: string | undefined) => neighbour !== undefined && neighbour !== ' '
+  return isSeen(text[at - 1]) && isSeen(text[at + run.length]) ? (run.at(-1) ?? '') : ''
+}
+
+/** A text without what `dropped` matches at its end; that is asked about one character at a time. */
+export function withoutEnd(text: string, dropped: RegExp): string {
+  let end = text.length
+  while (end > 0 && dropped.test(text.charAt(end - 1))) end--
+  return text.slice(0, end)
 }
 
 /** The same for text of several lines: lines and paragraphs stay, with one empty line at most between them. */
@@ -46,7 +58,7 @@ export function clipText(text: string, charsMax: number): string {
   }
   // One with more accents than there is room for is cut all the same.
   const kept = end > 0 ? text.slice(0, end) : text.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, '')
-  return kept.replace(/[\s\u200C\u200D]+$/u, '')
+  return withoutEnd(kept, /[\s\u200C\u200D]/)
 }
 
 const FILE_NAME_CHARS_MAX = 60
@@ -58,7 +70,7 @@ export function fileNameOf(title: string, extension: string): string {
     .replace(/\p{M}/gu, '')
     .replace(/[^A-Za-z0-9]+/g, '-')
     .slice(0, FILE_NAME_CHARS_MAX)
-    .replace(/^-+|-+$/g, '')
+    .replace(/^-|-$/g, '')
     .toLowerCase()
   return `${stem || 'episode'}.${extension}`
 }

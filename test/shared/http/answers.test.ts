@@ -110,10 +110,30 @@ describe('what is not the function is refused', () => {
     Envelope.parse(JSON.parse(answer?.body ?? ''))
   })
 
+  test('a tunnel', async () => {
+    const bytes = 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nx-row: echo\r\n\r\n'
+    const answer = await exchange(edge.port, bytes)
+    expect(answer?.status).toBe(405)
+    expect(answer?.headers['allow']).toBe('POST, OPTIONS')
+    expect(Envelope.parse(JSON.parse(answer?.body ?? '')).error.code).toBe('method_not_allowed')
+  })
+
   test.each([
     ['a head that is not HTTP', 'HELLO\r\n\r\n'],
     ['a header without end', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
     ['no host', 'GET / HTTP/1.1\r\nx-row: noop\r\n\r\n'],
+    ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\nx-row: noop\r\n\r\n'],
+    ['the same host twice', 'GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\nx-row: noop\r\n\r\n'],
+    ['what is no host', head('GET', '/', { 'x-row': 'noop', Host: 'a b' })],
+    ['a host with a path', head('GET', '/', { 'x-row': 'noop', Host: 'x/y' })],
+    [
+      'a body in a coding we do not know',
+      `${head('POST', '/', { 'x-row': 'echo', 'Transfer-Encoding': 'gzip, chunked' })}0\r\n\r\n`,
+    ],
+    [
+      'two codings on two lines',
+      `POST / HTTP/1.1\r\nHost: x\r\nx-row: echo\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
     ['an expectation we cannot meet', head('GET', '/', { 'x-row': 'noop', Expect: 'a miracle' })],
   ])('%s', async (_what, bytes) => {
     const answer = await exchange(edge.port, bytes)

@@ -7,8 +7,8 @@ import { toSrt, toVtt, Transcript } from '../../../../shared/podcast/words/trans
 const read = (contentType: string, text: string) => readHandTranscript(contentType, Buffer.from(text))
 
 describe('a transcript by hand', () => {
-  test('may be plain text, whose times are estimated from the lengths of its words', async () => {
-    const hand = await read('text/plain; charset=utf-8', '\uFEFFHello there.\r\n\r\nSecond   paragraph,\nof two lines.')
+  test('may be plain text, whose times are estimated from the lengths of its words', () => {
+    const hand = read('text/plain; charset=utf-8', '\uFEFFHello there.\r\n\r\nSecond   paragraph,\nof two lines.')
     expect(hand).toEqual({
       schemaVersion: 1,
       timed: false,
@@ -20,23 +20,23 @@ describe('a transcript by hand', () => {
     expect(words.at(-1)?.endMs).toBe(10_000)
   })
 
-  test('may be WebVTT, with voices, tags, escapes, notes and settings', async () => {
+  test('may be WebVTT, with voices, tags, escapes, notes and settings', () => {
     const vtt = `WEBVTT - a title\n\nNOTE not spoken\n\nSTYLE\n::cue{}\n\nintro\n00:01.000 --> 00:02.500 align:start\n<v.loud Ann>Hi &amp; <i>welcome</i>\n\n01:00:00.000 --> 01:00:01.000\nbye\n`
-    expect((await read('text/vtt', vtt)).passages).toEqual([
+    expect(read('text/vtt', vtt).passages).toEqual([
       { text: 'Hi & welcome', startMs: 1000, endMs: 2500, speaker: 'Ann' },
       { text: 'bye', startMs: 3_600_000, endMs: 3_601_000 },
     ])
   })
 
-  test('may be SubRip, as programs really write it', async () => {
+  test('may be SubRip, as programs really write it', () => {
     const srt = '1\n0:00:01,5 --> 00:00:02,75\nHello\nthere\n\n2\n00:00:03,000 --> 00:00:04,000\n<b>bold</b>\n'
-    expect((await read('application/x-subrip', srt)).passages).toEqual([
+    expect(read('application/x-subrip', srt).passages).toEqual([
       { text: 'Hello there', startMs: 1500, endMs: 2750 },
       { text: 'bold', startMs: 3000, endMs: 4000 },
     ])
   })
 
-  test('may be WebVTT with whatever programs put around the captions', async () => {
+  test('may be WebVTT with whatever programs put around the captions', () => {
     const vtt = [
       'WEBVTT\tKind',
       'Kind: captions',
@@ -55,42 +55,38 @@ describe('a transcript by hand', () => {
       '00:02.000 --> 00:03.000',
       'right behind it, We <3 you and List<String>, <00:00:02.500><c.yellow>timed</c>',
     ].join('\n')
-    expect((await read('text/vtt', vtt)).passages).toEqual([
+    expect(read('text/vtt', vtt).passages).toEqual([
       { text: 'It\'s "here" é', startMs: 1000, endMs: 2000 },
       { text: 'right behind it, We <3 you and List<String>, timed', startMs: 2000, endMs: 3000 },
     ])
   })
 
-  test('gives every voice of a caption its own words', async () => {
+  test('gives every voice of a caption its own words', () => {
     const vtt = 'WEBVTT\n\n00:00.000 --> 00:02.000\n<v Ann>Hello.</v>\n<v.loud Bob &amp; Co>Hello!</v>\n'
-    expect((await read('text/vtt', vtt)).passages).toEqual([
+    expect(read('text/vtt', vtt).passages).toEqual([
       { text: 'Hello.', speaker: 'Ann', startMs: 0, endMs: 1000 },
       { text: 'Hello!', speaker: 'Bob & Co', startMs: 1000, endMs: 2000 },
     ])
   })
 
-  test('may be SubRip whose empty lines have spaces, stand within captions, or are missing', async () => {
+  test('may be SubRip whose empty lines have spaces, stand within captions, or are missing', () => {
     const srt =
       '1\n00:00:01,000 --> 00:00:02,000\nOne\n \t\n2\n00:00:02,000 --> 00:00:03,000 X1:1 X2:2\n{\\an8}Two\n\nstill two\n3\n00:00:03.000 --> 00:00:04.000\n<font color="#fff">1999</font>\n'
-    expect((await read('application/x-subrip', srt)).passages.map(({ text }) => text)).toEqual([
-      'One',
-      'Two still two',
-      '1999',
-    ])
+    expect(read('application/x-subrip', srt).passages.map(({ text }) => text)).toEqual(['One', 'Two still two', '1999'])
   })
 
-  test('may be the JSON of the podcast namespace', async () => {
+  test('may be the JSON of the podcast namespace', () => {
     const segments = [{ speaker: 'Ann', startTime: 0.5, endTime: 0.75, body: 'And' }]
-    expect(await read('application/json', JSON.stringify({ version: '1.0.0', segments }))).toMatchObject({
+    expect(read('application/json', JSON.stringify({ version: '1.0.0', segments }))).toMatchObject({
       timed: true,
       passages: [{ text: 'And', speaker: 'Ann', startMs: 500, endMs: 750 }],
     })
   })
 
-  test('may be our own JSON, as it was or corrected, or only its text', async () => {
+  test('may be our own JSON, as it was or corrected, or only its text', () => {
     const ours = { language: 'en', words: [{ text: 'Hi', startMs: 0, endMs: 500, speaker: 'A' }] }
-    expect(await read('application/json', JSON.stringify(ours))).toMatchObject({ timed: true, passages: ours.words })
-    expect(await read('application/json', '{"text":"Only words"}')).toMatchObject({
+    expect(read('application/json', JSON.stringify(ours))).toMatchObject({ timed: true, passages: ours.words })
+    expect(read('application/json', '{"text":"Only words"}')).toMatchObject({
       timed: false,
       passages: [{ text: 'Only words' }],
     })

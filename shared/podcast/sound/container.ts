@@ -22,6 +22,7 @@ export type Container =
   | 'w64'
   | 'wav'
 
+const ANY_BYTE = 0x3f
 const TS_PACKET = 'G'.padEnd(188, '?')
 /** As cameras record it: each packet has a time before it. */
 const TIMED_TS_PACKET = '????G'.padEnd(192, '?')
@@ -75,9 +76,7 @@ export function containerOf(head: Buffer): Container | undefined {
 }
 
 function beginsWith(head: Buffer, beginning: string): boolean {
-  if (head.length < beginning.length) return false
-  const start = head.toString('latin1', 0, beginning.length)
-  return [...beginning].every((character, index) => character === '?' || character === start[index])
+  return Buffer.from(beginning, 'latin1').every((byte, index) => byte === ANY_BYTE || byte === head[index])
 }
 
 /** ISO/IEC 13818-7: twelve bits of sync, layer 0, and one of thirteen rates. */

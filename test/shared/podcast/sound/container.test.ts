@@ -131,12 +131,12 @@ test('what ffmpeg writes is known, and read by the demuxer that it is known by',
   const writing = WRITTEN.flatMap(([, muxer, ...codec], index) => ['-map', '0:a', ...codec, '-f', muxer, `out${index}`])
   const source = await inputArgs(folder, 'in')
   const made = await runFfmpeg({ folder, args: [...source, ...writing], inputs: ['in'], outputs }, options)
-  expect(made.exitCode, made.log).toBe(0)
+  expect(made).toMatchObject({ exitCode: 0 })
   expect(await Promise.all(outputs.map((output) => readContainer(join(folder, output))))).toEqual(
     WRITTEN.map(([container]) => container),
   )
   const sources = await Promise.all(outputs.map((output) => inputArgs(folder, output)))
   const nowhere = outputs.flatMap((_output, index) => ['-map', `${index}:a:0`, '-f', 'null', '-'])
   const read = await runFfmpeg({ folder, args: [...sources.flat(), ...nowhere], inputs: outputs, outputs: [] }, options)
-  expect(read.exitCode, read.log).toBe(0)
+  expect(read).toMatchObject({ exitCode: 0 })
 })

@@ -6,6 +6,7 @@ import { leadingTagBytes, Mp3Meter } from './mp3.ts'
 /** What a recording is packed in, by the name of the ffmpeg demuxer that reads it. */
 export type Container =
   | 'aac'
+  | 'ac3'
   | 'aiff'
   | 'amr'
   | 'asf'
@@ -40,6 +41,7 @@ const SIGNATURES: readonly (readonly [Container, readonly string[]])[] = [
   ['asf', ['\x30\x26\xb2\x75\x8e\x66\xcf\x11']],
   ['amr', ['#!AMR']],
   ['au', ['.snd']],
+  ['ac3', ['\x0b\x77']],
   ['mpeg', ['\x00\x00\x01\xba']],
   // The first box of MP4 names the brand; QuickTime had files before there were brands.
   ['mov', ['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'pnot'].map((type) => `????${type}`)],

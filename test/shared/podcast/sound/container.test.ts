@@ -108,6 +108,7 @@ test.each([
 const WRITTEN: readonly (readonly [Container, string, ...string[]])[] = [
   ['mp3', 'mp3'],
   ['aac', 'adts'],
+  ['ac3', 'ac3'],
   ['wav', 'wav'],
   ['w64', 'w64'],
   ['aiff', 'aiff'],

@@ -21,8 +21,8 @@ const TIME_MS_MAX = 420_000
 /** A program that starts, and a machine with other work, take this however short the recording is. */
 const WORK_MS_MIN = 60_000
 /**
- * A megabyte of speech lasts 1,333 s at the lowest bit rate that is in use (6 kbit/s: Opus, AMR). In WebAssembly, ffmpeg
- * masters 27 s of stereo in a second of one core (measured); a busy one may be slower than half of that.
+ * A megabyte of speech lasts 1,333 s at 6 kbit/s, which is little even for Opus and AMR. In WebAssembly, ffmpeg masters
+ * 27 s of it in a second of one core (measured, with its start); a busy core may need a whole second for ten.
  */
 const WORK_MS_PER_MB = 135_000
 /** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { inputArgs } from '../../shared/podcast/sound/ffmpeg-input.ts'
 import { ffmpegProgram, runFfmpeg } from '../../shared/podcast/sound/ffmpeg.ts'
 import { masterLoudness, measureLoudness } from '../../shared/podcast/sound/loudness.ts'
 import { figure, title } from './report.ts'
@@ -25,7 +26,7 @@ export async function benchMastering(): Promise<void> {
     await copyFile(FIXTURE, join(folder, 'speech.flac'))
     const loops = String(Math.ceil(HOUR_SECONDS / FIXTURE_SECONDS) - 1)
     const encoding = ['-ac', '2', '-ar', '44100', '-c:a', 'libmp3lame', '-b:a', '128k', '-f', 'mp3']
-    const args = ['-stream_loop', loops, '-i', 'speech.flac', ...encoding, 'hour.mp3']
+    const args = ['-stream_loop', loops, ...(await inputArgs(folder, 'speech.flac')), ...encoding, 'hour.mp3']
     const job = { folder, args, inputs: ['speech.flac'], outputs: ['hour.mp3'] }
     await runFfmpeg(job, { program: native, signal: AbortSignal.timeout(LIMIT_MS) })
     title(`Mastering here: an hour of stereo, ${Math.round(statSync(join(folder, 'hour.mp3')).size / 1e6)} MB of mp3`)

@@ -79,6 +79,7 @@ test('an intro that is put before what was mastered without one', async () => {
   const made = await addIntro({ signal: new AbortController().signal, tell: () => undefined }, step.tools, {
     recordingKey: 'recording',
     recordingBytes: 1,
+    recordingSeconds: 2,
     introKey: 'intro',
     masteredKey: 'recording',
     audioKey: 'joined',

@@ -1,13 +1,18 @@
 import { execFile, fork } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, extname, join } from 'node:path'
+import { delimiter, extname, join, resolve as resolvePath } from 'node:path'
 
 import type { WasmCommand } from './ffmpeg-wasm.ts'
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024
+/** The most that ffmpeg may take at once: a recording may claim frames or tables of any size. */
+const ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
 
-/** One call of ffmpeg on files of a folder, all of which have names of ours: no text of a user becomes an argument. */
+/**
+ * One call of ffmpeg on files of a folder, all of which have names of ours: no text of a user becomes an argument. Inputs
+ * come as `inputArgs` names them, so that ffmpeg opens nothing but them.
+ */
 export type FfmpegCommand = {
   folder: string
   args: readonly string[]
@@ -28,13 +33,13 @@ export type FfmpegOptions = {
  */
 export function ffmpegProgram(configured: string | undefined): string {
   if (configured !== undefined) {
-    if (isExecutable(configured)) return configured
+    if (isExecutable(configured)) return resolvePath(configured)
     throw new Error('FFMPEG_PATH: expected the path of a program that can be run')
   }
   const name = process.platform === 'win32' ? 'ffmpeg.exe' : 'ffmpeg'
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name))
   const found = onPath.find(isExecutable)
-  if (found !== undefined) return found
+  if (found !== undefined) return resolvePath(found)
   accessSync(createRequire(import.meta.url).resolve('@ffmpeg/core/wasm'), constants.R_OK)
   return 'wasm'
 }
@@ -42,12 +47,15 @@ export function ffmpegProgram(configured: string | undefined): string {
 /** Runs ffmpeg until it ends, or ends it when the signal aborts. @throws the signal's reason */
 export async function runFfmpeg(command: FfmpegCommand, { program, signal }: FfmpegOptions): Promise<FfmpegResult> {
   signal.throwIfAborted()
-  const args = ['-hide_banner', '-nostdin', '-y', ...command.args]
+  const args = ['-hide_banner', '-nostdin', '-y', '-max_alloc', String(ALLOCATION_BYTES_MAX), ...command.args]
   const result =
     program === 'wasm' ? await runWasm({ ...command, args }, signal) : await runNative(program, command, args, signal)
   signal.throwIfAborted()
   return result
 }
+
+/** ffmpeg reads the files of strangers: the keys and addresses in our environment are not for it. */
+const env = {}
 
 function runNative(
   program: string,
@@ -56,7 +64,7 @@ function runNative(
   signal: AbortSignal,
 ): Promise<FfmpegResult> {
   return new Promise((resolve) => {
-    const options = { cwd: command.folder, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
+    const options = { cwd: command.folder, env, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
     execFile(program, args, options, (error, _stdout, log) =>
       resolve({ exitCode: error === null ? 0 : 1, log: error === null || log !== '' ? log : error.message }),
     )
@@ -68,6 +76,7 @@ const CHILD = new URL(`./ffmpeg-wasm${extname(import.meta.url)}`, import.meta.ur
 
 function runWasm(command: WasmCommand, signal: AbortSignal): Promise<FfmpegResult> {
   const child = fork(CHILD, {
+    env,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
     signal,

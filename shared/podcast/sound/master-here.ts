@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -18,6 +18,16 @@ import { NotAudioError } from './not-audio.ts'
 const RECORDING_BYTES_MAX = 1024 ** 3
 /** Within the function's 540 s, with time to fetch, to store and to say how it ended. */
 const TIME_MS_MAX = 420_000
+/** A program that starts, and a machine with other work, take this however short the recording is. */
+const WORK_MS_MIN = 60_000
+/**
+ * A megabyte of speech lasts 1,333 s at 6 kbit/s, which is little even for Opus and AMR. In WebAssembly, ffmpeg masters
+ * 27 s of it in a second of one core (measured, with its start); a busy core may need a whole second for ten.
+ */
+const WORK_MS_PER_MB = 135_000
+/** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */
+const LENGTH_SHARE_MAX = 1.5
+const LENGTH_SLACK_SECONDS = 60
 /** The line before it; who waits longer comes back with the next attempt. */
 const LINE_MS_MAX = 60_000
 const oneAtATime = new Slots(1)
@@ -28,6 +38,8 @@ const OUTPUT = 'mastered.mp3'
 export type HereSources = {
   readonly recordingKey: string
   readonly recordingBytes: number
+  /** As the transcription measured it; undefined where it could not. */
+  readonly recordingSeconds: number | undefined
   readonly introKey: string | undefined
   readonly audioKey: string
   readonly targetLufs: number
@@ -43,12 +55,14 @@ type HereTools = Pick<Tools, 'objects' | 'ffmpegPath'>
  * no leveller, which are the provider's own. @throws NoFallback, FallbackBusy
  */
 export async function masterHere(attempt: HereAttempt, tools: HereTools, sources: HereSources): Promise<MasteredHere> {
-  const { recordingKey, recordingBytes, introKey, targetLufs } = sources
+  const { recordingKey, recordingBytes, recordingSeconds, introKey, targetLufs } = sources
   if (recordingBytes > RECORDING_BYTES_MAX) throw new NoFallback('the recording is too large to be mastered here')
   const keys = [...(introKey === undefined ? [] : [introKey]), recordingKey]
+  const secondsMax = recordingSeconds && recordingSeconds * LENGTH_SHARE_MAX + LENGTH_SLACK_SECONDS
   return make(attempt, tools, sources, {
     keys,
-    work: (folder, inputs, options) => masterLoudness(folder, { inputs, output: OUTPUT, targetLufs }, options),
+    work: (folder, inputs, options) =>
+      masterLoudness(folder, { inputs, output: OUTPUT, targetLufs, secondsMax }, options),
     introSeconds: async (folder, [intro = '']) => (introKey === undefined ? 0 : measure(join(folder, intro))),
   })
 }
@@ -89,24 +103,38 @@ async function make(
   const leave = await enterLine(attempt.signal)
   const folder = await mkdtemp(join(tmpdir(), 'steadycast-mastering-'))
   const tooLong = AbortSignal.timeout(TIME_MS_MAX)
+  let tooLongForItsSize: AbortSignal | undefined
   try {
     const signal = AbortSignal.any([attempt.signal, tooLong])
     attempt.tell('fetching the recording, to master it here')
     const inputs = await fetchInputs(tools, keys, folder, signal)
     attempt.tell('mastering it here')
-    await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal })
+    tooLongForItsSize = AbortSignal.timeout(workMsMax(await bytesOf(folder, inputs)))
+    const workSignal = AbortSignal.any([signal, tooLongForItsSize])
+    await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal: workSignal })
     const path = join(folder, OUTPUT)
     const lengths = { durationSeconds: await measure(path), introSeconds: await introSeconds(folder, inputs) }
     await tools.objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
     return { audioKey, ...lengths }
   } catch (error) {
-    if (tooLong.aborted && !attempt.signal.aborted) throw new NoFallback('mastering it here takes longer than it may')
+    const ranOut = tooLong.aborted || tooLongForItsSize?.aborted === true
+    if (ranOut && !attempt.signal.aborted) throw new NoFallback('mastering it here takes longer than it may')
     if (error instanceof NotAudioError) throw new NoFallback('the recording cannot be read here', { cause: error })
     throw error
   } finally {
     leave()
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** How long mastering so many bytes may keep others from it: a small file that lasts for hours is not an honest one. */
+export function workMsMax(bytes: number): number {
+  return Math.min(TIME_MS_MAX, WORK_MS_MIN + Math.ceil((bytes / 1e6) * WORK_MS_PER_MB))
+}
+
+async function bytesOf(folder: string, inputs: readonly string[]): Promise<number> {
+  const files = await Promise.all(inputs.map((input) => stat(join(folder, input))))
+  return files.reduce((sum, { size }) => sum + size, 0)
 }
 
 async function enterLine(signal: AbortSignal): Promise<() => void> {

@@ -163,9 +163,12 @@ function informationIn(frame: Buffer, { sideInfoBytes }: Header): { readonly tri
   return { trimmedSamples: (both >> 12) + (both & 0xfff) }
 }
 
-/** Length of the ID3v2 tag that a file starts with, its header included: four bytes of seven bits say it. */
+const ID3_HAS_FOOTER = 0x10
+
+/** Length of the ID3v2 tag that a file starts with, header and footer included: four bytes of seven bits say it. */
 export function leadingTagBytes(head: Buffer): number {
   if (head.toString('latin1', 0, 3) !== ID3 || head.subarray(6, 10).some((byte) => byte > 0x7f)) return 0
   const size = [6, 7, 8, 9].reduce((sum, index) => sum * 128 + ((head[index] ?? 0) & 0x7f), 0)
-  return ID3_HEADER_BYTES + size
+  const footerBytes = (head[5] ?? 0) & ID3_HAS_FOOTER ? ID3_HEADER_BYTES : 0
+  return ID3_HEADER_BYTES + size + footerBytes
 }

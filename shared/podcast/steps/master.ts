@@ -74,6 +74,7 @@ function hereSources(attempt: EpisodeAttempt) {
   return {
     recordingKey: key,
     recordingBytes: sizeBytes,
+    recordingSeconds: recordingSecondsOf(attempt),
     introKey: resultOf(workflow, voice)?.audioKey,
     audioKey: keyOf(attempt, 'mastered-here.mp3'),
     targetLufs: loudnessTargetOf(workflow),

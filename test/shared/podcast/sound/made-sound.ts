@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { inputArgs } from '../../../../shared/podcast/sound/ffmpeg-input.ts'
 import { ffmpegProgram, runFfmpeg } from '../../../../shared/podcast/sound/ffmpeg.ts'
 
 const RATE = 44_100
@@ -35,7 +36,8 @@ async function convert(sound: Buffer, args: readonly string[]): Promise<Buffer> 
   const folder = await mkdtemp(join(tmpdir(), 'steadycast-test-sound-'))
   try {
     await writeFile(join(folder, 'in'), sound)
-    const command = { folder, args: ['-i', 'in', ...args, 'out'], inputs: ['in'], outputs: ['out'] }
+    const source = await inputArgs(folder, 'in')
+    const command = { folder, args: [...source, ...args, 'out'], inputs: ['in'], outputs: ['out'] }
     const options = { program: ffmpegProgram(undefined), signal: AbortSignal.timeout(60_000) }
     const { exitCode, log } = await runFfmpeg(command, options)
     if (exitCode !== 0) throw new Error(log)

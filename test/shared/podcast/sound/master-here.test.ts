@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+
+import { NoFallback } from '../../../../shared/engine/failure.ts'
+import { workMsMax } from '../../../../shared/podcast/sound/master-here.ts'
+import { masterStep } from '../master-step.ts'
+import { noise } from './made-sound.ts'
+
+test('a recording that lasts longer than it is known to is not mastered here', async () => {
+  // A hundred seconds at 1 kHz, known as one of five: 67.5 s may come out.
+  const recording = noise(100, 9000, 1000)
+  const known = masterStep({ recording, intro: undefined, recordingSeconds: 5 })
+  const error: unknown = await known.fallBack().catch((failure: unknown) => failure)
+  expect(error).toBeInstanceOf(NoFallback)
+  expect(error).toMatchObject({
+    message: 'the recording cannot be read here',
+    cause: { message: 'a recording that lasts longer than it says' },
+  })
+})
+
+test.each([
+  ['a little longer than it is known to be', 2],
+  ['of a length that nobody knows', 0],
+])('a recording %s is mastered here whole', async (_name, recordingSeconds) => {
+  const step = masterStep({ recording: noise(2.9, 9000), intro: undefined, recordingSeconds })
+  expect((await step.fallBack()).durationSeconds).toBeCloseTo(2.9, 1)
+})
+
+/** Mastered in WebAssembly, of a slow machine: ten seconds of a recording in one, and two to start. */
+const masteredInMs = (seconds: number) => 2000 + seconds * 100
+
+test.each([
+  ['a voice memo at 6 kbit/s', 6, 60],
+  ['a voice memo at 6 kbit/s', 6, 3600],
+  ['half an hour at 32 kbit/s', 32, 1800],
+  ['an hour at 64 kbit/s', 64, 3600],
+  ['ten minutes of PCM', 1411, 600],
+])('%s has the time that it takes', (_name, kbps, seconds) => {
+  expect(workMsMax((seconds * kbps * 1000) / 8)).toBeGreaterThan(masteredInMs(seconds))
+})
+
+test('a file of 100 kB, however long it says it lasts, holds up others for little more than a minute', () => {
+  expect(workMsMax(100_000)).toBeLessThanOrEqual(75_000)
+})

@@ -2,6 +2,7 @@ import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
 import { benchHealth } from './health.ts'
+import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
@@ -21,6 +22,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   chaos: benchChaos,
   mastering: benchMastering,
   health: benchHealth,
+  texts: benchTexts,
 }
 
 /** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */

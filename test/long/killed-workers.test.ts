@@ -4,7 +4,7 @@ import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
-import { between, expectUnaided } from '../e2e/healing.ts'
+import { between, expectUnaided, linesOf } from '../e2e/healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -40,6 +40,9 @@ describe('a worker killed while it holds its step', () => {
       await cloud.faults.set('gcs', { mode: 'slow', latencyMs: 1500 })
     }
     await until(alice, draft.id, ({ steps }) => steps[step].state === 'running')
+    // An attempt that dies before it says that it has begun is counted by nobody.
+    const lines = () => linesOf(cloud).of(draft.id)
+    await expect.poll(() => lines().some((line) => line.event === 'step.started' && line.step === step)).toBe(true)
     expect(kill(`work-${step}`)).toBe(1)
     await cloud.faults.clear()
     const episode = await settled(alice, draft.id)

@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 
 import { ThreadEnded, offThread } from '../../resilience/off-thread.ts'
+import { Slots } from '../../resilience/slots.ts'
 import { UnreadableTranscript } from '../errors.ts'
 import { extractiveNotes } from './extractive-notes.ts'
 import { requireTranscriptType } from './hand-transcript.ts'
@@ -19,7 +20,9 @@ const THREAD = new URL(`./words-thread${extname(import.meta.url)}`, import.meta.
 const HERE_CHARS_MAX = 20_000
 const HAND_TRANSCRIPT_MS_MAX = 10_000
 const NOTES_MS_MAX = 60_000
+/** Of one thread, and how many there are at once: an instance has 512 MiB for all that it does. */
 const MEMORY_MIB_MAX = 160
+const threads = new Slots(2)
 
 /**
  * A transcript by hand, ready to be stored. Whatever its length, nobody else waits for it.
@@ -61,6 +64,11 @@ export async function notesFromTranscript(
   return inThread<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
 }
 
-function inThread<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
-  return offThread<Answer>(THREAD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
+async function inThread<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
+  const leave = await threads.take(signal)
+  try {
+    return await offThread<Answer>(THREAD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
+  } finally {
+    leave()
+  }
 }

@@ -6,37 +6,7 @@ import { readHandTranscript, transcriptFrom } from '../../../../shared/podcast/w
 import { readNotes } from '../../../../shared/podcast/words/read-notes.ts'
 import { cleanLine, cleanParagraphs, clipText, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 import { sentencesOf, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
-
-/** Texts that make careless code look at the same characters again and again; of about `chars` characters. */
-const TEXTS: Record<string, (chars: number) => string> = {
-  'one tag never ends': (chars) => '<'.repeat(chars),
-  'tags within tags': (chars) => '<b>'.repeat(chars / 3),
-  'voices without a name': (chars) => `<v${' '.repeat(chars)}`,
-  'many beginnings of a voice': (chars) => '<v '.repeat(chars / 3),
-  'empty lines': (chars) => '\n'.repeat(chars),
-  'lines of spaces': (chars) => ' \n'.repeat(chars / 2),
-  spaces: (chars) => `x${' '.repeat(chars)}x`,
-  'one letter': (chars) => 'a'.repeat(chars),
-  'one word of another script': (chars) => 'ก'.repeat(chars),
-  'ideographs without an end': (chars) => '漢'.repeat(chars),
-  'accents without an end': (chars) => `e${'\u0301'.repeat(chars)}`,
-  'joiners without an end': (chars) => `a${'\u200D'.repeat(chars)}b`,
-  'joiners one by one': (chars) => 'a\u200D'.repeat(chars / 2),
-  'distinct words': (chars) => Array.from({ length: chars / 8 }, (_, index) => `w${index.toString(36)}`).join(' '),
-  'distinct sentences': (chars) =>
-    Array.from({ length: chars / 24 }, (_, index) => `Wa${index.toString(36)} wb${index.toString(36)} be.`).join(' '),
-  'escapes without an end': (chars) => '&'.repeat(chars),
-  'escapes of one letter': (chars) => '&a'.repeat(chars / 2),
-  digits: (chars) => '1'.repeat(chars),
-  colons: (chars) => '1:'.repeat(chars / 2),
-  arrows: (chars) => '-->'.repeat(chars / 3),
-  'arrows on lines': (chars) => '-->\n'.repeat(chars / 4),
-  brackets: (chars) => '['.repeat(chars),
-  braces: (chars) => '{"a":'.repeat(chars / 5),
-  quotes: (chars) => '"'.repeat(chars),
-  backslashes: (chars) => '\\'.repeat(chars),
-  'full stops': (chars) => '. '.repeat(chars / 2),
-}
+import { STEEP_TEXTS } from './steep-texts.ts'
 
 const LENGTH_SECONDS = 11
 const wordsOf = (text: string) =>
@@ -85,7 +55,7 @@ const MS_MIN = 60
 describe('time in proportion to the length of a text is all that is taken', () => {
   test.each(Object.entries(FUNCTIONS))('by %s', async (_name, compute) => {
     const steep: string[] = []
-    for (const [kind, textOf] of Object.entries(TEXTS)) {
+    for (const [kind, textOf] of Object.entries(STEEP_TEXTS)) {
       const growth = await growthOf(compute, textOf)
       if (growth > GROWTH_MAX) steep.push(`${kind}: ${growth.toFixed(0)} times as long for ${TIMES} times the length`)
     }

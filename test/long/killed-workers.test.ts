@@ -42,7 +42,8 @@ describe('a worker killed while it holds its step', () => {
     await until(alice, draft.id, ({ steps }) => steps[step].state === 'running')
     // An attempt that dies before it says that it has begun is counted by nobody.
     const lines = () => linesOf(cloud).of(draft.id)
-    await expect.poll(() => lines().some((line) => line.event === 'step.started' && line.step === step)).toBe(true)
+    const begun = () => lines().some((line) => line.event === 'step.started' && line.step === step)
+    await expect.poll(begun, { timeout: 5_000, interval: 20 }).toBe(true)
     expect(kill(`work-${step}`)).toBe(1)
     await cloud.faults.clear()
     const episode = await settled(alice, draft.id)

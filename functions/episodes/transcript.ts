@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 
 import { giveTranscript } from '../../shared/podcast/owner/transcript.ts'
-import { readTranscriptByHand } from '../../shared/podcast/words/off-thread-words.ts'
+import { readTranscriptByHand } from '../../shared/podcast/words/long-texts.ts'
 import { EpisodeReference } from '../../shared/podcast/inputs.ts'
 import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'

@@ -70,9 +70,9 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
   await build({
     entryPoints: [
       { in: `${root}functions/index.ts`, out: 'index' },
-      // A process and a thread of their own.
+      // Processes of their own.
       { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
-      { in: `${root}shared/podcast/words/words-thread.ts`, out: 'words-thread' },
+      { in: `${root}shared/podcast/words/words-child.ts`, out: 'words-child' },
     ],
     outdir: folder,
     // By its ending functions-framework knows what it is to load, and need not look for it in a package.json.

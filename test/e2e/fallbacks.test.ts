@@ -96,7 +96,7 @@ describe('a transcript by hand', () => {
       status: 400,
       envelope: { code: 'validation_error', message: 'This transcript cannot be read.' },
     })
-    // A long one is read in a thread of its own.
+    // A long one is read in a process of its own.
     await expect(
       alice.giveTranscript(draft.id, vtt + 'x\n'.repeat(50_000) + '\n00:01 --> ', 'text/vtt'),
     ).rejects.toMatchObject({

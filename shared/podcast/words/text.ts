@@ -13,9 +13,9 @@ export function cleanLine(text: string): string {
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
     .replace(UNSEEN, '$1')
     .normalize('NFC')
-    .replace(/\s+/gu, ' ')
+    .replace(/\s{2,}|[^\S ]/gu, ' ')
     .replace(JOINERS, joinerBetween)
-    .replace(/ +/g, ' ')
+    .replace(/ {2,}/g, ' ')
     .trim()
 }
 

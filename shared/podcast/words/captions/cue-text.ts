@@ -27,19 +27,14 @@ export function readCueText(markup: string): Spoken[] {
     if (text !== '') spoken.push({ text, speaker })
     parts = []
   }
-  let at = 0
   const plain = markup.replaceAll(PLACEMENT, '')
-  while (at < plain.length) {
-    const open = plain.indexOf('<', at)
-    if (open === -1) break
-    parts.push(plain.slice(at, open))
+  let at = 0
+  for (let open = plain.indexOf('<'); open !== -1; open = plain.indexOf('<', open + 1)) {
     const tag = readTag(plain, open)
-    if (tag === undefined) {
-      parts.push('<')
-      at = open + 1
-      continue
-    }
+    if (tag === undefined) continue
+    if (open > at) parts.push(plain.slice(at, open))
     at = tag.end
+    open = tag.end - 1
     if (tag.name === 'br') parts.push(' ')
     if (tag.name !== 'v') continue
     end()

@@ -1,11 +1,9 @@
-import { parentPort, workerData } from 'node:worker_threads'
-
 import { extractiveNotes } from './extractive-notes.ts'
+import type { WordsTask } from './long-texts.ts'
 import { prepareHandTranscript } from './prepare-hand-transcript.ts'
-import type { WordsTask } from './off-thread-words.ts'
 
-/** The thread in which long texts are worked on: nobody else waits for them. */
-async function work(task: WordsTask): Promise<unknown> {
+/** The process in which long texts are worked on: nobody else waits for them, or goes down with them. */
+async function work(task: WordsTask): Promise<object> {
   switch (task.kind) {
     case 'handTranscript':
       return prepareHandTranscript(task.contentType, Buffer.from(task.body))
@@ -14,4 +12,9 @@ async function work(task: WordsTask): Promise<unknown> {
   }
 }
 
-parentPort?.postMessage(await work(workerData as WordsTask))
+process.once('message', (task: WordsTask) => {
+  work(task).then(
+    (answer) => process.send?.(answer),
+    () => process.exit(1),
+  )
+})

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { readTranscriptByHand, notesFromTranscript } from '../../../../shared/podcast/words/off-thread-words.ts'
+import { readTranscriptByHand, notesFromTranscript } from '../../../../shared/podcast/words/long-texts.ts'
 import { prepareHandTranscript } from '../../../../shared/podcast/words/prepare-hand-transcript.ts'
 import { Notes } from '../../../../shared/podcast/words/notes.ts'
 

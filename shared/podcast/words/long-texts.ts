@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
 
-import { ThreadEnded, offThread } from '../../resilience/off-thread.ts'
+import { ChildEnded, inChild } from '../../resilience/in-child.ts'
 import { Slots } from '../../resilience/slots.ts'
 import { UnreadableTranscript } from '../errors.ts'
 import { extractiveNotes } from './extractive-notes.ts'
@@ -14,15 +14,15 @@ export type WordsTask =
   | { readonly kind: 'handTranscript'; readonly contentType: string; readonly body: Uint8Array }
   | { readonly kind: 'extractiveNotes'; readonly transcript: Transcript; readonly givenTitle: string | undefined }
 
-/** Compiled, the thread's module is a file beside this one's chunk; from source it is its neighbour. */
-const THREAD = new URL(`./words-thread${extname(import.meta.url)}`, import.meta.url)
-/** Shorter texts are worked on where they are, within milliseconds: a thread takes longer to start. */
+/** Compiled, the child's module is a file beside this one's chunk; from source it is its neighbour. */
+const CHILD = new URL(`./words-child${extname(import.meta.url)}`, import.meta.url)
+/** Shorter texts are worked on where they are, within milliseconds: a process takes longer to start. */
 const HERE_CHARS_MAX = 20_000
 const HAND_TRANSCRIPT_MS_MAX = 10_000
 const NOTES_MS_MAX = 60_000
-/** Of one thread, and how many there are at once: an instance has 512 MiB for all that it does. */
+/** Of one process, and how many there are at once: an instance has 512 MiB for all that it does. */
 const MEMORY_MIB_MAX = 160
-const threads = new Slots(2)
+const children = new Slots(2)
 
 /**
  * A transcript by hand, ready to be stored. Whatever its length, nobody else waits for it.
@@ -37,16 +37,16 @@ export async function readTranscriptByHand(
   const prepared =
     body.length <= HERE_CHARS_MAX
       ? prepareHandTranscript(contentType, body)
-      : await prepareInThread(contentType, body, signal)
+      : await prepareInProcess(contentType, body, signal)
   if ('unreadable' in prepared) throw new UnreadableTranscript(prepared.unreadable, prepared.issues)
   return prepared
 }
 
-async function prepareInThread(contentType: string, body: Buffer, signal: AbortSignal): Promise<PreparedTranscript> {
+async function prepareInProcess(contentType: string, body: Buffer, signal: AbortSignal): Promise<PreparedTranscript> {
   try {
-    return await inThread({ kind: 'handTranscript', contentType, body }, HAND_TRANSCRIPT_MS_MAX, signal)
+    return await inProcess({ kind: 'handTranscript', contentType, body }, HAND_TRANSCRIPT_MS_MAX, signal)
   } catch (error) {
-    if (!(error instanceof ThreadEnded)) throw error
+    if (!(error instanceof ChildEnded)) throw error
     return {
       unreadable: 'It cannot be read in the time and the memory that one transcript may take',
       issues: undefined,
@@ -61,13 +61,13 @@ export async function notesFromTranscript(
   signal: AbortSignal,
 ): Promise<Notes> {
   if (transcript.text.length <= HERE_CHARS_MAX) return extractiveNotes(transcript, givenTitle)
-  return inThread<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
+  return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
 }
 
-async function inThread<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
-  const leave = await threads.take(signal)
+async function inProcess<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
+  const leave = await children.take(signal)
   try {
-    return await offThread<Answer>(THREAD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
+    return await inChild<Answer>(CHILD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
   } finally {
     leave()
   }

@@ -6,7 +6,8 @@ export type Caption = { readonly startMs: number; readonly endMs: number; readon
 /** What is wrong with a caption file, and where: the first line is 1. */
 export type CaptionIssue = { readonly line: number; readonly message: string }
 
-const ISSUES_MAX = 20
+/** So many places that are wrong are told; nothing is read behind them. */
+export const ISSUES_MAX = 20
 
 /** @throws UnreadableTranscript with the places that are wrong, where there are any */
 export function requireNoIssues(issues: readonly CaptionIssue[]): void {

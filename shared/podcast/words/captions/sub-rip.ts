@@ -1,4 +1,4 @@
-import { isTiming, readTiming, requireNoIssues } from './caption.ts'
+import { ISSUES_MAX, isTiming, readTiming, requireNoIssues } from './caption.ts'
 import type { Caption, CaptionIssue } from './caption.ts'
 
 /** A caption's number, on a line of its own before its times. */
@@ -21,6 +21,7 @@ export function readSubRip(text: string): Caption[] {
   if (before !== -1 || timings.length === 0)
     issues.push({ line: Math.max(1, before + 1), message: 'there is no line of times (00:00:01,000 --> 00:00:02,000)' })
   for (const [index, at] of timings.entries()) {
+    if (issues.length >= ISSUES_MAX) break
     const timing = readTiming(lines[at] ?? '')
     if (typeof timing === 'string') issues.push({ line: at + 1, message: timing })
     else captions.push({ ...timing, markup: textBetween(lines, at + 1, timings[index + 1] ?? lines.length + 1) })

@@ -1,4 +1,4 @@
-import { isTiming, readTiming, requireNoIssues } from './caption.ts'
+import { ISSUES_MAX, isTiming, readTiming, requireNoIssues } from './caption.ts'
 import type { Caption, CaptionIssue } from './caption.ts'
 
 const SIGNATURE = /^WEBVTT(?:[ \t]|$)/
@@ -20,7 +20,7 @@ export function readWebVtt(text: string): Caption[] {
   let at = 1
   // Lines up to the first empty one are the header's, unless one of them says when something is shown.
   while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
-  while (at < lines.length) {
+  while (at < lines.length && issues.length < ISSUES_MAX) {
     const line = lines[at] ?? ''
     if (line === '') {
       at++

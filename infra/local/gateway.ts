@@ -1,6 +1,6 @@
-import { createServer, request as httpRequest, ServerResponse } from 'node:http'
-import type { ClientRequest, IncomingMessage, Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, request as httpRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
@@ -8,6 +8,7 @@ import { FUNCTIONS } from '../../functions/functions.ts'
 import { asHttpError, HttpError } from '../../shared/http/http-error.ts'
 import { readAway } from '../../shared/http/answer.ts'
 import { plainAnswer } from '../../shared/http/plain-answer.ts'
+import { answerTunnels } from '../../shared/http/tunnels.ts'
 import { answerUnparsed } from '../../shared/http/unparsed.ts'
 import type { Instances } from './functions/instances.ts'
 
@@ -34,11 +35,7 @@ export class Gateway {
     this.#server = createServer({ requireHostHeader: false }, serve)
     this.#server.on('checkContinue', serve)
     this.#server.on('checkExpectation', serve)
-    this.#server.on('connect', (request, socket) => {
-      const response = new ServerResponse(request)
-      response.shouldKeepAlive = false
-      response.assignSocket(socket as Socket)
-      response.once('finish', () => socket.end())
+    answerTunnels(this.#server, (_request, response) => {
       const noTunnel = { technical: 'There are no tunnels here', headers: { Allow: 'GET, HEAD, POST, OPTIONS' } }
       refuse(response, new HttpError('method_not_allowed', noTunnel), performance.now())
     })

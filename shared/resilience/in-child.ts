@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 
-/** What work in a process of its own may take before it is ended. */
-export type ChildLimits = { readonly timeMs: number; readonly memoryMiB: number; readonly signal: AbortSignal }
+/** What work in a process of its own may take before it is ended; memory is that of JavaScript's own objects. */
+export type ChildLimits = { readonly signal: AbortSignal; readonly timeMs?: number; readonly memoryMiB?: number }
 
 /** The work took more time or memory than it may, or ended without an answer. */
 export class ChildEnded extends Error {
@@ -18,13 +18,17 @@ export function inChild<Answer>(module: URL, input: object, limits: ChildLimits)
   const { timeMs, memoryMiB, signal } = limits
   signal.throwIfAborted()
   const child = fork(module, {
+    // The keys in ours are not for what works on the files of strangers.
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     serialization: 'advanced',
-    execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${memoryMiB}`],
+    execArgv: [
+      '--disable-warning=ExperimentalWarning',
+      ...(memoryMiB === undefined ? [] : [`--max-old-space-size=${memoryMiB}`]),
+    ],
   })
   return new Promise<Answer>((resolve, reject) => {
-    const tooLong = setTimeout(() => reject(new ChildEnded(`no answer within ${timeMs} ms`)), timeMs)
+    const tooLong = timeMs && setTimeout(() => reject(new ChildEnded(`no answer within ${timeMs} ms`)), timeMs)
     const abort = () => reject(signal.reason as Error)
     signal.addEventListener('abort', abort, { once: true })
     child.once('message', (answer) => resolve(answer as Answer))

@@ -1,8 +1,7 @@
-import { ServerResponse } from 'node:http'
-import type { IncomingMessage, Server } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
 import type { Arrival, Serve } from '../arrival.ts'
+import { answerTunnels } from '../tunnels.ts'
 import { answerUnparsed } from '../unparsed.ts'
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void
@@ -30,14 +29,7 @@ export function takeServer(server: Server, serve: Serve): void {
   })
   server.on('checkContinue', serveAs('continue'))
   server.on('checkExpectation', serveAs('unknown'))
-  // Node closes the connection of whoever wants a tunnel, without a word.
-  server.on('connect', (request, socket) => {
-    const response = new ServerResponse(request)
-    response.shouldKeepAlive = false
-    response.assignSocket(socket as Socket)
-    response.once('finish', () => socket.end())
-    servePlain(request, response)
-  })
+  answerTunnels(server, servePlain)
   server.on('clientError', (error, socket) => answerUnparsed(error, socket))
   // Node's own refusal of a request without Host has no body; the chain's has.
   Object.assign(server, { requireHostHeader: false })

@@ -6,6 +6,7 @@ import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { recordedSeconds } from '../usage.ts'
+import type { ReadTranscript } from '../words/prepare-hand-transcript.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { changeEpisode, withPlaceAtWork } from './change.ts'
@@ -15,7 +16,7 @@ export async function giveTranscript(
   tools: OwnerTools,
   owner: Owner,
   episodeId: string,
-  transcript: { readonly json: string; readonly timed: boolean },
+  transcript: ReadTranscript,
 ): Promise<Episode> {
   const { userId } = owner
   const allowed = ['draft', 'processing', 'error'] as const

@@ -1,8 +1,9 @@
-import { execFile, fork } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, extname, join, resolve as resolvePath } from 'node:path'
 
+import { ChildEnded, inChild } from '../../resilience/in-child.ts'
 import type { WasmCommand } from './ffmpeg-wasm.ts'
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024
@@ -74,23 +75,13 @@ function runNative(
 /** Compiled, the child is a file beside this one's chunk; from source it is its neighbour. */
 const CHILD = new URL(`./ffmpeg-wasm${extname(import.meta.url)}`, import.meta.url)
 
-function runWasm(command: WasmCommand, signal: AbortSignal): Promise<FfmpegResult> {
-  const child = fork(CHILD, {
-    env,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    signal,
-    killSignal: 'SIGKILL',
-  })
-  return new Promise((resolve) => {
-    const fail = (words: string) => resolve({ exitCode: 1, log: words })
-    child.once('message', (result: FfmpegResult) => resolve(result))
-    child.once('error', ({ message }) => fail(message))
-    child.once('exit', (code, by) => fail(`ffmpeg ended early (${by ?? code})`))
-    child.send(command, (error) => {
-      if (error) fail(error.message)
-    })
-  })
+async function runWasm(command: WasmCommand, signal: AbortSignal): Promise<FfmpegResult> {
+  try {
+    return await inChild(CHILD, command, { signal })
+  } catch (error) {
+    if (!(error instanceof ChildEnded)) throw error
+    return { exitCode: 1, log: error.message }
+  }
 }
 
 function isExecutable(path: string): boolean {

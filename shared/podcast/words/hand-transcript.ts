@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import { UnreadableTranscript, UnsupportedTranscriptType } from '../errors.ts'
+import { ISSUES_MAX } from './captions/caption.ts'
 import type { Caption } from './captions/caption.ts'
 import { readCueText } from './captions/cue-text.ts'
 import { readSubRip } from './captions/sub-rip.ts'
@@ -33,7 +34,6 @@ const READERS: Record<string, (text: string) => Passage[]> = {
   'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
-const ISSUES_MAX = 20
 
 /** Our own JSON: what `outputs.transcriptUrl` leads to, as it is or corrected. */
 const OurWords = z.looseObject({

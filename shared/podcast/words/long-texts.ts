@@ -3,11 +3,8 @@ import { extname } from 'node:path'
 import { ChildEnded, inChild } from '../../resilience/in-child.ts'
 import { Slots } from '../../resilience/slots.ts'
 import { UnreadableTranscript } from '../errors.ts'
-import { extractiveNotes } from './extractive-notes.ts'
-import { requireTranscriptType } from './hand-transcript.ts'
 import type { Notes } from './notes.ts'
-import { prepareHandTranscript } from './prepare-hand-transcript.ts'
-import type { PreparedTranscript } from './prepare-hand-transcript.ts'
+import type { PreparedTranscript, ReadTranscript } from './prepare-hand-transcript.ts'
 import type { Transcript } from './transcript.ts'
 
 export type WordsTask =
@@ -32,7 +29,10 @@ export async function readTranscriptByHand(
   contentType: string,
   body: Buffer,
   signal: AbortSignal,
-): Promise<{ json: string; timed: boolean }> {
+): Promise<ReadTranscript> {
+  // A function that works on the one kind of text does not load what reads the other.
+  const { requireTranscriptType } = await import('./hand-transcript.ts')
+  const { prepareHandTranscript } = await import('./prepare-hand-transcript.ts')
   requireTranscriptType(contentType)
   const prepared =
     body.length <= HERE_CHARS_MAX
@@ -60,8 +60,10 @@ export async function notesFromTranscript(
   givenTitle: string | undefined,
   signal: AbortSignal,
 ): Promise<Notes> {
-  if (transcript.text.length <= HERE_CHARS_MAX) return extractiveNotes(transcript, givenTitle)
-  return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
+  if (transcript.text.length > HERE_CHARS_MAX)
+    return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
+  const { extractiveNotes } = await import('./extractive-notes.ts')
+  return extractiveNotes(transcript, givenTitle)
 }
 
 async function inProcess<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {

@@ -1,10 +1,11 @@
 import { UnreadableTranscript } from '../errors.ts'
 import { HandTranscript, readHandTranscript } from './hand-transcript.ts'
 
-/** A transcript by hand as it is stored, or what is wrong with it. */
+/** A transcript by hand as it is stored. */
+export type ReadTranscript = { readonly json: string; readonly timed: boolean }
+/** The same, or what is wrong with it. */
 export type PreparedTranscript =
-  | { readonly json: string; readonly timed: boolean }
-  | { readonly unreadable: string; readonly issues: { path: string; message: string }[] | undefined }
+  ReadTranscript | { readonly unreadable: string; readonly issues: { path: string; message: string }[] | undefined }
 
 /** Reads a transcript by hand, and makes of it what the episode's steps will read. */
 export function prepareHandTranscript(contentType: string, body: Buffer): PreparedTranscript {

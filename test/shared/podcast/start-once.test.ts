@@ -1,40 +1,27 @@
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { JobEnded } from '../../../shared/engine/failure.ts'
 import { accountAt, makePort } from '../providers/provider-fixtures.ts'
 import { masterStep } from './master-step.ts'
 import { silentMp3 } from './sound/mp3-frames.ts'
+import { serviceOfTest } from '../providers/service-of-test.ts'
 
 /** A mastering service whose productions never get to work: the paid start is sent once, unless it asks for another. */
-let server: Server
-let url: string
 let production: Record<string, unknown>
 let startAnswers: number[]
 let starts = 0
 /** What the production turns out to be when a start has come. */
 let afterStart: Record<string, unknown> | undefined
 
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    request.resume().on('end', () => {
-      const isStart = request.url?.endsWith('/start.json') === true
-      if (isStart) starts++
-      if (isStart && afterStart !== undefined) production = afterStart
-      const status = isStart ? (startAnswers.shift() ?? 200) : 200
-      const body = { status_code: status, data: { uuid: 'u1', ...production } }
-      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
-    })
+const service = serviceOfTest((request, response) => {
+  request.resume().on('end', () => {
+    const isStart = request.url?.endsWith('/start.json') === true
+    if (isStart) starts++
+    if (isStart && afterStart !== undefined) production = afterStart
+    const status = isStart ? (startAnswers.shift() ?? 200) : 200
+    const body = { status_code: status, data: { uuid: 'u1', ...production } }
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
 })
 beforeEach(() => {
   starts = 0
@@ -43,7 +30,7 @@ beforeEach(() => {
 })
 
 async function begin() {
-  const mastering = await makePort('masterings', accountAt('auphonic', url))
+  const mastering = await makePort('masterings', accountAt('auphonic', service.url))
   return masterStep({ mastering, recording: silentMp3(10), intro: undefined, recordingSeconds: 0.3 })
 }
 

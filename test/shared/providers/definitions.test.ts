@@ -1,10 +1,7 @@
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { FUNCTIONS } from '../../../functions/functions.ts'
 import { logMetrics } from '../../../infra/cloud/monitoring/metrics.ts'
@@ -20,40 +17,31 @@ import {
   MASTERING,
   TRANSCRIPTION,
 } from './provider-fixtures.ts'
+import { serviceOfTest } from './service-of-test.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** A service that keeps what it was sent and answers as it is told. */
-let service: Server
-let url: string
 let answer: unknown
 let received: { path: string; body: Record<string, unknown> }[] = []
 
-beforeAll(async () => {
-  service = createServer((request, response) => {
-    let text = ''
-    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    request.on('end', () => {
-      received.push({
-        path: request.url ?? '',
-        body: (text.startsWith('{') ? JSON.parse(text) : { text }) as object as Record<string, unknown>,
-      })
-      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
+const service = serviceOfTest((request, response) => {
+  let text = ''
+  request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  request.on('end', () => {
+    received.push({
+      path: request.url ?? '',
+      body: (text.startsWith('{') ? JSON.parse(text) : { text }) as object as Record<string, unknown>,
     })
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
   })
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  service.closeAllConnections()
-  service.close()
 })
 beforeEach(() => {
   received = []
 })
 
-const transcriber = () => makeJobTranscriber(accountAt('assemblyai', url))
-const mastering = () => makePort('masterings', accountAt('auphonic', url))
+const transcriber = () => makeJobTranscriber(accountAt('assemblyai', service.url))
+const mastering = () => makePort('masterings', accountAt('auphonic', service.url))
 const production = (fields: object) => ({ status_code: 200, data: { uuid: 'u1', status: 2, ...fields } })
 
 describe('why a transcription failed', () => {
@@ -166,11 +154,11 @@ describe('the token of a webhook', () => {
 
   test('is not sent to a provider that cannot reach our webhooks', async () => {
     const out = <Config extends object>(config: Config) => ({ ...config, canReachWebhooks: false })
-    const deaf = { ...accountAt('assemblyai', url), config: out(accountAt('assemblyai', url).config) }
+    const deaf = { ...accountAt('assemblyai', service.url), config: out(accountAt('assemblyai', service.url).config) }
     const transcribes = await makeJobTranscriber(deaf)
     answer = { id: 't1' }
     await transcribes.submit(TRANSCRIPTION, CALL)
-    const mute = { ...accountAt('auphonic', url), config: out(accountAt('auphonic', url).config) }
+    const mute = { ...accountAt('auphonic', service.url), config: out(accountAt('auphonic', service.url).config) }
     const masters = await makePort('masterings', mute)
     answer = production({ status: 10 })
     await masters.create(MASTERING, CALL)
@@ -195,7 +183,7 @@ describe('what follows from the definitions', () => {
   })
 
   test.each(IMPLEMENTATIONS)('whether $name keeps a job for $port is said truly', async ({ name, port }) => {
-    const { kind } = await makePort(port, accountAt(name, url))
+    const { kind } = await makePort(port, accountAt(name, service.url))
     const keepsJobs = JOB_PORTS.includes(port) && !providerNamed(name).answersAtOnce.includes(port)
     expect(kind).toBe(keepsJobs ? 'job' : 'call')
   })

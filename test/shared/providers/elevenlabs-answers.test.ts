@@ -1,13 +1,11 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { ELEVENLABS_ANSWERS } from './answers/elevenlabs.ts'
 import type { ElevenLabsAnswer } from './answers/elevenlabs.ts'
 import { accountAt, CALL, guardOf, makePort } from './provider-fixtures.ts'
+import { serviceOfTest } from './service-of-test.ts'
 
 /** Every kind of answer through the real clients, from a service that gives what the row says. */
 const VOICES = [
@@ -18,8 +16,7 @@ const VOICES = [
 ]
 let answer: Pick<ElevenLabsAnswer, 'status' | 'headers' | 'body'> = { status: 500, headers: {}, body: '' }
 let asked: string[] = []
-let url: string
-const service = createServer((request, response) => {
+const service = serviceOfTest((request, response) => {
   asked.push(`${request.method} ${request.url?.split('?')[0]}`)
   request.resume().on('end', () => {
     if (request.url?.startsWith('/v2/voices') === true)
@@ -28,14 +25,6 @@ const service = createServer((request, response) => {
   })
 })
 
-beforeAll(async () => {
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  service.closeAllConnections()
-  service.close()
-})
 beforeEach(() => {
   asked = []
 })
@@ -48,7 +37,7 @@ const recording = {
 }
 
 async function ask({ to, own }: Pick<ElevenLabsAnswer, 'to' | 'own'>) {
-  const account = accountAt('elevenlabs', url, OURS)
+  const account = accountAt('elevenlabs', service.url, OURS)
   if (to === 'speak')
     return (await makePort('speakers', account)).speak(
       { text: 'Hello.', voiceId: own ? 'ownVoice00000000001' : undefined },
@@ -89,7 +78,7 @@ test('a person is told that it is their voice, and what to do', async () => {
 })
 
 describe('without a configured voice', () => {
-  const speaker = () => makePort('speakers', accountAt('elevenlabs', url))
+  const speaker = () => makePort('speakers', accountAt('elevenlabs', service.url))
 
   test('the account’s first usable one is looked up once, and named in what the sound depends on', async () => {
     answer = ELEVENLABS_ANSWERS.find(({ answer: what }) => what === 'an mp3') ?? answer
@@ -107,7 +96,7 @@ describe('without a configured voice', () => {
     answer = ELEVENLABS_ANSWERS.find(({ answer: what }) => what === 'our own voice was retired') ?? answer
     // Its breaker would hold everything back until an operator, or time, has seen to it.
     const breaker = new CircuitBreaker({ name: 'elevenlabs', classify: () => 'ignored' })
-    const one = await makePort('speakers', accountAt('elevenlabs', url), { ...guardOf('elevenlabs'), breaker })
+    const one = await makePort('speakers', accountAt('elevenlabs', service.url), { ...guardOf('elevenlabs'), breaker })
     await expect(one.speak({ text: 'Hello.', voiceId: undefined }, CALL)).rejects.toMatchObject({
       kind: 'misconfigured',
     })

@@ -1,9 +1,7 @@
-import { createServer } from 'node:http'
-import type { Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { Notes } from '../../../shared/podcast/words/notes.ts'
@@ -11,24 +9,15 @@ import { Generated, readAnswer } from '../../../shared/providers/gemini/answer.t
 import { GEMINI_ANSWERS, USAGE } from './answers/gemini.ts'
 import type { AnswerRow, Stage } from './answers/gemini.ts'
 import { accountAt, CALL, guardOf, makePort } from './provider-fixtures.ts'
+import { serviceOfTest } from './service-of-test.ts'
 
 /** Every kind of answer through the real client, from a service that does what the row says. */
-let service: Server
-let url: string
 let stage: Stage = 'silence'
 let requests = 0
 
-beforeAll(async () => {
-  service = createServer((request, response) => {
-    requests++
-    request.resume().on('end', () => play(stage, response))
-  })
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  service.closeAllConnections()
-  service.close()
+const service = serviceOfTest((request, response) => {
+  requests++
+  request.resume().on('end', () => play(stage, response))
 })
 beforeEach(() => {
   requests = 0
@@ -56,7 +45,11 @@ const COST = { calls: 1, inputTokens: 1200, cachedInputTokens: 1024, outputToken
 async function ask(row: Pick<AnswerRow, 'stage'>, material = MATERIAL) {
   stage = row.stage
   // Nobody waits two minutes for silence.
-  const writer = await makePort('writers', accountAt('gemini', url), guardOf('gemini', stage === 'silence' ? 0.001 : 1))
+  const writer = await makePort(
+    'writers',
+    accountAt('gemini', service.url),
+    guardOf('gemini', stage === 'silence' ? 0.001 : 1),
+  )
   return writer.writeNotes(material, CALL)
 }
 

@@ -19,29 +19,36 @@ export function readWebVtt(text: string): Caption[] {
   const issues: CaptionIssue[] = []
   let at = 1
   // Lines up to the first empty one are the header's, unless one of them says when something is shown.
-  while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
+  at = endOfBlock(lines, at)
   while (at < lines.length && issues.length < ISSUES_MAX) {
     const line = lines[at] ?? ''
     if (line === '') {
       at++
     } else if (APART.test(line.slice(0, 7)) && !isTiming(line)) {
-      while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
+      at = endOfBlock(lines, at)
     } else {
       // A name may stand before the times.
       if (!isTiming(line)) at++
       const timingLine = lines[at] ?? ''
       if (!isTiming(timingLine)) {
         issues.push({ line: at, message: 'a caption without a line of times (00:00:01.000 --> 00:00:02.000)' })
-        while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
+        at = endOfBlock(lines, at)
         continue
       }
       const timing = readTiming(timingLine)
       if (typeof timing === 'string') issues.push({ line: at + 1, message: timing })
       const firstText = ++at
-      while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
+      at = endOfBlock(lines, at)
       if (typeof timing !== 'string') captions.push({ ...timing, markup: lines.slice(firstText, at).join('\n') })
     }
   }
   requireNoIssues(issues)
   return captions
+}
+
+/** Where the lines end that belong together: before an empty one, or one that says when something is shown. */
+function endOfBlock(lines: readonly string[], from: number): number {
+  let at = from
+  while (at < lines.length && lines[at] !== '' && !isTiming(lines[at] ?? '')) at++
+  return at
 }

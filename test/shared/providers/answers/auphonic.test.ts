@@ -1,45 +1,32 @@
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 
 import { failureOfCall } from '../../../../shared/providers/failure.ts'
 import { meaningOf, ProviderError } from '../../../../shared/providers/provider-error.ts'
 import { accountAt, CALL, makePort, MASTERING } from '../provider-fixtures.ts'
 import { AUPHONIC_ANSWERS, EXPECTED_SECONDS } from './auphonic.ts'
 import type { AnswerRow } from './auphonic.ts'
+import { serviceOfTest } from '../service-of-test.ts'
 
 /** Auphonic as it answers in the table: the same whatever it is asked. */
-let server: Server
-let url: string
 let row: AnswerRow
 let asked: string[] = []
 
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    request.resume().on('end', () => {
-      asked.push(`${request.method} ${request.url}`)
-      const { status, headers, body, cutAfterBytes } = row
-      const bytes = Buffer.from(body)
-      response.writeHead(status, headers)
-      if (cutAfterBytes === undefined) return void response.end(bytes)
-      response.write(bytes.subarray(0, cutAfterBytes), () => request.socket.destroy())
-    })
+const service = serviceOfTest((request, response) => {
+  request.resume().on('end', () => {
+    asked.push(`${request.method} ${request.url}`)
+    const { status, headers, body, cutAfterBytes } = row
+    const bytes = Buffer.from(body)
+    response.writeHead(status, headers)
+    if (cutAfterBytes === undefined) return void response.end(bytes)
+    response.write(bytes.subarray(0, cutAfterBytes), () => request.socket.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
 })
 beforeEach(() => {
   asked = []
 })
 
 async function callPort(): Promise<unknown> {
-  const mastering = await makePort('masterings', accountAt('auphonic', url))
+  const mastering = await makePort('masterings', accountAt('auphonic', service.url))
   switch (row.to) {
     case 'create':
       return mastering.create(MASTERING, CALL)
@@ -48,7 +35,7 @@ async function callPort(): Promise<unknown> {
     case 'start':
       return mastering.start('u1', { ...MASTERING, recordStart: async () => undefined }, CALL)
     case 'download': {
-      const file = { url: `${url}/result.mp3`, claimedSeconds: undefined, claimedBytes: undefined }
+      const file = { url: `${service.url}/result.mp3`, claimedSeconds: undefined, claimedBytes: undefined }
       const sound = await mastering.download(file, EXPECTED_SECONDS, CALL)
       await sound.toArray()
       return { state: 'done' }

@@ -1,32 +1,19 @@
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 
 import { pageOf } from '../../../../infra/local/providers/assemblyai/list.ts'
 import { makeJob } from '../../../../infra/local/providers/assemblyai/job.ts'
 import type { Job } from '../../../../infra/local/providers/assemblyai/job.ts'
 import { accountAt, CALL, makeJobTranscriber } from '../provider-fixtures.ts'
+import { serviceOfTest } from '../service-of-test.ts'
 
 /** A list of any length, in pages as AssemblyAI gives it, and how many of them were asked for. */
-let service: Server
-let url: string
 let jobs: Job[] = []
 let pages = 0
 
-beforeAll(async () => {
-  service = createServer((request, response) => {
-    pages++
-    const page = pageOf(jobs, new URL(request.url ?? '', url))
-    response.writeHead(page ? 200 : 400, { 'Content-Type': 'application/json' }).end(JSON.stringify(page ?? {}))
-  })
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  service.closeAllConnections()
-  service.close()
+const service = serviceOfTest((request, response) => {
+  pages++
+  const page = pageOf(jobs, new URL(request.url ?? '', service.url))
+  response.writeHead(page ? 200 : 400, { 'Content-Type': 'application/json' }).end(JSON.stringify(page ?? {}))
 })
 beforeEach(() => {
   pages = 0
@@ -42,7 +29,7 @@ const list = (length: number, createdMs: (index: number) => number) => {
 }
 const HOUR_MS = 3_600_000
 const find = async (key: string, sinceMs?: number) =>
-  (await makeJobTranscriber(accountAt('assemblyai', url))).find({ key, uploadedTo: undefined, sinceMs }, CALL)
+  (await makeJobTranscriber(accountAt('assemblyai', service.url))).find({ key, uploadedTo: undefined, sinceMs }, CALL)
 
 test('a lost job is found behind 450 newer ones', async () => {
   list(451, (index) => index * 1000)

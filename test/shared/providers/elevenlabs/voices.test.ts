@@ -1,21 +1,19 @@
-import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { CircuitBreaker } from '../../../../shared/breaker/breaker.ts'
 import { explain } from '../../../../shared/dependencies/engine.ts'
 import { providerNamed } from '../../../../shared/providers/providers.ts'
 import { accountAt, CALL, guardOf, makePort } from '../provider-fixtures.ts'
+import { serviceOfTest } from '../service-of-test.ts'
 
 /** Who speaks for those who choose no voice: what of the account's list is used, and what a bad end of asking means. */
 type Answer = { readonly status: number; readonly body: unknown }
 const answers = new Map<string, Answer | 'silence'>()
 let asked: string[] = []
 let held: ServerResponse[] = []
-let url: string
-const service = createServer((request, response) => {
+const service = serviceOfTest((request, response) => {
   const path = request.url?.split('?')[0] ?? ''
   asked.push(path)
   request.resume().on('end', () => {
@@ -25,14 +23,6 @@ const service = createServer((request, response) => {
   })
 })
 
-beforeAll(async () => {
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-})
-afterAll(() => {
-  service.closeAllConnections()
-  service.close()
-})
 beforeEach(() => {
   answers.clear()
   asked = []
@@ -41,7 +31,7 @@ beforeEach(() => {
 
 const listed = (...voices: unknown[]) => answers.set('/v2/voices', { status: 200, body: { voices } })
 const coded = (status: number, code: string): Answer => ({ status, body: { detail: { code, message: 'theirs' } } })
-const account = (settings: Record<string, string> = {}) => accountAt('elevenlabs', url, settings)
+const account = (settings: Record<string, string> = {}) => accountAt('elevenlabs', service.url, settings)
 const speaker = (guard = guardOf('elevenlabs')) => makePort('speakers', account(), guard)
 
 async function chosenFrom(...voices: unknown[]): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
-import { benchHealth } from './health.ts'
+import { benchHealth, benchHealthStart } from './health.ts'
 import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
@@ -22,6 +22,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   chaos: benchChaos,
   mastering: benchMastering,
   health: benchHealth,
+  'health-start': benchHealthStart,
   texts: benchTexts,
 }
 

@@ -73,25 +73,6 @@ describe('the health of the system', () => {
     expect(checks['connections:outbound']?.length).toBeGreaterThan(0)
   })
 
-  test('is warn without a provider, says what people notice, and the service stays up', async () => {
-    await cloud.faults.set('gemini', { mode: 'down' })
-    forget()
-    await eventually(({ status: said, notes, checks }, status) => {
-      expect([status, said]).toEqual([200, 'warn'])
-      expect(notes.join()).toContain('wait for show notes')
-      expect(checks['gemini:account']).toMatchObject([{ status: 'warn' }])
-    })
-  })
-
-  test('is fail without the store, in the shape of every other error too', async () => {
-    await cloud.faults.set('firestore', { mode: 'down' })
-    await eventually((report, status) => expect([status, report.status]).toEqual([503, 'fail']))
-    const { json } = await health()
-    expect(json).toMatchObject({ status: 'fail', error: { code: 'service_unavailable', retryable: true } })
-    await cloud.faults.clear()
-    await eventually((report) => expect(report.status).not.toBe('fail'))
-  })
-
   test('knows a queue that is paused', async () => {
     const queue = [...cloud.dispatcher.queues.values()].find(({ resource }) => resource.name.endsWith('/work-voice'))
     if (queue === undefined) throw new Error('no such queue')
@@ -103,5 +84,24 @@ describe('the health of the system', () => {
       expect(notes).toContain('the step voice of episodes stands still')
     })
     queue.resource = { ...queue.resource, state: 'RUNNING' }
+  })
+
+  test('is fail without the store, in the shape of every other error too', async () => {
+    await cloud.faults.set('firestore', { mode: 'down' })
+    await eventually((report, status) => expect([status, report.status]).toEqual([503, 'fail']))
+    const { json } = await health()
+    expect(json).toMatchObject({ status: 'fail', error: { code: 'service_unavailable', retryable: true } })
+    await cloud.faults.clear()
+    await eventually((report) => expect(report.status).not.toBe('fail'))
+  })
+
+  test('is warn without a provider, says what people notice, and the service stays up', async () => {
+    await cloud.faults.set('gemini', { mode: 'down' })
+    forget()
+    await eventually(({ status: said, notes, checks }, status) => {
+      expect([status, said]).toEqual([200, 'warn'])
+      expect(notes.join()).toContain('wait for show notes')
+      expect(checks['gemini:account']).toMatchObject([{ status: 'warn' }])
+    })
   })
 })

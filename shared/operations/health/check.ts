@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /** What a check found. */
 export type Finding = {
   status: 'pass' | 'warn' | 'fail'
@@ -28,19 +30,46 @@ export type Check = {
 
 export type Looked = { findings: Findings; atMs: number }
 
+/** What one look found, and whether it is to be remembered. */
+type Seen = { findings: Findings; stands: boolean }
+
+/** What a process knows of itself. */
+export type OwnProcess = {
+  /** Since it was started, in ms. */
+  ageMs: () => number
+  /** @returns what gives the share of the time since then in which the event loop was at work, 0 to 1 */
+  watchLoop: () => () => number
+}
+
+const THIS_PROCESS: OwnProcess = {
+  ageMs: () => performance.now(),
+  watchLoop: () => {
+    const from = performance.eventLoopUtilization()
+    return () => performance.eventLoopUtilization(from).utilization
+  },
+}
+
+/** So long a process may take to load its clients and connect: whom it has not seen by then is not known, and not dead. */
+export const STARTING_MS = 10_000
+/** A loop at work for more than this share of a look hears answers late, and its own deadlines early. */
+const BUSY_SHARE = 0.9
+
 /**
  * Looks at one thing, for everybody who asks at the same time, and remembers what it saw for a while. Whoever asks
- * waits no longer than `waitMs`; looking ends with that, too.
+ * waits no longer than `waitMs`; looking ends with that, too, or when the process has started. What was not seen
+ * because we had just started, or were busy ourselves, is nobody's death: it is told as that, and not remembered.
  */
 export class Lookout {
   readonly #check: Check
   readonly #now: () => number
+  readonly #own: OwnProcess
   #known: Looked | undefined
   #looking: Promise<Looked> | undefined
 
-  constructor(check: Check, now: () => number) {
+  constructor(check: Check, now: () => number, own: OwnProcess = THIS_PROCESS) {
     this.#check = check
     this.#now = now
+    this.#own = own
   }
 
   get check(): Check {
@@ -49,8 +78,10 @@ export class Lookout {
 
   async look(waitMs: number): Promise<Looked> {
     if (this.#known !== undefined && this.#isFresh(this.#known)) return this.#known
-    this.#looking ??= this.#lookNow(waitMs).finally(() => (this.#looking = undefined))
-    return this.#looking
+    const limitMs = Math.max(waitMs, STARTING_MS - this.#own.ageMs())
+    this.#looking ??= this.#lookNow(limitMs).finally(() => (this.#looking = undefined))
+    const unseen = () => ({ findings: describeUnseen('just started', 'no answer yet'), atMs: this.#now() })
+    return within(waitMs, this.#looking, unseen)
   }
 
   #isFresh({ findings, atMs }: Looked): boolean {
@@ -58,26 +89,49 @@ export class Lookout {
     return this.#now() - atMs < this.#check.freshMs[passes ? 'pass' : 'other']
   }
 
-  async #lookNow(waitMs: number): Promise<Looked> {
+  async #lookNow(limitMs: number): Promise<Looked> {
     const { look, critical, meaning } = this.#check
+    const busyShare = this.#own.watchLoop()
     const limit = new AbortController()
-    const describeFailure = (output: string): Findings => ({
-      '': { status: critical ? 'fail' : 'warn', output, meaning },
-    })
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<Findings>((resolve) => {
-      timer = setTimeout(() => {
-        resolve(describeFailure(`no answer within ${waitMs} ms`))
-        limit.abort(new Error('the time for looking is up'))
-      }, waitMs)
-    })
+    const judge = (output: string, isLate: boolean): Seen => {
+      const excuse = this.#excuse(busyShare())
+      if (excuse !== undefined && (isLate || critical))
+        return { findings: describeUnseen(excuse, output), stands: false }
+      return { findings: { '': { status: critical ? 'fail' : 'warn', output, meaning } }, stands: true }
+    }
     const found = Promise.resolve(limit.signal)
       .then(look)
-      .catch((error: unknown) => describeFailure(error instanceof Error ? error.message : 'unknown failure'))
-    try {
-      return (this.#known = { findings: await Promise.race([found, late]), atMs: this.#now() })
-    } finally {
-      clearTimeout(timer)
-    }
+      .then(
+        (findings): Seen => ({ findings, stands: true }),
+        (error: unknown) => judge(error instanceof Error ? error.message : 'unknown failure', false),
+      )
+    const { findings, stands } = await within(limitMs, found, () => judge(`no answer within ${limitMs} ms`, true))
+    limit.abort(new Error('the time for looking is up'))
+    const looked = { findings, atMs: this.#now() }
+    if (stands) this.#known = looked
+    return looked
+  }
+
+  /** Why nothing was seen, when that says nothing of what was looked at. */
+  #excuse(busyShare: number): string | undefined {
+    if (this.#own.ageMs() < STARTING_MS) return 'just started'
+    return busyShare > BUSY_SHARE ? 'this instance is busy' : undefined
+  }
+}
+
+function describeUnseen(excuse: string, output: string): Findings {
+  return { '': { status: 'warn', output: `${excuse}: ${output}` } }
+}
+
+/** Waits at most `waitMs`, and then takes what `late` gives. */
+async function within<T>(waitMs: number, work: Promise<T>, late: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(late()), waitMs)
+  })
+  try {
+    return await Promise.race([work, over])
+  } finally {
+    clearTimeout(timer)
   }
 }

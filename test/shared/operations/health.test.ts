@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { Lookout } from '../../../shared/operations/health/check.ts'
-import type { Check, Findings } from '../../../shared/operations/health/check.ts'
+import { Lookout, STARTING_MS } from '../../../shared/operations/health/check.ts'
+import type { Check, Findings, OwnProcess } from '../../../shared/operations/health/check.ts'
 import { healthReport } from '../../../shared/operations/health/report.ts'
 
 const WAIT_MS = 700
@@ -14,7 +14,10 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function lookout(look: Check['look'], more: Partial<Check> = {}): Lookout {
+/** A process that started long ago and has little to do. */
+const AT_EASE: OwnProcess = { ageMs: () => 60_000, watchLoop: () => () => 0.1 }
+
+function lookout(look: Check['look'], more: Partial<Check> = {}, own: OwnProcess = AT_EASE): Lookout {
   const check: Check = {
     name: 'thing:read',
     componentType: 'component',
@@ -24,7 +27,7 @@ function lookout(look: Check['look'], more: Partial<Check> = {}): Lookout {
     look,
     ...more,
   }
-  return new Lookout(check, Date.now)
+  return new Lookout(check, Date.now, own)
 }
 
 const PASS: Findings = { '': { status: 'pass' } }
@@ -63,6 +66,78 @@ describe('a look at one thing', () => {
     })
     expect(ended).toBe(true)
   })
+})
+
+describe('a look by a process that has just started', () => {
+  /** Started when the test began. */
+  const young = (): OwnProcess => {
+    const startedAtMs = Date.now()
+    return { ageMs: () => Date.now() - startedAtMs, watchLoop: () => () => 0.1 }
+  }
+  const unseen = (output: string) => ({ '': { status: 'warn', output } })
+
+  test('says so of what it has not heard yet, goes on looking, and knows it once it hears', async () => {
+    let answer: (found: Findings) => void = () => undefined
+    let looks = 0
+    const look = async () => {
+      looks++
+      return new Promise<Findings>((resolve) => (answer = resolve))
+    }
+    const one = lookout(look, { critical: true }, young())
+    const first = one.look(WAIT_MS)
+    await vi.advanceTimersByTimeAsync(WAIT_MS)
+    expect((await first).findings).toEqual(unseen('just started: no answer yet'))
+    const second = one.look(WAIT_MS)
+    answer(PASS)
+    expect((await second).findings).toEqual(PASS)
+    expect(looks).toBe(1)
+  })
+
+  test('calls nothing dead that all depends on, whatever it throws; what it can do without it tells as it is', async () => {
+    const failing = async () => {
+      throw new Error('a deadline of ours')
+    }
+    const own = young()
+    const store = lookout(failing, { critical: true }, own)
+    expect((await store.look(WAIT_MS)).findings).toEqual(unseen('just started: a deadline of ours'))
+    expect((await lookout(failing, {}, own).look(WAIT_MS)).findings).toEqual({
+      '': { status: 'warn', output: 'a deadline of ours', meaning: 'people wait' },
+    })
+    vi.advanceTimersByTime(STARTING_MS)
+    expect((await store.look(WAIT_MS)).findings).toEqual({
+      '': { status: 'fail', output: 'a deadline of ours', meaning: 'people wait' },
+    })
+  })
+
+  test('says that what is silent is dead when its first ten seconds are over', async () => {
+    const one = lookout(async () => new Promise<Findings>(() => undefined), { critical: true }, young())
+    const looked = one.look(WAIT_MS)
+    await vi.advanceTimersByTimeAsync(STARTING_MS)
+    expect((await looked).findings).toMatchObject({ '': { status: 'warn' } })
+    expect((await one.look(WAIT_MS)).findings).toMatchObject({
+      '': { status: 'fail', output: 'no answer within 10000 ms' },
+    })
+  })
+})
+
+test('a look by a process that is busy itself says that, and is not remembered', async () => {
+  let share = 0.95
+  const own = { ageMs: () => 60_000, watchLoop: () => () => share }
+  let dead = true
+  const look = async () => (dead ? new Promise<Findings>(() => undefined) : PASS)
+  const one = lookout(look, { critical: true }, own)
+  const busy = one.look(WAIT_MS)
+  await vi.advanceTimersByTimeAsync(WAIT_MS)
+  expect((await busy).findings).toEqual({
+    '': { status: 'warn', output: 'this instance is busy: no answer within 700 ms' },
+  })
+  share = 0.2
+  const idle = one.look(WAIT_MS)
+  await vi.advanceTimersByTimeAsync(WAIT_MS)
+  expect((await idle).findings).toMatchObject({ '': { status: 'fail' } })
+  dead = false
+  vi.advanceTimersByTime(2_000)
+  expect((await one.look(WAIT_MS)).findings).toEqual(PASS)
 })
 
 describe('the report', () => {

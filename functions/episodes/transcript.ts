@@ -9,7 +9,8 @@ import { serve } from '../serve.ts'
 export default serve('episodes-transcript', ['episodes', 'objects', 'queue'], {
   input: EpisodeReference,
   async handle({ userId, limits, input, header, body, signal }, dependencies) {
-    const transcript = await readTranscriptByHand(header('content-type') ?? '', await buffer(body()), signal)
+    const sent = { contentType: header('content-type') ?? '', body: await buffer(body()) }
+    const transcript = await readTranscriptByHand(sent, userId, signal)
     const episode = await giveTranscript(dependencies, { userId, limits }, input.episodeId, transcript)
     return { status: 200, json: { episode: viewOf(episode) } }
   },

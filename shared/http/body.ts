@@ -99,15 +99,15 @@ export class RequestBody {
   }
 
   /**
-   * Reads the whole body, once it is checked, and inflates it. A large body keeps its slot until `use` has returned, which
-   * should keep little of it.
+   * Reads the whole body of a person's request, once it is checked, and inflates it. A large body keeps its slot until
+   * `use` has returned, which should keep little of it.
    * @throws HttpError request_too_large, unsupported_media_type, validation_error or timeout
    */
-  async read<T>(signal: AbortSignal, use: (bytes: Buffer) => T): Promise<T> {
+  async read<T>(person: string, signal: AbortSignal, use: (bytes: Buffer) => T): Promise<T> {
     if (this.declaredBytes === 0) return use(Buffer.alloc(0))
     this.#begin()
     let release: (() => void) | undefined
-    const hold = async () => (release ??= await largeBodies.take(signal))
+    const hold = async () => (release ??= await largeBodies.take(person, signal))
     try {
       if ((this.declaredBytes ?? 0) > FREE_BYTES) await hold()
       return use(this.#inflate(await this.#collect(hold)))

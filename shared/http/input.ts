@@ -18,17 +18,20 @@ export const inputParsing: Wrapper = async (exchange, next) => {
 }
 
 async function readInput(exchange: Exchange): Promise<void> {
-  const { row, request, body, signal } = exchange
+  const { row, request, body, signal, identity } = exchange
+  const person = identity.kind === 'user' ? identity.userId : identity.kind
   body.check()
   switch (row.input) {
     case 'query':
     case 'stream':
       return takeInput(exchange, parseQuery(exchange))
     case 'ignored':
-      await body.read(signal, () => undefined)
+      await body.read(person, signal, () => undefined)
       return takeInput(exchange, parseQuery(exchange))
     case 'json':
-      return body.read(signal, (bytes) => takeInput(exchange, parseJson(request.headers['content-type'], bytes)))
+      return body.read(person, signal, (bytes) =>
+        takeInput(exchange, parseJson(request.headers['content-type'], bytes)),
+      )
   }
 }
 

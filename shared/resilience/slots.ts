@@ -1,39 +1,95 @@
-/** A fixed number of places; who finds none free waits in line, and leaves the line when its signal aborts. */
-export class Slots {
-  #free: number
-  readonly #waiting = new Set<() => void>()
+/** All places are taken, and so is the line before them. */
+export class LineFull extends Error {
+  override readonly name = 'LineFull'
 
-  constructor(count: number) {
+  constructor() {
+    super('all places are taken, and so is the line')
+  }
+}
+
+type Waiting = { readonly person: string; readonly grant: () => void; readonly refuse: (reason: Error) => void }
+
+/** So many people's last turns are remembered; who is not among them has waited longest. */
+const REMEMBERED_MAX = 1_000
+
+/**
+ * A fixed number of places, shared fairly between people: a place that becomes free goes to who holds fewest, then to
+ * whose last turn is longest ago, then to who came first. Who waits leaves the line when its signal aborts; from a line
+ * of bounded length, whoever would be served last is sent away.
+ */
+export class Slots {
+  readonly #lineMax: number
+  #free: number
+  readonly #line = new Set<Waiting>()
+  readonly #held = new Map<string, number>()
+  /** Turns by when they were given, the latest last. */
+  readonly #turns = new Map<string, number>()
+  #turn = 0
+
+  constructor(count: number, { lineMax = Infinity } = {}) {
     this.#free = count
+    this.#lineMax = lineMax
   }
 
-  /** @returns gives the place back; @throws the signal's reason */
-  async take(signal: AbortSignal): Promise<() => void> {
+  /** @returns gives the place back; @throws the signal's reason, LineFull */
+  async take(person: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
-    if (this.#free > 0) this.#free--
-    else
-      await new Promise<void>((resolve, reject) => {
-        const grant = () => {
-          signal.removeEventListener('abort', leave)
-          resolve()
-        }
-        const leave = () => {
-          this.#waiting.delete(grant)
-          reject(signal.reason as Error)
-        }
-        this.#waiting.add(grant)
-        signal.addEventListener('abort', leave, { once: true })
-      })
+    if (this.#free > 0) this.#give(person)
+    else await this.#wait(person, signal)
     let given = false
     return () => {
       if (given) return
       given = true
-      const [next] = this.#waiting
-      if (next === undefined) this.#free++
-      else {
-        this.#waiting.delete(next)
-        next()
-      }
+      this.#giveBack(person)
     }
+  }
+
+  #wait(person: string, signal: AbortSignal): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        this.#line.delete(one)
+        signal.removeEventListener('abort', onAbort)
+      }
+      const onAbort = () => one.refuse(signal.reason as Error)
+      const one: Waiting = {
+        person,
+        grant: () => {
+          leave()
+          this.#give(person)
+          resolve()
+        },
+        refuse: (reason) => {
+          leave()
+          reject(reason)
+        },
+      }
+      this.#line.add(one)
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (this.#line.size > this.#lineMax) this.#inOrder().at(-1)?.refuse(new LineFull())
+    })
+  }
+
+  #give(person: string): void {
+    this.#free--
+    this.#held.set(person, (this.#held.get(person) ?? 0) + 1)
+    this.#turns.delete(person)
+    this.#turns.set(person, ++this.#turn)
+    const [oldest] = this.#turns.keys()
+    if (this.#turns.size > REMEMBERED_MAX && oldest !== undefined) this.#turns.delete(oldest)
+  }
+
+  #giveBack(person: string): void {
+    this.#free++
+    const left = (this.#held.get(person) ?? 1) - 1
+    if (left > 0) this.#held.set(person, left)
+    else this.#held.delete(person)
+    this.#inOrder()[0]?.grant()
+  }
+
+  /** The line as it would be served now. */
+  #inOrder(): Waiting[] {
+    const held = ({ person }: Waiting) => this.#held.get(person) ?? 0
+    const lastTurn = ({ person }: Waiting) => this.#turns.get(person) ?? 0
+    return [...this.#line].toSorted((a, b) => held(a) - held(b) || lastTurn(a) - lastTurn(b))
   }
 }

@@ -77,6 +77,7 @@ test('an intro that is put before what was mastered without one', async () => {
   const mastered = await toMp3(noise(2.3456, LOUD))
   const step = masterStep({ intro: await toMp3(noise(1.2345, SOFT)), recording: mastered, recordingSeconds: 2 })
   const made = await addIntro({ signal: new AbortController().signal, tell: () => undefined }, step.tools, {
+    userId: 'ann',
     recordingKey: 'recording',
     recordingBytes: 1,
     recordingSeconds: 2,

@@ -28,14 +28,19 @@ const WORK_MS_PER_MB = 135_000
 /** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */
 const LENGTH_SHARE_MAX = 1.5
 const LENGTH_SLACK_SECONDS = 60
-/** The line before it; who waits longer comes back with the next attempt. */
-const LINE_MS_MAX = 60_000
-const oneAtATime = new Slots(1)
+const LINE_MS_MIN = 60_000
+/**
+ * One is mastered, and the next waits: the other of the two tasks that an instance takes at a time. By turns of their
+ * owners; who is sent away comes back with the next attempt, and keeps no worker waiting until then.
+ */
+const oneAtATime = new Slots(1, { lineMax: 1 })
 
 const OUTPUT = 'mastered.mp3'
 
 /** What is to be mastered, and under which name the result is stored. */
 export type HereSources = {
+  /** Whose it is. */
+  readonly userId: string
   readonly recordingKey: string
   readonly recordingBytes: number
   /** As the transcription measured it; undefined where it could not. */
@@ -97,10 +102,10 @@ type Making = {
 async function make(
   attempt: HereAttempt,
   tools: HereTools,
-  { audioKey }: HereSources,
+  { userId, recordingBytes, audioKey }: HereSources,
   { keys, work, introSeconds }: Making,
 ): Promise<MasteredHere> {
-  const leave = await enterLine(attempt.signal)
+  const leave = await enterLine(userId, lineMsMax(recordingBytes), attempt)
   const folder = await mkdtemp(join(tmpdir(), 'steadycast-mastering-'))
   const tooLong = AbortSignal.timeout(TIME_MS_MAX)
   let tooLongForItsSize: AbortSignal | undefined
@@ -137,9 +142,15 @@ async function bytesOf(folder: string, inputs: readonly string[]): Promise<numbe
   return files.reduce((sum, { size }) => sum + size, 0)
 }
 
-async function enterLine(signal: AbortSignal): Promise<() => void> {
+/** How long its turn can be waited for, so that there is time left for the work. */
+export function lineMsMax(bytes: number): number {
+  return Math.max(LINE_MS_MIN, TIME_MS_MAX - workMsMax(bytes))
+}
+
+async function enterLine(userId: string, waitMs: number, { signal, tell }: HereAttempt): Promise<() => void> {
+  tell('waiting for its turn to be mastered here')
   try {
-    return await oneAtATime.take(AbortSignal.any([signal, AbortSignal.timeout(LINE_MS_MAX)]))
+    return await oneAtATime.take(userId, AbortSignal.any([signal, AbortSignal.timeout(waitMs)]))
   } catch (cause) {
     signal.throwIfAborted()
     throw new FallbackBusy('another recording is being mastered here', { cause })

@@ -72,6 +72,7 @@ function hereSources(attempt: EpisodeAttempt) {
   const { sizeBytes = 0, key } = recordingOf(attempt)
   const { workflow } = attempt
   return {
+    userId: workflow.userId,
     recordingKey: key,
     recordingBytes: sizeBytes,
     recordingSeconds: recordingSecondsOf(attempt),

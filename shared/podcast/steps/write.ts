@@ -71,7 +71,7 @@ export const write = defineStep({
     const transcript = await transcriptOf(attempt, tools)
     const { title } = attempt.workflow
     const givenTitle = title === TITLE_DEFAULT ? undefined : title
-    const extracted = await notesFromTranscript(transcript, givenTitle, attempt.signal)
+    const extracted = await notesFromTranscript(transcript, givenTitle, attempt.workflow.userId, attempt.signal)
     const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
     return {
       result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),

@@ -17,7 +17,7 @@ const CHILD = new URL(`./words-child${extname(import.meta.url)}`, import.meta.ur
 const HERE_CHARS_MAX = 20_000
 const HAND_TRANSCRIPT_MS_MAX = 10_000
 const NOTES_MS_MAX = 60_000
-/** Of one process, and how many there are at once: an instance has 512 MiB for all that it does. */
+/** Of one process, and how many there are at once, by turns of the people they are for: an instance has 512 MiB. */
 const MEMORY_MIB_MAX = 160
 const children = new Slots(2)
 
@@ -26,8 +26,8 @@ const children = new Slots(2)
  * @throws UnsupportedTranscriptType, UnreadableTranscript
  */
 export async function readTranscriptByHand(
-  contentType: string,
-  body: Buffer,
+  { contentType, body }: { contentType: string; body: Buffer },
+  userId: string,
   signal: AbortSignal,
 ): Promise<ReadTranscript> {
   // A function that works on the one kind of text does not load what reads the other.
@@ -37,14 +37,18 @@ export async function readTranscriptByHand(
   const prepared =
     body.length <= HERE_CHARS_MAX
       ? prepareHandTranscript(contentType, body)
-      : await prepareInProcess(contentType, body, signal)
+      : await prepareInProcess({ contentType, body }, userId, signal)
   if ('unreadable' in prepared) throw new UnreadableTranscript(prepared.unreadable, prepared.issues)
   return prepared
 }
 
-async function prepareInProcess(contentType: string, body: Buffer, signal: AbortSignal): Promise<PreparedTranscript> {
+async function prepareInProcess(
+  sent: { contentType: string; body: Buffer },
+  userId: string,
+  signal: AbortSignal,
+): Promise<PreparedTranscript> {
   try {
-    return await inProcess({ kind: 'handTranscript', contentType, body }, HAND_TRANSCRIPT_MS_MAX, signal)
+    return await inProcess({ kind: 'handTranscript', ...sent }, HAND_TRANSCRIPT_MS_MAX, userId, signal)
   } catch (error) {
     if (!(error instanceof ChildEnded)) throw error
     return {
@@ -58,16 +62,22 @@ async function prepareInProcess(contentType: string, body: Buffer, signal: Abort
 export async function notesFromTranscript(
   transcript: Transcript,
   givenTitle: string | undefined,
+  userId: string,
   signal: AbortSignal,
 ): Promise<Notes> {
   if (transcript.text.length > HERE_CHARS_MAX)
-    return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, signal)
+    return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, userId, signal)
   const { extractiveNotes } = await import('./extractive-notes.ts')
   return extractiveNotes(transcript, givenTitle)
 }
 
-async function inProcess<Answer>(task: WordsTask, timeMs: number, signal: AbortSignal): Promise<Answer> {
-  const leave = await children.take(signal)
+async function inProcess<Answer>(
+  task: WordsTask,
+  timeMs: number,
+  userId: string,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const leave = await children.take(userId, signal)
   try {
     return await inChild<Answer>(CHILD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
   } finally {

@@ -59,7 +59,7 @@ describe('1,000 large bodies at once', () => {
       const stop = new AbortController()
       let mostBytes = 0
       const reads = requests.map((request) =>
-        exchangeOf(request).body.read(stop.signal, (bytes) => {
+        exchangeOf(request).body.read('ann', stop.signal, (bytes) => {
           world.finished++
           world.readBytes -= bytes.length
         }),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { NoFallback } from '../../../../shared/engine/failure.ts'
-import { workMsMax } from '../../../../shared/podcast/sound/master-here.ts'
+import { lineMsMax, workMsMax } from '../../../../shared/podcast/sound/master-here.ts'
 import { masterStep } from '../master-step.ts'
 import { noise } from './made-sound.ts'
 
@@ -40,4 +40,10 @@ test.each([
 
 test('a file of 100 kB, however long it says it lasts, holds up others for little more than a minute', () => {
   expect(workMsMax(100_000)).toBeLessThanOrEqual(75_000)
+})
+
+test('a short recording waits for its turn until the longest work of another is over, a long one for a minute', () => {
+  expect(lineMsMax(100_000)).toBeGreaterThan(340_000)
+  expect(lineMsMax(100_000) + workMsMax(100_000)).toBeLessThanOrEqual(420_000)
+  expect(lineMsMax(500_000_000)).toBe(60_000)
 })

@@ -24,27 +24,31 @@ async function turnsDuring(work: Promise<unknown>): Promise<number> {
 describe('a long text', () => {
   test('is read as a short one is, while others come to their turn', async () => {
     const body = Buffer.from(`WEBVTT\n\n${LONG}\n`)
-    const reading = readTranscriptByHand('text/vtt', body, signal)
+    const reading = readTranscriptByHand({ contentType: 'text/vtt', body }, 'ann', signal)
     expect(await turnsDuring(reading)).toBeGreaterThan(5)
     expect(await reading).toEqual(prepareHandTranscript('text/vtt', body))
   })
 
   test('that is wrong somewhere is refused with the place', async () => {
     const body = Buffer.from(`WEBVTT\n\n${LONG}\n\n00:00 --> x\nwrong\n`)
-    await expect(readTranscriptByHand('text/vtt', body, signal)).rejects.toMatchObject({
+    await expect(readTranscriptByHand({ contentType: 'text/vtt', body }, 'ann', signal)).rejects.toMatchObject({
       kind: 'invalid',
       details: { issues: [{ path: `line ${3 * LINES + 3}` }] },
     })
   })
 
   test('of a type that nobody reads is not read', async () => {
-    const reading = readTranscriptByHand('application/pdf', Buffer.alloc(1_000_000), signal)
+    const reading = readTranscriptByHand({ contentType: 'application/pdf', body: Buffer.alloc(1_000_000) }, 'ann', signal)
     await expect(reading).rejects.toMatchObject({ kind: 'unsupported' })
   })
 
   test('is left when whoever asked has gone', async () => {
     const gone = new AbortController()
-    const reading = readTranscriptByHand('text/plain', Buffer.from('word '.repeat(100_000)), gone.signal)
+    const reading = readTranscriptByHand(
+      { contentType: 'text/plain', body: Buffer.from('word '.repeat(100_000)) },
+      'ann',
+      gone.signal,
+    )
     gone.abort(new Error('gone'))
     await expect(reading).rejects.toThrow('gone')
   })
@@ -52,6 +56,6 @@ describe('a long text', () => {
   test('makes show notes that can be read, even of one word without an end', async () => {
     const text = 'w'.repeat(60_000)
     const transcript = { language: 'en', durationSeconds: 11, text, words: [{ text, startMs: 0, endMs: 11_000 }] }
-    expect(Notes.safeParse(await notesFromTranscript(transcript, undefined, signal)).success).toBe(true)
+    expect(Notes.safeParse(await notesFromTranscript(transcript, undefined, 'ann', signal)).success).toBe(true)
   })
 })

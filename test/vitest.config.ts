@@ -33,8 +33,9 @@ export default defineConfig({
     maxWorkers: long ? 4 : 3,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: `.steadycast/test-results${long ? '-long' : ''}.json` },
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    // Guards against what hangs, on a machine however busy: how long things take is for the benches.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     teardownTimeout: 10_000,
     // A test that asserts nothing is not a fact.
     expect: { requireAssertions: true },

@@ -62,7 +62,8 @@ export async function recordAnswers(name: ProviderName): Promise<Map<string, Can
   try {
     const environment = { [`${prefix}_API_KEY`]: KEY, [`${prefix}_BASE_URL`]: origin }
     const options = { environment, recordingPath: RECORDING, pollMs: 20, say: () => undefined }
-    await visitThrough(accountIn(environment, name), options)
+    const { failures } = await visitThrough(accountIn(environment, name), options)
+    if (failures.length > 0) throw new Error(failures.join('; '))
     return recorded
   } finally {
     between.closeAllConnections()

@@ -6,6 +6,7 @@ import { readHandTranscript, transcriptFrom } from '../../../../shared/podcast/w
 import { readNotes } from '../../../../shared/podcast/words/read-notes.ts'
 import { cleanLine, cleanParagraphs, clipText, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 import { sentencesOf, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
+import { processorMs } from '../../processor-time.ts'
 import { STEEP_TEXTS } from './steep-texts.ts'
 
 const LENGTH_SECONDS = 11
@@ -77,11 +78,4 @@ async function growthOf(compute: (text: string) => unknown, textOf: (chars: numb
     if (largeMs / smallMs < GROWTH_MAX) break
   }
   return largeMs / smallMs
-}
-
-async function processorMs(work: () => unknown): Promise<number> {
-  const before = process.threadCpuUsage()
-  await work()
-  const { user, system } = process.threadCpuUsage(before)
-  return (user + system) / 1000
 }

@@ -38,7 +38,11 @@ describe('a long text', () => {
   })
 
   test('of a type that nobody reads is not read', async () => {
-    const reading = readTranscriptByHand({ contentType: 'application/pdf', body: Buffer.alloc(1_000_000) }, 'ann', signal)
+    const reading = readTranscriptByHand(
+      { contentType: 'application/pdf', body: Buffer.alloc(1_000_000) },
+      'ann',
+      signal,
+    )
     await expect(reading).rejects.toMatchObject({ kind: 'unsupported' })
   })
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Notes } from '../../../../shared/podcast/words/notes.ts'
 import { readNotes } from '../../../../shared/podcast/words/read-notes.ts'
+import { processorMs } from '../../processor-time.ts'
 
 const GOOD = {
   title: 'Why lighthouses still matter',
@@ -235,9 +236,7 @@ describe('whatever is answered', () => {
     ['line breaks', JSON.stringify({ title: 'T', description: `${'\n'.repeat(500_000)}x${' '.repeat(500_000)}` })],
     ['spaces', `{"title"${' '.repeat(1_000_000)}`],
     ['tags', JSON.stringify({ title: 'T', tags: ','.repeat(500_000) })],
-  ])('two megabytes of %s take no longer than they should', (_what, text) => {
-    const startedAtMs = performance.now()
-    expect(() => readNotes(text, SPARE)).not.toThrow()
-    expect(performance.now() - startedAtMs).toBeLessThan(5000)
+  ])('two megabytes of %s take no longer than they should', async (_what, text) => {
+    expect(await processorMs(() => readNotes(text, SPARE))).toBeLessThan(5000)
   })
 })

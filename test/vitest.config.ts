@@ -17,7 +17,12 @@ const PROJECTS = [
   { name: 'infra', include: ['test/infra/**/*.test.ts'] },
   { name: 'e2e', include: ['test/e2e/**/*.test.ts', 'test/*.test.ts'], ...compiled },
 ]
-const LONG_PROJECTS = [{ name: 'long', include: ['test/long/**/*.test.ts'], ...compiled }]
+/** Those of `npm test` that live through more, where there is more time. */
+const SEEDED = ['engine/lives', 'breaker/schedule', 'podcast/answers/answers', 'http/fuzz']
+const LONG_PROJECTS = [
+  { name: 'long', include: ['test/long/**/*.test.ts'], ...compiled },
+  { name: 'seeded', include: SEEDED.map((file) => `test/shared/${file}.test.ts`) },
+]
 
 // Workers and the processes that tests start load the same modules again and again: what was compiled once is kept.
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('../.steadycast/compile-cache', import.meta.url))

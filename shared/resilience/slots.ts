@@ -88,8 +88,8 @@ export class Slots {
 
   /** The line as it would be served now. */
   #inOrder(): Waiting[] {
-    const held = ({ person }: Waiting) => this.#held.get(person) ?? 0
-    const lastTurn = ({ person }: Waiting) => this.#turns.get(person) ?? 0
-    return [...this.#line].toSorted((a, b) => held(a) - held(b) || lastTurn(a) - lastTurn(b))
+    const placesOf = ({ person }: Waiting) => this.#held.get(person) ?? 0
+    const lastTurnOf = ({ person }: Waiting) => this.#turns.get(person) ?? 0
+    return [...this.#line].toSorted((a, b) => placesOf(a) - placesOf(b) || lastTurnOf(a) - lastTurnOf(b))
   }
 }

@@ -8,7 +8,7 @@ import { firestoreContract } from '../contracts/firestore-contract.ts'
 const found = await findOfficialFirestore()
 if ('jar' in found) {
   firestoreContract("Google's emulator", startOfficialFirestore, { tornReadsMax: 2 })
-  breakerFleetContract("Google's emulator", startOfficialFirestore)
+  breakerFleetContract("Google's emulator", 20, startOfficialFirestore)
 } else
   describe("Firestore: Google's emulator", () => {
     // oxlint-disable-next-line vitest/no-disabled-tests -- the name says why it is not run

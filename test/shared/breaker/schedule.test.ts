@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 
 import { liveThrough } from './schedule.ts'
 import type { Life } from './schedule.ts'
+import { howMany } from '../how-many.ts'
 
-const LIVES = Number(process.env['BREAKER_LIVES'] ?? 10_000)
+const LIVES = howMany('BREAKER_LIVES', { quick: 3_000, long: 10_000 })
 const FIRST_SEED = Number(process.env['BREAKER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 test(`in ${LIVES} seeded lives of a fleet nothing stale is applied, nothing opens without cause and all closes again`, async () => {

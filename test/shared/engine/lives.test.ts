@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 
 import { liveOnce } from './life.ts'
+import { howMany } from '../how-many.ts'
 
-const LIVES = Number(process.env['WORKFLOW_LIVES'] ?? 3_000)
+const LIVES = howMany('WORKFLOW_LIVES', { quick: 1_000, long: 3_000 })
 const FIRST_SEED = Number(process.env['WORKFLOW_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 test(`in ${LIVES} seeded lives every workflow becomes ready, once, and nobody writes who has lost a step`, async () => {

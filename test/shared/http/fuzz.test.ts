@@ -5,9 +5,10 @@ import { firestoreService } from '../../../infra/local/firestore/service.ts'
 import { startEdgeProcess } from './edge-process.ts'
 import type { EdgeProcess } from './edge-process.ts'
 import { fuzz } from './fuzz.ts'
+import { howMany } from '../how-many.ts'
 
 /** `FUZZ_REQUESTS=100000 npx vitest run --config test/vitest.config.ts fuzz` is the long run; FUZZ_SEED repeats one. */
-const COUNT = Number(process.env['FUZZ_REQUESTS'] ?? 5000)
+const COUNT = howMany('FUZZ_REQUESTS', { quick: 2_000, long: 10_000 })
 const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 let edge: EdgeProcess

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { PROVIDER_NAMES } from '../../../../shared/providers/providers.ts'
 import { AnsweredEpisodes } from './answered-episodes.ts'
+import { howMany } from '../../how-many.ts'
 
-const LIVES = Number(process.env['ANSWER_LIVES'] ?? 60)
+const LIVES = howMany('ANSWER_LIVES', { quick: 20, long: 100 })
 const SEED = Number(process.env['ANSWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 let episodes: AnsweredEpisodes

@@ -6,6 +6,7 @@ import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
+import { benchRecordings } from './recordings.ts'
 import { benchResponseTime } from './response-time.ts'
 import { benchSweep } from './sweep.ts'
 import { benchThroughput } from './throughput.ts'
@@ -21,6 +22,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   lives: benchLives,
   chaos: benchChaos,
   mastering: benchMastering,
+  recordings: benchRecordings,
   health: benchHealth,
   'health-start': benchHealthStart,
   texts: benchTexts,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { inputArgs } from '../../shared/podcast/sound/ffmpeg-input.ts'
 import { ffmpegProgram, runFfmpeg } from '../../shared/podcast/sound/ffmpeg.ts'
 import { masterLoudness, measureLoudness } from '../../shared/podcast/sound/loudness.ts'
+import { watchMemory } from './memory.ts'
 import { figure, title } from './report.ts'
 
 /** An hour of stereo speech, mastered without its provider: how fast, in how much memory, and how loud. */
@@ -59,37 +60,4 @@ async function measure(folder: string, name: string, program: string): Promise<v
     text: '-16 +-0.5, under -1',
     met: Math.abs(integratedLufs - TARGET_LUFS) <= 0.5 && truePeakDb < -1,
   })
-}
-
-/** The most that this process and its children have had in memory at a time; files in a folder on disk are not in it. */
-function watchMemory(): { stop: () => number } {
-  let mostKiB = 0
-  const look = () => {
-    const parents = new Map(processes().map(({ pid, parent, residentKiB }) => [pid, { parent, residentKiB }]))
-    const mine = (pid: number): boolean =>
-      pid === process.pid || (parents.has(pid) && mine(parents.get(pid)?.parent ?? 0))
-    const sum = [...parents].reduce((all, [pid, { residentKiB }]) => all + (mine(pid) ? residentKiB : 0), 0)
-    mostKiB = Math.max(mostKiB, sum)
-  }
-  const timer = setInterval(look, 250)
-  return {
-    stop() {
-      clearInterval(timer)
-      return mostKiB / 1024
-    },
-  }
-}
-
-function processes(): { pid: number; parent: number; residentKiB: number }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const status = readFileSync(`/proc/${name}/status`, 'utf8')
-        const value = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0)
-        return [{ pid: Number(name), parent: value('PPid'), residentKiB: value('VmRSS') }]
-      } catch {
-        return []
-      }
-    })
 }

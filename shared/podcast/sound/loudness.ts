@@ -33,8 +33,8 @@ export type LoudnessMastering = {
   readonly inputs: readonly string[]
   readonly output: string
   readonly targetLufs: number
-  /** What all of it together must be shorter than; undefined where no length is known. */
-  readonly secondsMax?: number | undefined
+  /** What all of it together must be shorter than. */
+  readonly secondsMax?: number
 }
 
 /**
@@ -167,6 +167,8 @@ function requireSuccess(result: FfmpegResult): FfmpegResult {
   throw new NotAudioError(lastLine(result.log))
 }
 
+/** The last thing that ffmpeg had to say; in WebAssembly it ends with the news that it has ended. */
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
+  const lines = text.trim().split('\n')
+  return lines.findLast((line) => line !== 'Aborted()')?.slice(0, 200) ?? ''
 }

@@ -28,6 +28,8 @@ const WORK_MS_PER_MB = 135_000
 /** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */
 const LENGTH_SHARE_MAX = 1.5
 const LENGTH_SLACK_SECONDS = 60
+/** Whatever it says, a recording of speech has more bits than this in a second; silence can be packed for days into few. */
+const BITS_PER_SECOND_MIN = 1_000
 const LINE_MS_MIN = 60_000
 /**
  * One is mastered, and the next waits: the other of the two tasks that an instance takes at a time. By turns of their
@@ -63,7 +65,7 @@ export async function masterHere(attempt: HereAttempt, tools: HereTools, sources
   const { recordingKey, recordingBytes, recordingSeconds, introKey, targetLufs } = sources
   if (recordingBytes > RECORDING_BYTES_MAX) throw new NoFallback('the recording is too large to be mastered here')
   const keys = [...(introKey === undefined ? [] : [introKey]), recordingKey]
-  const secondsMax = recordingSeconds && recordingSeconds * LENGTH_SHARE_MAX + LENGTH_SLACK_SECONDS
+  const secondsMax = secondsOfSound(recordingBytes, recordingSeconds)
   return make(attempt, tools, sources, {
     keys,
     work: (folder, inputs, options) =>
@@ -130,6 +132,12 @@ async function make(
     leave()
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What can come out of a recording of so many bytes, which is said to last so long. */
+export function secondsOfSound(bytes: number, saidSeconds: number | undefined): number {
+  const packed = (bytes * 8) / BITS_PER_SECOND_MIN
+  return Math.min(packed, saidSeconds ? saidSeconds * LENGTH_SHARE_MAX : Infinity) + LENGTH_SLACK_SECONDS
 }
 
 /** How long mastering so many bytes may keep others from it: a small file that lasts for hours is not an honest one. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { NoFallback } from '../../../../shared/engine/failure.ts'
-import { lineMsMax, workMsMax } from '../../../../shared/podcast/sound/master-here.ts'
+import { lineMsMax, secondsOfSound, workMsMax } from '../../../../shared/podcast/sound/master-here.ts'
 import { masterStep } from '../master-step.ts'
 import { noise } from './made-sound.ts'
 
@@ -40,6 +40,14 @@ test.each([
 
 test('a file of 100 kB, however long it says it lasts, holds up others for little more than a minute', () => {
   expect(workMsMax(100_000)).toBeLessThanOrEqual(75_000)
+})
+
+test('what comes out is bounded by what is said, and by what fits in so many bytes, whatever is said', () => {
+  expect(secondsOfSound(10_000_000, 600)).toBe(960)
+  expect(secondsOfSound(10_000_000, undefined)).toBe(80_060)
+  expect(secondsOfSound(100_000, 16 * 3600)).toBe(860)
+  // An hour at 6 kbit/s, which is little even for speech.
+  expect(secondsOfSound(2_700_000, undefined)).toBeGreaterThan(3600)
 })
 
 test('a short recording waits for its turn until the longest work of another is over, a long one for a minute', () => {

@@ -135,7 +135,7 @@ function flacBlock(type: number, isLast: boolean, body: Buffer): Buffer {
 }
 
 /** Files that somebody could upload, by what is wrong with them. */
-export const HOSTILE_RECORDINGS: Readonly<Record<string, Maker>> = {
+const HOSTILE_RECORDINGS: Readonly<Record<string, Maker>> = {
   'a script': script,
   'a script, then sound': (random, canary) => Buffer.concat([script(random, canary), soundOf(random)]),
   'sound, then a script': (random, canary) => Buffer.concat([soundOf(random), script(random, canary)]),

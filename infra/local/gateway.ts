@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
@@ -10,7 +9,7 @@ import { readAway } from '../../shared/http/answer.ts'
 import { asHttpError, HttpError } from '../../shared/http/http-error.ts'
 import { plainAnswer } from '../../shared/http/plain-answer.ts'
 import { answerTunnels } from '../../shared/http/tunnels.ts'
-import { answerUnparsed } from '../../shared/http/unparsed.ts'
+import { answerUnparsed, isBroken } from '../../shared/http/unparsed.ts'
 import { NotReached, Passage } from './functions/proxy.ts'
 import type { Upstream } from './functions/proxy.ts'
 import type { LocalLog } from './local-log.ts'
@@ -39,8 +38,7 @@ const REACH_AGAIN_MS = 50
 export class Gateway {
   readonly #server: Server
   readonly #log: LocalLog
-  /** By connection, the newest request that was passed on. */
-  readonly #newest = new WeakMap<Duplex, Passage>()
+  readonly #passages = new WeakMap<IncomingMessage, Passage>()
   #processes: FunctionProcesses | undefined
   #control: Control | undefined
 
@@ -61,7 +59,11 @@ export class Gateway {
       const noTunnel = { technical: 'There are no tunnels here', headers: { Allow: 'GET, HEAD, POST, OPTIONS' } }
       this.#refuse(request, response, new HttpError('method_not_allowed', noTunnel), performance.now())
     })
-    this.#server.on('clientError', (error, socket) => this.#answerBroken(error, socket))
+    answerUnparsed(this.#server, {
+      tell: this.#log,
+      // A body that ends early is the function's to judge, which may have refused its head.
+      leave: ({ code }, request) => code === 'HPE_INVALID_EOF_STATE' && this.#passages.get(request)?.cut() === true,
+    })
     // Uploads may take their time; a slow client is the function's to judge.
     this.#server.requestTimeout = 0
     // Longer than clients keep idle connections, so that none is closed under a request that is on its way.
@@ -94,7 +96,7 @@ export class Gateway {
       throw new HttpError('not_found', { technical: `There is no function ${JSON.stringify(name.slice(0, 80))}` })
     const { timeoutSeconds } = rowOf(name)
     const passage = new Passage(request, response)
-    this.#newest.set(request.socket, passage)
+    this.#passages.set(request, passage)
     for (let tries = 1; ; tries++) {
       const upstream = await this.#processes.next(name)
       try {
@@ -108,16 +110,9 @@ export class Gateway {
     }
   }
 
-  /** A body that ends early is the function's to judge, which may have refused its head; the rest is no request at all. */
-  #answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const passage = this.#newest.get(socket)
-    const isNext = passage?.response.socket === socket && !passage.response.headersSent
-    if (error.code === 'HPE_INVALID_EOF_STATE' && isNext && !passage.request.complete) return passage.cut()
-    answerUnparsed(error, socket, (severity, event, fields) => this.#log(severity, event, fields ?? {}))
-  }
-
   /** To Cloud Tasks and providers every failure that a repeat can cure is a plain 500, as a function's own. */
   #refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown, sinceMs: number): void {
+    if (isBroken(request)) return
     if (response.headersSent || response.destroyed) return void response.destroy()
     const { name } = readTarget(request.url ?? '/')
     const error = forCaller(asHttpError(thrown), name)

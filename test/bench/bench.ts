@@ -1,6 +1,7 @@
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
+import { benchEdge } from './edge.ts'
 import { benchHealth } from './health.ts'
 import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
@@ -12,6 +13,7 @@ import { benchThroughput } from './throughput.ts'
 import { benchUploads } from './uploads.ts'
 
 const BENCHES: Record<string, () => Promise<void>> = {
+  edge: benchEdge,
   uploads: benchUploads,
   throughput: benchThroughput,
   'response-time': benchResponseTime,

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { readAway } from '../../../shared/http/answer.ts'
 import { countPassing } from '../../../shared/http/forced-collection/forced-collection.ts'
 import { HttpError } from '../../../shared/http/http-error.ts'
+import { isBroken } from '../../../shared/http/unparsed.ts'
 import type { Connections } from './connections.ts'
 
 /** Where a function process listens. */
@@ -24,23 +25,23 @@ export class Passage {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly #gone = new AbortController()
-  #cut = false
+  #isCut = false
+  #cut = () => void (this.#isCut = true)
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
     this.response = response
-    response.once('close', () => this.#gone.abort(new Error('the client has gone')))
   }
 
   /** Whether the client has left, so that nobody waits for an answer. */
   get isAbandoned(): boolean {
-    return this.#gone.signal.aborted && !this.response.writableFinished
+    return this.#gone.signal.aborted || this.request.socket.destroyed
   }
 
   /** The client will send no more of a body that is not complete: what there is of it is passed on, and then its end. */
-  cut(): void {
-    this.#cut = true
-    this.request.push(null)
+  cut(): true {
+    this.#cut()
+    return true
   }
 
   /**
@@ -49,11 +50,19 @@ export class Passage {
    * @throws NotReached when nothing was passed on; HttpError when the process ended under it, or took too long
    */
   async run(upstream: Upstream, target: string, timeoutMs: number): Promise<void> {
-    const endTurn = await upstream.connections.take(this.#gone.signal)
+    const { socket } = this.request
+    const leave = () => this.#gone.abort(new Error('the client has gone'))
+    if (socket.destroyed) leave()
+    socket.setMaxListeners(0).once('close', leave)
     try {
-      await this.#exchange(upstream, target, timeoutMs)
+      const endTurn = await upstream.connections.take(this.#gone.signal)
+      try {
+        await this.#exchange(upstream, target, timeoutMs)
+      } finally {
+        endTurn()
+      }
     } finally {
-      endTurn()
+      socket.off('close', leave)
     }
   }
 
@@ -67,10 +76,12 @@ export class Passage {
     const outgoing = httpRequest({ socketPath, agent: connections.agent, path, method, headers, setHost: false })
     const answered = answerOf(outgoing, timeoutMs + GRACE_MS)
     answered.catch(() => undefined)
-    response.once('close', () => void (response.writableFinished || outgoing.destroy()))
+    const stop = () => outgoing.destroy()
+    this.#gone.signal.addEventListener('abort', stop, { once: true })
+    // Its answer may be complete before its body is.
     request.once('close', () => void (request.complete || outgoing.destroy()))
     await connect(outgoing)
-    outgoing.on('continue', () => response.writeContinue())
+    outgoing.on('continue', () => askForBody(response))
     this.#send(outgoing)
     await this.#answer(outgoing, await answered)
   }
@@ -82,15 +93,18 @@ export class Passage {
     outgoing.flushHeaders()
     request.pipe(outgoing, { end: false }).on('error', () => undefined)
     request.on('data', (chunk: Buffer) => countPassing(chunk.length))
-    request.once('end', () => {
-      if (this.#cut) outgoing.socket?.end()
-      else outgoing.end()
-    })
+    request.once('end', () => outgoing.end())
+    this.#cut = () => {
+      if (request.readableLength === 0) outgoing.socket?.end()
+      else request.once('data', () => setImmediate(this.#cut))
+    }
+    if (this.#isCut) this.#cut()
   }
 
   /** A connection that the function closes after its answer is closed like the function's own: what still comes is read away. */
   async #answer(outgoing: ClientRequest, answer: IncomingMessage): Promise<void> {
     const { request, response } = this
+    if (isBroken(request)) return void outgoing.destroy()
     const closes = /\bclose\b/i.test(answer.headers.connection ?? '')
     const headers = [...endToEnd(answer.rawHeaders), ...(closes ? ['Connection', 'close'] : [])]
     response.writeHead(answer.statusCode ?? 500, headers)
@@ -107,6 +121,13 @@ export class Passage {
       response.destroy()
     }
   }
+}
+
+/** On a pipelined connection its turn may not have come. */
+function askForBody(response: ServerResponse): void {
+  const ask = () => void (response.headersSent || response.writeContinue())
+  if (response.socket === null) response.once('socket', ask)
+  else ask()
 }
 
 /** Resolves when the request has a connection. @throws NotReached */

@@ -3,20 +3,29 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { Faults } from '../../../infra/local/faults.ts'
+import { firestoreService } from '../../../infra/local/firestore/service.ts'
 import { Envelope, exchange, head, RawClient } from '../../shared/http/raw-client.ts'
 import type { RawAnswer } from '../../shared/http/raw-client.ts'
 import { BEHIND, startBehindGateway } from './gateway-fixture.ts'
+import { fuzzGateway } from './gateway-fuzz.ts'
 import type { GatewayFixture } from './gateway-fixture.ts'
 
 let behind: GatewayFixture
+const firestore = firestoreService(new Faults())
 beforeAll(async () => {
-  behind = await startBehindGateway()
+  await firestore.start()
+  behind = await startBehindGateway({ environment: { FIRESTORE_EMULATOR_HOST: firestore.address } })
 }, 120_000)
-afterAll(() => behind.stop())
+afterAll(async () => {
+  await behind.stop()
+  firestore.stop()
+})
 
 const MIB = 1024 * 1024
 /** More than a system keeps in line for a process that does not accept. */
 const BURST = 800
+const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const alice = { Authorization: 'Bearer a.alice.c', 'Content-Type': 'application/json' }
 
 function errorOf(answer: RawAnswer | undefined) {
@@ -110,6 +119,24 @@ describe('the gateway', () => {
         { severity: 'NOTICE', status },
       ])
     }
+  })
+
+  test(`answers bytes of every kind as the function itself does (seed ${SEED})`, async () => {
+    const { findings, compared } = await fuzzGateway(behind, 100, SEED)
+    expect(findings).toEqual([])
+    expect(compared).toBeGreaterThan(80)
+  })
+
+  test.each([
+    ['whose head is refused', 401, head('POST', BEHIND, { 'x-row': 'echo', 'Content-Length': 10 })],
+    ['whose body is awaited', 400, head('POST', BEHIND, { ...alice, 'x-row': 'echo', 'Content-Length': 10 })],
+  ])('lets the function answer a request %s and that ends early', async (_what, status, bytes) => {
+    const client = new RawClient(behind.port).send(`${bytes}{"a`)
+    client.socket.end()
+    const answer = await client.answer()
+    expect(answer?.status).toBe(status)
+    errorOf(answer)
+    client.close()
   })
 
   test('answers a request under which the function process ends with 500, tells it, and sends it once', async () => {

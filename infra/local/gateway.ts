@@ -9,7 +9,7 @@ import { readAway } from '../../shared/http/answer.ts'
 import { asHttpError, HttpError } from '../../shared/http/http-error.ts'
 import { plainAnswer } from '../../shared/http/plain-answer.ts'
 import { answerTunnels } from '../../shared/http/tunnels.ts'
-import { answerUnparsed, isBroken } from '../../shared/http/unparsed.ts'
+import { answerUnparsed } from '../../shared/http/unparsed.ts'
 import { NotReached, Passage } from './functions/proxy.ts'
 import type { Upstream } from './functions/proxy.ts'
 import type { LocalLog } from './local-log.ts'
@@ -60,9 +60,9 @@ export class Gateway {
       this.#refuse(request, response, new HttpError('method_not_allowed', noTunnel), performance.now())
     })
     answerUnparsed(this.#server, {
-      tell: this.#log,
-      // A body that ends early is the function's to judge, which may have refused its head.
-      leave: ({ code }, request) => code === 'HPE_INVALID_EOF_STATE' && this.#passages.get(request)?.cut() === true,
+      tell: (severity, event, fields) => this.#log(severity, event, fields ?? {}),
+      // What comes of a body is the function's to judge, which may have refused its head.
+      leave: (failure, request) => this.#passages.get(request)?.breakOff(failure) === true,
     })
     // Uploads may take their time; a slow client is the function's to judge.
     this.#server.requestTimeout = 0
@@ -112,7 +112,6 @@ export class Gateway {
 
   /** To Cloud Tasks and providers every failure that a repeat can cure is a plain 500, as a function's own. */
   #refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown, sinceMs: number): void {
-    if (isBroken(request)) return
     if (response.headersSent || response.destroyed) return void response.destroy()
     const { name } = readTarget(request.url ?? '/')
     const error = forCaller(asHttpError(thrown), name)

@@ -8,10 +8,13 @@ import { plainAnswer } from './plain-answer.ts'
 /** A request of a connection with its answer, and the answer that must be sent before. */
 type Turn = { request: IncomingMessage; response: ServerResponse; before: ServerResponse | undefined }
 
+/** `rawPacket`: what was read together, of which `bytesParsed` could be parsed; not there when nothing more comes. */
+export type Unparsed = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly bytesParsed?: number }
+
 type Options = {
   tell?: typeof log
-  /** Whether somebody else sees to it. */
-  leave?: (failure: NodeJS.ErrnoException, request: IncomingMessage) => boolean
+  /** Whether somebody else answers a request within whose body it came. */
+  leave?: (failure: Unparsed, request: IncomingMessage) => boolean
 }
 
 /** A client may go on sending so long after its answer. */
@@ -35,7 +38,7 @@ export function answerUnparsed(server: Server, { tell = log, leave = () => false
     newest.set(request.socket, { request, response, before: newest.get(request.socket)?.response })
   }
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.prependListener(event, note)
-  server.on('clientError', (failure: NodeJS.ErrnoException, socket: Duplex) => {
+  server.on('clientError', (failure: Unparsed, socket: Duplex) => {
     if (failure.code === 'ECONNRESET') return void socket.destroy()
     // What follows is read and not parsed, and told again.
     if (broken.has(socket)) return
@@ -45,8 +48,7 @@ export function answerUnparsed(server: Server, { tell = log, leave = () => false
     if (turn === undefined || turn.request.complete)
       return whenSent(turn?.response, () => refuse(failure, socket, tell))
     const { request, response, before } = turn
-    if (response.headersSent) return whenSent(response, () => refuse(failure, socket, tell))
-    if (leave(failure, request)) return
+    if (response.headersSent || leave(failure, request)) return whenSent(response, () => refuse(failure, socket, tell))
     brokenRequests.add(request)
     whenSent(before, () => refuse(failure, socket, tell))
   })

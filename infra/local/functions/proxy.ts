@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { readAway } from '../../../shared/http/answer.ts'
 import { countPassing } from '../../../shared/http/forced-collection/forced-collection.ts'
 import { HttpError } from '../../../shared/http/http-error.ts'
-import { isBroken } from '../../../shared/http/unparsed.ts'
+import type { Unparsed } from '../../../shared/http/unparsed.ts'
 import type { Connections } from './connections.ts'
 
 /** Where a function process listens. */
@@ -25,8 +25,9 @@ export class Passage {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly #gone = new AbortController()
-  #isCut = false
-  #cut = () => void (this.#isCut = true)
+  /** What comes instead of the rest of the body. */
+  #rest: Buffer | 'end' | undefined
+  #breakOff = () => undefined as void
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
@@ -38,9 +39,13 @@ export class Passage {
     return this.#gone.signal.aborted || this.request.socket.destroyed
   }
 
-  /** The client will send no more of a body that is not complete: what there is of it is passed on, and then its end. */
-  cut(): true {
-    this.#cut()
+  /**
+   * What follows within a body is none of it, or nothing follows: what there is of it is passed on, and then just that.
+   * @returns whether the function is going to judge it
+   */
+  breakOff({ rawPacket, bytesParsed = 0 }: Unparsed): true {
+    this.#rest = rawPacket?.subarray(bytesParsed) ?? 'end'
+    this.#breakOff()
     return true
   }
 
@@ -94,17 +99,21 @@ export class Passage {
     request.pipe(outgoing, { end: false }).on('error', () => undefined)
     request.on('data', (chunk: Buffer) => countPassing(chunk.length))
     request.once('end', () => outgoing.end())
-    this.#cut = () => {
-      if (request.readableLength === 0) outgoing.socket?.end()
-      else request.once('data', () => setImmediate(this.#cut))
+    const { socket } = outgoing
+    // What came together is sent together.
+    if (this.#rest !== undefined) socket?.cork()
+    this.#breakOff = () => {
+      if (request.readableLength > 0) return void request.once('data', () => setImmediate(this.#breakOff))
+      if (this.#rest === 'end') socket?.end()
+      else socket?.write(this.#rest ?? '')
+      socket?.uncork()
     }
-    if (this.#isCut) this.#cut()
+    if (this.#rest !== undefined) this.#breakOff()
   }
 
   /** A connection that the function closes after its answer is closed like the function's own: what still comes is read away. */
   async #answer(outgoing: ClientRequest, answer: IncomingMessage): Promise<void> {
     const { request, response } = this
-    if (isBroken(request)) return void outgoing.destroy()
     const closes = /\bclose\b/i.test(answer.headers.connection ?? '')
     const headers = [...endToEnd(answer.rawHeaders), ...(closes ? ['Connection', 'close'] : [])]
     response.writeHead(answer.statusCode ?? 500, headers)

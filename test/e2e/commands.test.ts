@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 import { afterEach, describe, expect, test } from 'vitest'
 
+import { descendantsOf, isAlive } from '../shared/processes.ts'
+
 /** The commands of the README, as a person types them. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'steadycast-commands-'))
@@ -94,11 +96,11 @@ describe('npm start', () => {
     const run = command('infra/local/start.ts', [], { PORT: '0' })
     const base = await origin(run)
     expect((await fetch(`${base}/ops-live`)).status).toBe(200)
-    const children = await childrenOf(run.child.pid ?? 0)
+    const children = descendantsOf(run.child.pid ?? 0)
     expect(children.length).toBeGreaterThan(0)
     run.child.kill('SIGKILL')
     await run.exit
-    await expect.poll(() => children.filter(isAlive), { timeout: 5000 }).toEqual([])
+    await expect.poll(() => children.filter(isAlive), { timeout: 60_000 }).toEqual([])
   })
 })
 
@@ -164,17 +166,3 @@ describe('npm run demo', () => {
     expect(run.output()).toMatch(/There is no file nothing.mp3/)
   })
 })
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const { readFile } = await import('node:fs/promises')
-  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(/\s+/).filter(Boolean).map(Number)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

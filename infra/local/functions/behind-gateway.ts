@@ -1,5 +1,4 @@
 import { watchServers } from '../../../shared/http/framework/announced-servers.ts'
-import './tether.ts'
 
 /** Preloaded into every function process: the gateway closes idle connections, so none is closed under its requests. */
 watchServers((server) => {

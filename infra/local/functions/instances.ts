@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 
 import { entryPoint, FUNCTIONS } from '../../../functions/functions.ts'
 import { HttpError } from '../../../shared/http/http-error.ts'
+import { holdBack, tether } from '../../../shared/resilience/tether.ts'
 import { Connections } from './connections.ts'
 
 export type Instance = {
@@ -84,18 +85,21 @@ export class Instances {
     const { source, socketFolder, environmentOf, startTimeoutMs = START_TIMEOUT_MS, onLine } = this.#options
     const socketPath = join(socketFolder, `${this.#spawned++}.sock`)
     const row = Object.entries(FUNCTIONS).find(([known]) => known === name)?.[1]
-    const child = spawn(process.execPath, ['--import', preload, frameworkMain], {
-      cwd: source,
-      env: {
-        ...environmentOf(name),
-        PORT: socketPath,
-        FUNCTION_TARGET: entryPoint(name).path,
-        FUNCTION_SOURCE: source,
-        CLOUD_RUN_TIMEOUT_SECONDS: String(row?.timeoutSeconds ?? 60),
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    })
-    for (const stream of [child.stdout, child.stderr]) if (stream) createInterface(stream).on('line', onLine)
+    const env = {
+      ...environmentOf(name),
+      PORT: socketPath,
+      FUNCTION_TARGET: entryPoint(name).path,
+      FUNCTION_SOURCE: source,
+      CLOUD_RUN_TIMEOUT_SECONDS: String(row?.timeoutSeconds ?? 60),
+    }
+    const child = tether(() =>
+      spawn(...holdBack(process.execPath, ['--import', preload, frameworkMain]), {
+        cwd: source,
+        env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      }),
+    )
+    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine)
     const ended = new AbortController()
     child.once('error', (cause) => ended.abort(new Error(`${name} could not be started`, { cause })))
     child.once('exit', (code, signal) => ended.abort(new Error(`${name} ended (${signal ?? code})`)))

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+import { tether } from '../../../shared/resilience/tether.ts'
+
 export const FRAMEWORK = join(
   dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
   'main.js',
 )
-/** Ends the process with ours, however ours ends. */
-const TETHER = new URL('../../../infra/local/functions/tether.ts', import.meta.url).href
 const BEHIND_GATEWAY = new URL('../../../infra/local/functions/behind-gateway.ts', import.meta.url).href
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
@@ -60,7 +60,8 @@ export type EdgeProcessOptions = {
 export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promise<EdgeProcess> {
   const { socketPath } = options
   const port = socketPath === undefined ? await freePort() : 0
-  const child = spawn(process.execPath, ['--import', socketPath === undefined ? TETHER : BEHIND_GATEWAY, FRAMEWORK], {
+  const preload = socketPath === undefined ? [] : ['--import', BEHIND_GATEWAY]
+  const spawnOptions: SpawnOptions = {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],
@@ -74,7 +75,8 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
       FUNCTION_SOURCE: options.source ?? EDGE_FUNCTIONS,
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
+  }
+  const child = tether(() => spawn(process.execPath, [...preload, FRAMEWORK], spawnOptions))
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('a process without pipes')
   const lines: string[] = []

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import { ConfigError } from '../../shared/config.ts'
+import { CommandRefused, runCommandLine } from '../command-line.ts'
 import { deploymentOf } from './deployment.ts'
 import type { Deployment } from './deployment.ts'
 
@@ -18,13 +19,21 @@ export function readDeployment(project: string, region: string | undefined): Dep
   return deploymentOf({ project, region, file, environment: process.env })
 }
 
-/** Runs a command to its exit code; a configuration that is not right is a message, and no stack. */
-export async function runCommand(main: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await main()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exitCode = 1
-  }
+/** Runs a command to its exit code; a configuration that is not right is one line, and no stack. */
+export function runCommand(usage: string, main: () => Promise<number>): Promise<void> {
+  return runCommandLine(usage, async () => {
+    try {
+      return await main()
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      throw new CommandRefused(error.message, { cause: error })
+    }
+  })
+}
+
+/** The project a command is for. @throws CommandRefused */
+export function requireProject(project: string | undefined): string {
+  const found = project ?? process.env['GOOGLE_CLOUD_PROJECT']
+  if (found !== undefined && found !== '') return found
+  throw new CommandRefused('Name the project: --project PROJECT. --help says what there is.')
 }

@@ -1,17 +1,17 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import { parseArgs } from 'node:util'
 
+import { readWords } from '../command-line.ts'
 import { startControlPlane } from '../local/control-plane/control-plane.ts'
 import { ControlPlaneState } from '../local/control-plane/state.ts'
-import { readDeployment, ROOT, runCommand, say } from './command.ts'
+import { readDeployment, requireProject, ROOT, runCommand, say } from './command.ts'
 import { deploying } from './deploying.ts'
 import type { DeployMode } from './deploying.ts'
 import { packSource } from './source.ts'
 
 const REHEARSAL = `${ROOT}.steadycast/control-plane.json`
 
-const USAGE = `npm run deploy -- --project PROJECT [--region REGION]
+const USAGE = `Usage: npm run deploy -- --project PROJECT [--region REGION]
 
   --plan                    says what would change, and changes nothing
   --rotate-webhook-secret   makes a new one; the one before stays good
@@ -23,23 +23,16 @@ Settings and keys are read from .env.PROJECT and from the environment (README, "
 
 /** `npm run deploy`: everything that Steadycast is in Google Cloud, made as it must be, as often as it is run. */
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      project: { type: 'string' },
-      region: { type: 'string' },
-      plan: { type: 'boolean' },
-      destroy: { type: 'boolean' },
-      rehearse: { type: 'boolean' },
-      'rotate-webhook-secret': { type: 'boolean' },
-      'take-traffic': { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
+  const { values } = readWords(process.argv.slice(2), {
+    project: { type: 'string' },
+    region: { type: 'string' },
+    plan: { type: 'boolean' },
+    destroy: { type: 'boolean' },
+    rehearse: { type: 'boolean' },
+    'rotate-webhook-secret': { type: 'boolean' },
+    'take-traffic': { type: 'boolean' },
   })
-  const { project = process.env['GOOGLE_CLOUD_PROJECT'] } = values
-  if (project === undefined || values.help) {
-    say(USAGE)
-    return values.help ? 0 : 2
-  }
+  const project = requireProject(values.project)
   const deployment = readDeployment(project, values.region)
   const mode: DeployMode = values.plan ? 'plan' : values.destroy ? 'destroy' : 'apply'
   if (mode === 'destroy' && !(await meansIt(project))) return 1
@@ -83,4 +76,4 @@ async function startRehearsal(project: string) {
   }
 }
 
-await runCommand(main)
+await runCommand(USAGE, main)

@@ -1,9 +1,9 @@
-import { parseArgs } from 'node:util'
-
+import { CommandRefused, readWords } from '../command-line.ts'
 import { openClients } from './clients.ts'
 import type { Clients } from './clients.ts'
+import { requireProject, runCommand } from './command.ts'
 
-const USAGE = `npm run restore -- --project PROJECT                                 lists the backups there are
+const USAGE = `Usage: npm run restore -- --project PROJECT                                 lists the backups there are
 npm run restore -- --project PROJECT --backup NAME --to DATABASE   restores one to a new database
 
 The functions go on with it once FIRESTORE_DATABASE=DATABASE is in .env.PROJECT and npm run deploy has run.`
@@ -30,14 +30,11 @@ export async function restore({ firestoreAdmin }: Clients, project: string, back
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { project: { type: 'string' }, backup: { type: 'string' }, to: { type: 'string' } },
-  })
-  const { project = process.env['GOOGLE_CLOUD_PROJECT'], backup, to } = values
-  if (project === undefined || (backup === undefined) !== (to === undefined)) {
-    process.stdout.write(`${USAGE}\n`)
-    return 2
-  }
+  const options = { project: { type: 'string' }, backup: { type: 'string' }, to: { type: 'string' } } as const
+  const { project: named, backup, to } = readWords(process.argv.slice(2), options).values
+  const project = requireProject(named)
+  if ((backup === undefined) !== (to === undefined))
+    throw new CommandRefused('--backup and --to go together. --help says what there is.')
   const clients = await openClients(project)
   try {
     if (backup === undefined || to === undefined)
@@ -52,4 +49,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main()
+if (process.argv[1] === import.meta.filename) await runCommand(USAGE, main)

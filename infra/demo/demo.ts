@@ -2,7 +2,6 @@ import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, extname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
@@ -10,11 +9,14 @@ import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
 import { STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
+import { CommandRefused, readWords, runCommandLine } from '../command-line.ts'
 import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
 import { startLocalCloud } from '../local/local-cloud.ts'
 import type { LocalCloud } from '../local/local-cloud.ts'
+import { requireOnlyStart } from '../local/one-start.ts'
 import { stopOnSignals } from '../local/signals.ts'
+import { checkFunctionSettings } from '../local/start-options.ts'
 import { ApiClient, ApiError } from './api-client.ts'
 import { overheadOf } from './overhead.ts'
 import { Progress } from './progress.ts'
@@ -40,45 +42,38 @@ const GIVE_UP_MS = 30 * 60_000
 
 const TRANSCRIBERS: readonly ProviderName[] = DEFAULT_ORDER.transcribers
 
+const USAGE = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}, or several with commas] [--firestore=official]`
+
 type Asked = { path: string; firestore: string; outage: readonly ProviderName[] }
 
-process.exitCode = await main()
+await runCommandLine(USAGE, async () => {
+  if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
+  return run(readArguments())
+})
 
-async function main(): Promise<number> {
-  const asked = readArguments()
-  if (typeof asked === 'string') return complain(asked)
-  if (!('help' in asked)) return run(asked)
-  process.stdout.write(`${asked.help}\n`)
-  return 0
-}
-
-/** What was asked for, or why it cannot be understood. */
-function readArguments(): Asked | { help: string } | string {
-  const usage = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}, or several with commas] [--firestore=official]`
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: { firestore: { type: 'string' }, outage: { type: 'string' }, help: { type: 'boolean' } },
-    })
-    if (values.help) return { help: usage }
-    const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-    const away = values.outage?.split(',').map((name) => name.trim()) ?? []
-    const stranger = away.find((name) => name !== 'all' && !PROVIDER_NAMES.some((known) => known === name))
-    if (stranger !== undefined) return `No such provider: ${stranger}\n${usage}`
-    const outage = PROVIDER_NAMES.filter((name) => away.includes('all') || away.includes(name))
-    return { path: resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE), firestore, outage }
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n${usage}`
-  }
+/** What was asked for. @throws CommandRefused when it cannot be */
+function readArguments(): Asked {
+  const options = { firestore: { type: 'string' }, outage: { type: 'string' } } as const
+  const { positionals, values } = readWords(process.argv.slice(2), options, { allowPositionals: true })
+  const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
+  const away = values.outage?.split(',').map((name) => name.trim()) ?? []
+  const stranger = away.find((name) => name !== 'all' && !PROVIDER_NAMES.some((known) => known === name))
+  if (stranger !== undefined)
+    throw new CommandRefused(`--outage: expected ${[...PROVIDER_NAMES, 'all'].join(', ')}; there is no ${stranger}`)
+  checkFunctionSettings(process.env)
+  const outage = PROVIDER_NAMES.filter((name) => away.includes('all') || away.includes(name))
+  const path = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE)
+  if (!existsSync(path)) throw new CommandRefused(`There is no file ${basename(path)}.`)
+  return { path, firestore, outage }
 }
 
 async function run({ path, firestore, outage }: Asked): Promise<number> {
-  if (!existsSync(path)) return complain(`There is no file ${basename(path)}.`)
-  if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
+  await mkdir(`${root}.steadycast`, { recursive: true })
+  requireOnlyStart(`${root}.steadycast/`, 'run demo')
   const startedAtMs = Date.now()
   await rm(OUTPUT, { recursive: true, force: true })
   await mkdir(OUTPUT, { recursive: true })
-  const log = createWriteStream(`${root}.steadycast/functions.log`)
+  const log = createWriteStream(`${root}.steadycast/demo.log`)
   say('Starting the local cloud: Firestore, Storage, Tasks, Scheduler, identity and providers, on this machine')
   const starting = startLocalCloud({
     port: 0,

@@ -17,6 +17,7 @@ import type { Served } from './grpc-service.ts'
 import { Iam } from './iam.ts'
 import { Identity, localServiceAccounts, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import { Journal } from './journal.ts'
+import { localLog } from './local-log.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
 import { startProviders } from './providers/start-providers.ts'
@@ -96,7 +97,7 @@ async function assemble(
   const folder = await ownFolder()
   closers.push(() => rm(folder, { recursive: true, force: true }))
 
-  const gateway = new Gateway()
+  const gateway = new Gateway(localLog(options.onLine ?? (() => undefined)))
   const origin = await gateway.listen(options.port)
   closers.push(() => gateway.stop())
   const functionsBaseUrl = options.functionsBaseUrl ?? origin

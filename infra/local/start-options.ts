@@ -1,12 +1,7 @@
 import { createServer } from 'node:net'
-import { parseArgs } from 'node:util'
 
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
-
-/** What cannot be started, in one line for whoever typed it. */
-export class StartRefused extends Error {
-  override readonly name = 'StartRefused'
-}
+import { CommandRefused, readWords } from '../command-line.ts'
 
 export type StartOptions = {
   readonly port: number
@@ -27,34 +22,20 @@ const INSTANCES_MAX = 50
 
 /**
  * What is to be started, checked before anything is.
- * @returns `help` when that is what was asked for
- * @throws StartRefused naming what is wrong, and what was expected
+ * @throws CommandRefused naming what is wrong, and what was expected
  */
 export function readStartOptions(
   words: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): StartOptions | 'help' {
-  const { help, firestore } = parseWords(words)
-  if (help) return 'help'
+): StartOptions {
+  const { firestore } = readWords(words, { firestore: { type: 'string' } }).values
   const port = wholeNumber(environment, 'PORT', { from: 0, to: 65_535, unset: PORT_DEFAULT })
   const instancesPerFunction = wholeNumber(environment, 'INSTANCES', { from: 1, to: INSTANCES_MAX, unset: 1 })
   const schedules = environment['LOCAL_SCHEDULES'] ?? 'on'
-  if (schedules !== 'on' && schedules !== 'off') throw new StartRefused('LOCAL_SCHEDULES: expected on or off')
+  if (schedules !== 'on' && schedules !== 'off') throw new CommandRefused('LOCAL_SCHEDULES: expected on or off')
   checkFunctionSettings(environment)
   const where = firestore ?? environment['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
   return { port, instancesPerFunction, schedules, firestore: where }
-}
-
-function parseWords(words: readonly string[]): { help: boolean; firestore: string | undefined } {
-  try {
-    const options = { firestore: { type: 'string' }, help: { type: 'boolean' } } as const
-    const { values } = parseArgs({ args: [...words], options })
-    return { help: values.help ?? false, firestore: values.firestore }
-  } catch (error) {
-    throw new StartRefused(`${error instanceof Error ? error.message : String(error)}\n${START_USAGE}`, {
-      cause: error,
-    })
-  }
 }
 
 function wholeNumber(
@@ -66,27 +47,33 @@ function wholeNumber(
   if (text === '') return unset
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
   if (value >= from && value <= to) return value
-  throw new StartRefused(`${name}: expected a whole number from ${from} to ${to}`)
+  throw new CommandRefused(`${name}: expected a whole number from ${from} to ${to}`)
 }
 
-/** What every function would refuse to start with. */
-function checkFunctionSettings(environment: Readonly<Record<string, string | undefined>>): void {
+/** What every function would refuse to start with. @throws CommandRefused */
+export function checkFunctionSettings(environment: Readonly<Record<string, string | undefined>>): void {
   const here = { GOOGLE_CLOUD_PROJECT: 'local', STORAGE_BUCKET: 'local' }
   try {
     loadConfiguration({ ...environment, ...here }, [])
   } catch (error) {
-    throw new StartRefused(error instanceof Error ? error.message : String(error), { cause: error })
+    throw new CommandRefused(error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 
-/** @throws StartRefused when somebody listens there already */
-export function requireFree(port: number): Promise<void> {
+/**
+ * @param what the setting that the port is from, or who listens there
+ * @param advice how another is had
+ * @throws CommandRefused when somebody listens there already
+ */
+export function requireFree(
+  port: number,
+  what = 'PORT',
+  advice = 'Another can be set: PORT=8081 npm start',
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', ({ message }) =>
-      reject(
-        new StartRefused(`PORT: ${port} cannot be listened on (${message}). Another can be set: PORT=8081 npm start`),
-      ),
+      reject(new CommandRefused(`${what}: ${port} cannot be listened on (${message}). ${advice}`)),
     )
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()))
   })

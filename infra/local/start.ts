@@ -1,29 +1,24 @@
 import { createWriteStream, existsSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+import { runCommandLine } from '../command-line.ts'
 import { startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
 import { stopOnSignals } from './signals.ts'
-import { readStartOptions, requireFree, START_USAGE, StartRefused } from './start-options.ts'
+import { readStartOptions, requireFree, START_USAGE } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 
 /** `npm start`: the local cloud and every function, until SIGINT or SIGTERM. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-try {
+await runCommandLine(START_USAGE, async () => {
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
-  const options = readStartOptions(process.argv.slice(2), process.env)
-  if (options === 'help') process.stdout.write(`${START_USAGE}\n`)
-  else await start(options)
-} catch (error) {
-  if (!(error instanceof StartRefused)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 2
-}
+  await start(readStartOptions(process.argv.slice(2), process.env))
+})
 
 async function start(options: StartOptions): Promise<void> {
   mkdirSync(`${root}.steadycast`, { recursive: true })
-  requireOnlyStart(`${root}.steadycast/start.pid`)
+  requireOnlyStart(`${root}.steadycast/`, 'start')
   await requireFree(options.port)
   const logFile = createWriteStream(`${root}.steadycast/functions.log`)
   const starting = startLocalCloud({

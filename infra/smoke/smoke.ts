@@ -5,37 +5,31 @@ import { fileURLToPath } from 'node:url'
 
 import { PROVIDER_NAMES, providerNamed } from '../../shared/providers/providers.ts'
 import type { ProviderName } from '../../shared/providers/providers.ts'
+import { CommandRefused, readWords, runCommandLine } from '../command-line.ts'
 import { smoke } from './compare.ts'
 import { differencesOf, reportOf } from './report.ts'
 
 /** `npm run smoke [-- PROVIDER...]`: a few cents' worth of real calls, each compared with what its stand-in answers. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const REPORT = `${root}.steadycast/smoke/report.md`
-const USAGE = `Usage: npm run smoke [-- ${PROVIDER_NAMES.join('|')} ...]\n`
+const USAGE = `Usage: npm run smoke [-- ${PROVIDER_NAMES.join('|')} ...]
+Makes every kind of real call once, for a few cents; keys are read from the environment and from .env.`
 
-/** Exit codes: calls that failed, and what could not be begun. */
+/** Exit code when calls failed. */
 const FAILED = 1
-const NOT_BEGUN = 2
 
-process.exitCode = await main(process.argv.slice(2))
+await runCommandLine(USAGE, main)
 
-async function main(words: readonly string[]): Promise<number> {
-  if (words.includes('--help')) {
-    process.stdout.write(USAGE)
-    return 0
-  }
+async function main(): Promise<number> {
+  const { positionals: words } = readWords(process.argv.slice(2), {}, { allowPositionals: true })
   const strangers = words.filter((word) => !PROVIDER_NAMES.some((name) => name === word))
-  if (strangers.length > 0) {
-    process.stderr.write(`There is no provider ${strangers.join(', ')}.\n${USAGE}`)
-    return NOT_BEGUN
-  }
+  if (strangers.length > 0)
+    throw new CommandRefused(`There is no provider ${strangers.join(', ')}. There are ${PROVIDER_NAMES.join(', ')}.`)
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
   const names = PROVIDER_NAMES.filter((name) => words.length === 0 || words.includes(name))
   const missing = names.map((name) => `${name.toUpperCase()}_API_KEY`).filter((key) => !process.env[key]?.trim())
-  if (missing.length > 0) {
-    process.stderr.write(`Not set, in .env or the environment: ${missing.join(', ')}. Nothing was called.\n`)
-    return NOT_BEGUN
-  }
+  if (missing.length > 0)
+    throw new CommandRefused(`Not set, in .env or the environment: ${missing.join(', ')}. Nothing was called.`)
   return visit(names)
 }
 

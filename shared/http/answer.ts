@@ -1,5 +1,6 @@
 import type { Answer, Exchange } from './exchange.ts'
 import { countPassing } from './forced-collection/forced-collection.ts'
+import { isBroken } from './unparsed.ts'
 
 /** So much of a body that nobody wants is read to the end, so that its connection can be used again. */
 const READ_AWAY_BYTES = 64 * 1024
@@ -11,7 +12,7 @@ const LINGER_BYTES = 1024 * 1024 * 1024
 /** Puts an answer on the wire. Resolves when it has left, or when nobody is left to take it. */
 export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   const { request, response, body } = exchange
-  if (response.headersSent || response.destroyed) return
+  if (response.headersSent || response.destroyed || isBroken(request)) return
   const { unreadBytes } = body
   const lingers = unreadBytes > READ_AWAY_BYTES || (unreadBytes > 0 && exchange.arrival.expects !== undefined)
   response.writeHead(answer.status, {

@@ -1,4 +1,7 @@
 import { fork } from 'node:child_process'
+import type { ForkOptions } from 'node:child_process'
+
+import { tether } from './tether.ts'
 
 /** What work in a process of its own may take before it is ended; memory is that of JavaScript's own objects. */
 export type ChildLimits = { readonly signal: AbortSignal; readonly timeMs?: number; readonly memoryMiB?: number }
@@ -17,7 +20,7 @@ export class ChildEnded extends Error {
 export function inChild<Answer>(module: URL, input: object, limits: ChildLimits): Promise<Answer> {
   const { timeMs, memoryMiB, signal } = limits
   signal.throwIfAborted()
-  const child = fork(module, {
+  const options: ForkOptions = {
     // The keys in ours are not for what works on the files of strangers.
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -26,7 +29,8 @@ export function inChild<Answer>(module: URL, input: object, limits: ChildLimits)
       '--disable-warning=ExperimentalWarning',
       ...(memoryMiB === undefined ? [] : [`--max-old-space-size=${memoryMiB}`]),
     ],
-  })
+  }
+  const child = tether(() => fork(module, options))
   return new Promise<Answer>((resolve, reject) => {
     const tooLong = timeMs && setTimeout(() => reject(new ChildEnded(`no answer within ${timeMs} ms`)), timeMs)
     const abort = () => reject(signal.reason as Error)

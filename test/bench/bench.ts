@@ -1,6 +1,8 @@
+import { CommandRefused, readWords, runCommandLine } from '../../infra/command-line.ts'
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
+import { benchEdge } from './edge.ts'
 import { benchHealth, benchHealthStart } from './health.ts'
 import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
@@ -13,6 +15,7 @@ import { benchThroughput } from './throughput.ts'
 import { benchUploads } from './uploads.ts'
 
 const BENCHES: Record<string, () => Promise<void>> = {
+  edge: benchEdge,
   uploads: benchUploads,
   throughput: benchThroughput,
   'response-time': benchResponseTime,
@@ -28,11 +31,18 @@ const BENCHES: Record<string, () => Promise<void>> = {
   texts: benchTexts,
 }
 
-/** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */
-const wanted = process.argv.slice(2).filter((argument) => argument !== '--soak')
-const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
-if (unknown.length > 0)
-  throw new Error(`no bench called ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)
-for (const [name, bench] of Object.entries(BENCHES)) if (wanted.length === 0 || wanted.includes(name)) await bench()
-process.stdout.write(missed().length === 0 ? '\nevery target met\n' : `\nmissed: ${missed().join('; ')}\n`)
-process.exitCode = missed().length === 0 ? 0 : 1
+const USAGE = `Usage: npm run bench [-- NAME ...] [--soak]
+Prints each figure beside its baseline from the same run, and beside what it should be. Names:
+  ${Object.keys(BENCHES).join(', ')}
+  --soak   edge: 100,000 conversations; breaker and lives: a million seeded lives`
+
+await runCommandLine(USAGE, async () => {
+  const options = { soak: { type: 'boolean' } } as const
+  const { positionals: wanted } = readWords(process.argv.slice(2), options, { allowPositionals: true })
+  const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
+  if (unknown.length > 0)
+    throw new CommandRefused(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)
+  for (const [name, bench] of Object.entries(BENCHES)) if (wanted.length === 0 || wanted.includes(name)) await bench()
+  process.stdout.write(missed().length === 0 ? '\nevery target met\n' : `\nmissed: ${missed().join('; ')}\n`)
+  return missed().length === 0 ? 0 : 1
+})

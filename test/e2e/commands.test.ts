@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 import { afterEach, describe, expect, test } from 'vitest'
 
+import { descendantsOf, isAlive } from '../shared/processes.ts'
+
 /** The commands of the README, as a person types them. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'steadycast-commands-'))
@@ -94,11 +96,11 @@ describe('npm start', () => {
     const run = command('infra/local/start.ts', [], { PORT: '0' })
     const base = await origin(run)
     expect((await fetch(`${base}/ops-live`)).status).toBe(200)
-    const children = await childrenOf(run.child.pid ?? 0)
+    const children = descendantsOf(run.child.pid ?? 0)
     expect(children.length).toBeGreaterThan(0)
     run.child.kill('SIGKILL')
     await run.exit
-    await expect.poll(() => children.filter(isAlive), { timeout: 5000 }).toEqual([])
+    await expect.poll(() => children.filter(isAlive), { timeout: 60_000 }).toEqual([])
   })
 })
 
@@ -134,11 +136,40 @@ describe('npm start that cannot be', () => {
     first.child.kill('SIGTERM')
     expect(await first.exit).toBe(0)
   })
+})
 
-  test.each(['infra/local/start.ts', 'infra/demo/demo.ts'])('%s tells how it is used', async (script) => {
-    const run = command(script, ['--help'])
-    expect(await run.exit).toBe(0)
-    expect(run.output()).toMatch(/^Usage: npm /)
+describe('npm run emulators that cannot be', () => {
+  test('because of a setting or a busy port says so in a line, starts nothing, and exits with 2', async () => {
+    const script = 'infra/local/emulators.ts'
+    const wrong = command(script, [], { PORT: '0', SLOW_REQUEST_THRESHOLD_SECONDS: 'abc' })
+    expect(await wrong.exit).toBe(2)
+    expect(wrong.output()).toMatch(/^Configuration: SLOW_REQUEST_THRESHOLD_SECONDS: .*\n$/)
+    const busy = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => busy.once('listening', resolve))
+    const { port } = busy.address() as AddressInfo
+    const late = command(script, [], { PORT: String(port) })
+    expect(await late.exit).toBe(2)
+    expect(late.output()).toMatch(new RegExp(`^PORT: ${port} cannot be listened on .*\n$`))
+    await new Promise((resolve) => busy.close(resolve))
+  })
+})
+
+describe.each([
+  'infra/local/start.ts',
+  'infra/local/emulators.ts',
+  'infra/demo/demo.ts',
+  'infra/cloud/deploy.ts',
+  'infra/cloud/restore.ts',
+  'infra/cloud/rollout/rollout.ts',
+  'infra/smoke/smoke.ts',
+  'test/bench/bench.ts',
+  'test/crash/run.ts',
+])('%s', (script) => {
+  test('says how it is used, and in a line what it does not know', async () => {
+    const [help, unknown] = [command(script, ['--help']), command(script, ['--outrage'])]
+    expect([await help.exit, await unknown.exit]).toEqual([0, 2])
+    expect(help.output()).toMatch(/^Usage: npm /)
+    expect(unknown.output()).toMatch(/^Unknown option '--outrage'\..*\n$/)
   })
 })
 
@@ -152,29 +183,12 @@ describe('npm run demo', () => {
     rmSync(folder, { recursive: true })
   })
 
-  test('with words it does not know says how it is used and exits with 1', async () => {
-    const run = command('infra/demo/demo.ts', ['--outrage'])
-    expect(await run.exit).toBe(1)
-    expect(run.output()).toMatch(/Usage: npm run demo/)
-  })
-
-  test('with no such file says so and exits with 1', async () => {
+  test('with no such file or provider says so and exits with 2', async () => {
     const run = command('infra/demo/demo.ts', [join(folder, 'nothing.mp3')])
-    expect(await run.exit).toBe(1)
-    expect(run.output()).toMatch(/There is no file nothing.mp3/)
+    expect(await run.exit).toBe(2)
+    expect(run.output()).toBe('There is no file nothing.mp3.\n')
+    const stranger = command('infra/demo/demo.ts', ['--outage', 'somebody'])
+    expect(await stranger.exit).toBe(2)
+    expect(stranger.output()).toMatch(/^--outage: expected .*\n$/)
   })
 })
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const { readFile } = await import('node:fs/promises')
-  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(/\s+/).filter(Boolean).map(Number)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

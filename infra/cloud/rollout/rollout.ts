@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline/promises'
-import { parseArgs } from 'node:util'
 
+import { CommandRefused, readWords } from '../../command-line.ts'
 import { openClients } from '../clients.ts'
-import { readDeployment, runCommand, say } from '../command.ts'
+import { readDeployment, requireProject, runCommand, say } from '../command.ts'
 import { deploying } from '../deploying.ts'
 import { packSource } from '../source.ts'
 import { observing } from './observe.ts'
@@ -11,7 +11,7 @@ import type { Ended } from './rolling-out.ts'
 import { notProven } from './staging.ts'
 import { traffic } from './traffic.ts'
 
-const USAGE = `npm run rollout -- --project PROJECT --to 10|50|100 (--staging STAGING | --skip-staging) [--auto] [--region REGION]
+const USAGE = `Usage: npm run rollout -- --project PROJECT --to 10|50|100 (--staging STAGING | --skip-staging) [--auto] [--region REGION]
 npm run rollout -- --project PROJECT --back
 
   --to            through each stage up to this one; each is watched for 15 minutes and 500 requests, and goes back by itself
@@ -25,23 +25,20 @@ const EXIT: Record<Ended['kind'], number> = { done: 0, back: 1, held: 3 }
 
 /** `npm run rollout`: new revisions without traffic, then with more and more of it. */
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      project: { type: 'string' },
-      region: { type: 'string' },
-      to: { type: 'string' },
-      staging: { type: 'string' },
-      'skip-staging': { type: 'boolean' },
-      auto: { type: 'boolean' },
-      back: { type: 'boolean' },
-    },
+  const { values } = readWords(process.argv.slice(2), {
+    project: { type: 'string' },
+    region: { type: 'string' },
+    to: { type: 'string' },
+    staging: { type: 'string' },
+    'skip-staging': { type: 'boolean' },
+    auto: { type: 'boolean' },
+    back: { type: 'boolean' },
   })
-  const { project = process.env['GOOGLE_CLOUD_PROJECT'], staging } = values
+  const project = requireProject(values.project)
+  const { staging } = values
   const to = STAGES.find((stage) => String(stage) === values.to)
-  if (project === undefined || (to === undefined && !values.back)) {
-    say(USAGE)
-    return 2
-  }
+  if (to === undefined && !values.back)
+    throw new CommandRefused('Say how far: --to 10, 50 or 100, or --back. --help says what there is.')
   const deployment = readDeployment(project, values.region)
   const clients = await openClients(project)
   try {
@@ -95,4 +92,4 @@ async function askToGoOn(stage: number): Promise<boolean> {
   return answer.trim().toLowerCase() === 'y'
 }
 
-await runCommand(main)
+await runCommand(USAGE, main)

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 
+import { holdBack, tether } from '../../../shared/resilience/tether.ts'
 import { endProcess } from '../functions/instances.ts'
 
 const START_TIMEOUT_MS = 30_000
@@ -28,9 +29,8 @@ export async function startOfficialFirestore({ heapMiB = 512 } = {}): Promise<Of
   if ('missing' in found) throw new Error(`Google's Firestore emulator cannot run here: ${found.missing}`)
   const port = await freePort()
   const jvm = ['-Duser.language=en', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Xmx${heapMiB}m`]
-  const child = spawn('java', [...jvm, '-cp', found.jar, MAIN_CLASS, '--host=127.0.0.1', `--port=${port}`], {
-    stdio: 'ignore',
-  })
+  const args = [...jvm, '-cp', found.jar, MAIN_CLASS, '--host=127.0.0.1', `--port=${port}`]
+  const child = tether(() => spawn(...holdBack('java', args), { stdio: ['pipe', 'ignore', 'ignore'] }))
   await answering(`http://127.0.0.1:${port}/`, child)
   return { address: `127.0.0.1:${port}`, stop: () => endProcess(child, 3000) }
 }

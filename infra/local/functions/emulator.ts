@@ -3,6 +3,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+import { holdBack, tether } from '../../../shared/resilience/tether.ts'
+
 export type EmulatorOptions = {
   /** Path of firebase.json, and the folder that the emulator's own logs go to. */
   configFile: string
@@ -35,12 +37,16 @@ export async function startFunctionsEmulator(options: EmulatorOptions): Promise<
     options.configFile,
     '--non-interactive',
   ]
-  const child = spawn(process.execPath, [cli, ...args], {
-    cwd: options.logFolder,
-    env: options.environment,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = tether(
+    () =>
+      spawn(...holdBack(process.execPath, [cli, ...args]), {
+        cwd: options.logFolder,
+        env: options.environment,
+        detached: true,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      }),
+    { group: true },
+  )
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', options.onLine)
   let ended = false
   const exited = new Promise<void>((resolve) => {

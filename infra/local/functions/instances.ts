@@ -6,8 +6,18 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import { entryPoint, FUNCTIONS } from '../../../functions/functions.ts'
+import { HttpError } from '../../../shared/http/http-error.ts'
+import { holdBack, tether } from '../../../shared/resilience/tether.ts'
+import { Connections } from './connections.ts'
 
-export type Instance = { name: string; process: ChildProcess; socketPath: string; ready: Promise<void> }
+export type Instance = {
+  name: string
+  process: ChildProcess
+  socketPath: string
+  connections: Connections
+  /** Resolves when it listens; rejects when it ended before, or took too long and is ended. */
+  ready: Promise<void>
+}
 
 export type InstancesOptions = {
   /** Folder with the package whose `main` is the functions' entry. */
@@ -17,6 +27,8 @@ export type InstancesOptions = {
   environmentOf: (name: string) => Record<string, string>
   /** Processes of each function at most; requests are spread over them. */
   instancesPerFunction: number
+  /** How long one may take until it listens, 30 s by default. */
+  startTimeoutMs?: number
   onLine: (line: string) => void
 }
 
@@ -28,7 +40,7 @@ const frameworkMain = join(
   dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
   'main.js',
 )
-const tether = new URL('./tether.ts', import.meta.url).href
+const preload = new URL('./behind-gateway.ts', import.meta.url).href
 
 /** The functions as processes of functions-framework, spawned at the first call to each. */
 export class Instances {
@@ -42,7 +54,10 @@ export class Instances {
     this.#options = options
   }
 
-  /** The instance whose turn it is, started and listening. */
+  /**
+   * The instance whose turn it is, started and listening.
+   * @throws Error when it did not start; the next call starts another
+   */
   async next(name: string): Promise<Instance> {
     const turn = this.#turn.get(name) ?? 0
     this.#turn.set(name, turn + 1)
@@ -65,32 +80,40 @@ export class Instances {
   }
 
   #spawn(name: string, slot: number): Instance {
-    if (this.#stopping) throw new Error('the local cloud is stopping')
-    const { source, socketFolder, environmentOf, onLine } = this.#options
+    if (this.#stopping)
+      throw new HttpError('service_unavailable', { technical: 'The local cloud is stopping', retryAfterSeconds: 1 })
+    const { source, socketFolder, environmentOf, startTimeoutMs = START_TIMEOUT_MS, onLine } = this.#options
     const socketPath = join(socketFolder, `${this.#spawned++}.sock`)
     const row = Object.entries(FUNCTIONS).find(([known]) => known === name)?.[1]
-    const child = spawn(process.execPath, ['--import', tether, frameworkMain], {
-      cwd: source,
-      env: {
-        ...environmentOf(name),
-        PORT: socketPath,
-        FUNCTION_TARGET: entryPoint(name).path,
-        FUNCTION_SOURCE: source,
-        CLOUD_RUN_TIMEOUT_SECONDS: String(row?.timeoutSeconds ?? 60),
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    const env = {
+      ...environmentOf(name),
+      PORT: socketPath,
+      FUNCTION_TARGET: entryPoint(name).path,
+      FUNCTION_SOURCE: source,
+      CLOUD_RUN_TIMEOUT_SECONDS: String(row?.timeoutSeconds ?? 60),
+    }
+    const child = tether(() =>
+      spawn(...holdBack(process.execPath, ['--import', preload, frameworkMain]), {
+        cwd: source,
+        env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      }),
+    )
+    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine)
+    const ended = new AbortController()
+    child.once('error', (cause) => ended.abort(new Error(`${name} could not be started`, { cause })))
+    child.once('exit', (code, signal) => ended.abort(new Error(`${name} ended (${signal ?? code})`)))
+    const leaveSlot = () => {
+      const slots = this.#slots.get(name)
+      if (slots?.[slot]?.process === child) slots[slot] = undefined
+    }
+    ended.signal.addEventListener('abort', leaveSlot)
+    const ready = listening(socketPath, startTimeoutMs, ended.signal)
+    ready.catch(() => {
+      leaveSlot()
+      child.kill('SIGKILL')
     })
-    for (const stream of [child.stdout, child.stderr]) if (stream) createInterface(stream).on('line', onLine)
-    const exited = new Promise<never>((_resolve, reject) => {
-      child.once('exit', (code, signal) => {
-        const slots = this.#slots.get(name)
-        if (slots?.[slot]?.process === child) slots[slot] = undefined
-        reject(new Error(`${name} ended (${signal ?? code})`))
-      })
-    })
-    const ready = Promise.race([listening(socketPath), exited])
-    ready.catch(() => undefined)
-    return { name, process: child, socketPath, ready }
+    return { name, process: child, socketPath, connections: new Connections(), ready }
   }
 }
 
@@ -107,9 +130,10 @@ export async function endProcess(child: ChildProcess, timeoutMs: number): Promis
   })
 }
 
-async function listening(socketPath: string): Promise<void> {
+/** @throws Error when nobody listens in time; the signal's reason */
+async function listening(socketPath: string, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const startedAtMs = Date.now()
-  while (Date.now() - startedAtMs < START_TIMEOUT_MS) {
+  while (Date.now() - startedAtMs < timeoutMs) {
     const connected = await new Promise<boolean>((resolve) => {
       const socket = connect(socketPath, () => {
         socket.destroy()
@@ -117,6 +141,7 @@ async function listening(socketPath: string): Promise<void> {
       })
       socket.once('error', () => resolve(false))
     })
+    signal.throwIfAborted()
     if (connected) return
     await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS))
   }

@@ -30,7 +30,7 @@ export function takeServer(server: Server, serve: Serve): void {
   server.on('checkContinue', serveAs('continue'))
   server.on('checkExpectation', serveAs('unknown'))
   answerTunnels(server, servePlain)
-  server.on('clientError', (error, socket) => answerUnparsed(error, socket))
+  answerUnparsed(server)
   // Node's own refusal of a request without Host has no body; the chain's has.
   Object.assign(server, { requireHostHeader: false })
 }

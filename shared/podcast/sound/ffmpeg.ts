@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { delimiter, extname, join, resolve as resolvePath } from 'node:path'
 
 import { ChildEnded, inChild } from '../../resilience/in-child.ts'
+import { holdBack, tether } from '../../resilience/tether.ts'
 import type { WasmCommand } from './ffmpeg-wasm.ts'
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024
@@ -66,8 +67,10 @@ function runNative(
 ): Promise<FfmpegResult> {
   return new Promise((resolve) => {
     const options = { cwd: command.folder, env, maxBuffer: LOG_BYTES_MAX, signal, killSignal: 'SIGKILL' } as const
-    execFile(program, args, options, (error, _stdout, log) =>
-      resolve({ exitCode: error === null ? 0 : 1, log: error === null || log !== '' ? log : error.message }),
+    tether(() =>
+      execFile(...holdBack(program, args), options, (error, _stdout, log) =>
+        resolve({ exitCode: error === null ? 0 : 1, log: error === null || log !== '' ? log : error.message }),
+      ),
     )
   })
 }

@@ -206,6 +206,35 @@ describe('a browser', () => {
   })
 })
 
+describe('what cannot be parsed', () => {
+  test('is answered in its turn, after the requests before it', async () => {
+    const slow = head('GET', '/?ms=50', { 'x-row': 'misbehave' })
+    const client = new RawClient(edge.port).send(`${slow}${head('GET', '/', { 'x-row': 'noop' })}NONSENSE\r\n\r\n`)
+    const answers = [await client.answer(), await client.answer(), await client.answer()]
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 400])
+    expect(await client.answer()).toBeUndefined()
+  })
+
+  test('within a body is what its request is answered, in its turn', async () => {
+    const slow = head('GET', '/?ms=50', { 'x-row': 'misbehave' })
+    const broken = `${head('POST', '/', { 'x-row': 'echo', 'Transfer-Encoding': 'chunked' })}zz\r\n`
+    const client = new RawClient(edge.port).send(slow + broken)
+    const answers = [await client.answer(), await client.answer()]
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 400])
+    expect(answers[1]?.headers['connection']).toBe('close')
+    expect(await client.answer()).toBeUndefined()
+  })
+
+  test('is answered also to who goes on sending', async () => {
+    const large = head('POST', '/', { 'x-row': 'echo', 'x-large': 'y'.repeat(40_000), 'Content-Length': 2_000_000 })
+    for (let round = 0; round < 5; round++) {
+      const client = new RawClient(edge.port).send(large + 'x'.repeat(2_000_000))
+      expect((await client.answer())?.status).toBe(400)
+      client.close()
+    }
+  })
+})
+
 describe('the line in the log', () => {
   test('is in the fields of Cloud Logging, tied to the trace, and without the query', async () => {
     const headers = {

@@ -1,19 +1,20 @@
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, NetConnectOpts } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+
+import { tether } from '../../../shared/resilience/tether.ts'
 
 export const FRAMEWORK = join(
   dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
   'main.js',
 )
-/** Ends the process with ours, however ours ends. */
-const TETHER = new URL('../../../infra/local/functions/tether.ts', import.meta.url).href
+const BEHIND_GATEWAY = new URL('../../../infra/local/functions/behind-gateway.ts', import.meta.url).href
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const EDGE_FUNCTIONS = fileURLToPath(new URL('./edge-functions.ts', import.meta.url))
 /** Less than hooks of tests may take, so that it is this that is told. */
@@ -32,6 +33,7 @@ const ENVIRONMENT = {
 }
 
 export type EdgeProcess = {
+  /** Where it listens; without meaning when it listens on a socket. */
   port: number
   origin: string
   child: ChildProcess
@@ -48,14 +50,18 @@ export type EdgeProcessOptions = {
   source?: string
   target?: string
   environment?: Record<string, string>
+  /** Listens there, with what the local cloud preloads, instead of on a port. */
+  socketPath?: string
   /** What becomes of its lines: kept for the test, read and forgotten, or left in their pipe. */
   output?: 'kept' | 'forgotten' | 'unread'
 }
 
 /** functions-framework serving a package of functions, by default those of edge-functions.ts, in a process of its own. */
 export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promise<EdgeProcess> {
-  const port = await freePort()
-  const child = spawn(process.execPath, ['--import', TETHER, FRAMEWORK], {
+  const { socketPath } = options
+  const port = socketPath === undefined ? await freePort() : 0
+  const preload = socketPath === undefined ? [] : ['--import', BEHIND_GATEWAY]
+  const spawnOptions: SpawnOptions = {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],
@@ -64,12 +70,13 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
       METADATA_SERVER_DETECTION: 'none',
       ...ENVIRONMENT,
       ...options.environment,
-      PORT: String(port),
+      PORT: socketPath ?? String(port),
       FUNCTION_TARGET: options.target ?? 'edge',
       FUNCTION_SOURCE: options.source ?? EDGE_FUNCTIONS,
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
+  }
+  const child = tether(() => spawn(process.execPath, [...preload, FRAMEWORK], spawnOptions))
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('a process without pipes')
   const lines: string[] = []
@@ -79,7 +86,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions = {}): Promis
   createInterface(stderr).on('line', (line) => lines.push(line))
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
   await Promise.race([
-    listening(port),
+    listening(socketPath === undefined ? { port, host: '127.0.0.1' } : { path: socketPath }),
     exited.then((code) => {
       throw new Error(`the function process ended (${code}): ${lines.join('\n')}`)
     }),
@@ -108,11 +115,11 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-async function listening(port: number): Promise<void> {
+async function listening(where: NetConnectOpts): Promise<void> {
   const untilMs = Date.now() + START_TIMEOUT_MS
   while (Date.now() < untilMs) {
     const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
+      const socket = connect(where, () => {
         socket.destroy()
         resolve(true)
       })

@@ -4,7 +4,16 @@ import { Envelope, RawClient } from './raw-client.ts'
 import type { RawAnswer } from './raw-client.ts'
 
 /** Bytes of one connection, and whether its client then says that it has nothing more to say. */
-type Conversation = { bytes: Buffer; halfCloses: boolean; toHead: boolean }
+export type Conversation = {
+  bytes: Buffer
+  halfCloses: boolean
+  toHead: boolean
+  /** How many requests it has, and where in its bytes their paths begin; undefined when not all of them have one. */
+  requests: number
+  pathsAt: number[] | undefined
+  /** Whether it ends in the middle of something. */
+  isCut: boolean
+}
 
 /** What was wrong with an answer, or with its lack. */
 export type Finding = { wrong: string; bytes: string; answer?: RawAnswer | undefined }
@@ -121,7 +130,7 @@ const request = fc
     body: pick(...BODIES),
     framing,
   })
-  .map((parts) => ({ bytes: encode(parts), toHead: parts.method === 'HEAD' }))
+  .map((parts) => ({ ...encode(parts), toHead: parts.method === 'HEAD' }))
 
 type Parts = {
   method: string
@@ -134,15 +143,21 @@ type Parts = {
   framing: string | { length: string }
 }
 
-function encode({ method, target, version, headers, others, many, body, framing: how }: Parts): Buffer {
+function encode({ method, target, version, headers, others, many, body, framing: how }: Parts): {
+  bytes: Buffer
+  pathAt: number | undefined
+} {
   const fields = [...headers.filter((header) => header !== null), ...others]
   for (let count = 0; count < (many ?? 0); count++) fields.push([`x-${count}`, 'y'])
   const [length, sent] = frame(body, how)
+  const fitting = fitMethod(method, headers)
   const lines = [
-    `${fitMethod(method, headers)} ${target} ${version}`,
+    `${fitting} ${target} ${version}`,
     ...[...fields, ...length].map(([name, value]) => `${name}: ${value}`),
   ]
-  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), sent])
+  const bytes = Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), sent])
+  const origin = /^(?:http:\/\/[^/]*)?(?=\/|$)/.exec(target === '' ? '*' : target)?.[0]
+  return { bytes, pathAt: origin === undefined ? undefined : `${fitting} `.length + origin.length }
 }
 
 /** The method that the row takes, so that most requests get further than the door. */
@@ -172,7 +187,7 @@ function frame(body: string, how: string | { length: string }): [[string, string
 }
 
 /** One to four requests on one connection, sometimes cut off in the middle, sometimes with a byte turned. */
-const conversation: fc.Arbitrary<Conversation> = fc
+export const conversation: fc.Arbitrary<Conversation> = fc
   .record({
     requests: fc.array(request, { minLength: 1, maxLength: 4 }),
     cutAt: sometimes(fc.double({ min: 0, max: 1, noNaN: true }), 5),
@@ -181,9 +196,23 @@ const conversation: fc.Arbitrary<Conversation> = fc
   })
   .map(({ requests, cutAt, flip, halfCloses }) => {
     const whole = Buffer.concat(requests.map(({ bytes }) => bytes))
-    if (flip !== null) whole[Math.floor(flip[0] * Math.min(whole.length, 2000))] = flip[1]
+    const flipAt = flip === null ? -1 : Math.floor(flip[0] * Math.min(whole.length, 2000))
+    if (flip !== null) whole[flipAt] = flip[1]
     const bytes = cutAt === null ? whole : whole.subarray(0, Math.floor(cutAt * whole.length))
-    return { bytes, halfCloses: halfCloses || cutAt !== null, toHead: requests.some(({ toHead }) => toHead) }
+    let startAt = 0
+    const pathsAt = requests.map((one) => {
+      const at = one.pathAt === undefined ? undefined : startAt + one.pathAt
+      startAt += one.bytes.length
+      return at === flipAt ? undefined : at
+    })
+    return {
+      bytes,
+      halfCloses: halfCloses || cutAt !== null,
+      toHead: requests.some(({ toHead }) => toHead),
+      requests: requests.length,
+      pathsAt: pathsAt.every((at) => at !== undefined) ? pathsAt : undefined,
+      isCut: cutAt !== null,
+    }
   })
 
 const ANSWER_MS = 60_000

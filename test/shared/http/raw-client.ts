@@ -33,8 +33,10 @@ export class RawClient {
   #ended = false
   #wake: () => void = () => undefined
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  /** @param where a port, or the path of a socket */
+  constructor(where: number | string) {
+    const address = typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1' }
+    this.socket = connect({ ...address, allowHalfOpen: true })
     this.socket.on('data', (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk])
       this.#wake()
@@ -108,11 +110,11 @@ function takeAnswer(bytes: Buffer, toHead: boolean): { answer: RawAnswer; rest: 
 
 /** Writes one request and takes its answer, on a connection of its own. */
 export async function exchange(
-  port: number,
+  where: number | string,
   bytes: string | Buffer,
   timeoutMs = ANSWER_MS_MAX,
 ): Promise<RawAnswer | undefined> {
-  const client = new RawClient(port).send(bytes)
+  const client = new RawClient(where).send(bytes)
   try {
     return await client.answer(timeoutMs)
   } finally {

@@ -6,6 +6,7 @@ import { benchTexts } from './texts.ts'
 import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
+import { benchRoom } from './room.ts'
 import { benchResponseTime } from './response-time.ts'
 import { benchSweep } from './sweep.ts'
 import { benchThroughput } from './throughput.ts'
@@ -23,6 +24,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   mastering: benchMastering,
   health: benchHealth,
   texts: benchTexts,
+  room: benchRoom,
 }
 
 /** `npm run bench [-- name…]` (`breaker --soak`, `lives --soak`: a million seeded lives of a fleet, of an episode): each figure beside its baseline from the same run, and beside what it should be. */

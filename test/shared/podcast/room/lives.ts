@@ -55,6 +55,7 @@ export class RoomLife {
   /** Those whose owner knows of them. */
   readonly #created: Record<Person, string[]> = { alice: [], bob: [], carol: [] }
   readonly #links: Link[] = []
+  readonly #life = randomBytes(4).toString('hex')
   readonly #instances: Instance[] = []
   /** Sees everything, and nothing happens to it. */
   readonly #observer: OwnerTools
@@ -120,7 +121,8 @@ export class RoomLife {
 
   #anyAct(): { name: string; run: (instance: Instance) => Promise<unknown> } {
     const person = this.#anyOf(PEOPLE) ?? 'alice'
-    const owner = { userId: person, limits: LIMITS }
+    const userId = this.#userIdOf(person)
+    const owner = { userId, limits: LIMITS }
     const episodeId = this.#anyOf(this.#created[person].slice(-10))
     const operation = { id: randomBytes(12).toString('hex'), keyed: true, resumed: false }
     const sizeBytes = 1 + this.#below(BYTES_MAX)
@@ -166,9 +168,17 @@ export class RoomLife {
       const run = ({ tools }: Instance) => processEpisode({ ...tools, languages }, owner, episodeId, operation)
       return { name: 'process', run }
     }
-    if (pick < 0.86) return { name: 'cancel', run: ({ tools }) => cancelEpisode(tools, person, episodeId, operation) }
+    if (pick < 0.86) return { name: 'cancel', run: ({ tools }) => cancelEpisode(tools, userId, episodeId, operation) }
     if (pick < 0.88) return { name: 'fail', run: ({ tools }) => fail(tools, episodeId) }
-    if (pick < 0.96) return { name: 'delete', run: ({ tools }) => deleteEpisode(tools, person, episodeId, operation) }
+    if (pick < 0.96) {
+      // Now and then they go on asking for what they have deleted.
+      const forgets = this.#random() < 0.7
+      const run = async ({ tools }: Instance) => {
+        await deleteEpisode(tools, userId, episodeId, operation)
+        if (forgets) this.#created[person] = this.#created[person].filter((id) => id !== episodeId)
+      }
+      return { name: 'delete', run }
+    }
     return { name: 'sweep', run: ({ tools }) => sweepOnce(tools) }
   }
 
@@ -202,7 +212,7 @@ export class RoomLife {
       for (const { key, sizeBytes } of page) bytes.set(key, sizeBytes)
     for (const person of PEOPLE) {
       const stored = [...bytes].reduce((sum, [key, size]) => sum + (this.#ownerOf(key) === person ? size : 0), 0)
-      const { storageBytes, drafts } = await this.#observer.usage.read(person)
+      const { storageBytes, drafts } = await this.#observer.usage.read(this.#userIdOf(person))
       this.report.storedBytesMost = Math.max(this.report.storedBytesMost, stored)
       if (stored > storageBytes) this.report.wrong.push(`${person} has ${stored} B, counted as ${storageBytes}`)
       if (how === 'at most') continue
@@ -226,6 +236,11 @@ export class RoomLife {
       if (episode?.deletedAtMs !== undefined) this.report.wrong.push(`${id} is still there`)
     }
     if (drafts !== draftsCounted) this.report.wrong.push(`${person} has ${drafts} drafts, counted as ${draftsCounted}`)
+  }
+
+  /** Nobody of another life is the same person. */
+  #userIdOf(person: Person): string {
+    return `${person} ${this.#life}`
   }
 
   #ownerOf(key: string): Person | undefined {

@@ -11,8 +11,8 @@ export default serve('episodes-create', ['episodes'], {
     language: Language.default('en'),
     options: Options.default({}),
   }),
-  async handle({ userId, input, operation }, dependencies) {
-    const episode = await createEpisode(dependencies, userId, operation, input)
+  async handle({ userId, limits, input, operation }, dependencies) {
+    const episode = await createEpisode(dependencies, { userId, limits }, operation, input)
     return { status: 201, json: { episode: viewOf(episode) } }
   },
 })

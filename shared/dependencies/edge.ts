@@ -6,6 +6,7 @@ import { failureOfFirestore, firestoreAccess } from '../store/firestore.ts'
 import type { FirestoreAccess } from '../store/firestore.ts'
 import { logBreakerEvent } from '../operations/breaker-events.ts'
 import { idempotencyRecords } from '../store/idempotency.ts'
+import { KeyBudget } from '../quotas/key-budget.ts'
 import { RateLimiter } from '../quotas/rate-limiter.ts'
 import { sharedRates } from '../store/rates.ts'
 import { errorFields, log } from '../telemetry/log.ts'
@@ -33,8 +34,10 @@ export const edgeDependencies = once((): EdgeDependencies => {
     }),
   )
   const idempotency = idempotencyRecords(firestore, Date.now)
-  const rates = new RateLimiter(sharedRates(firestore), () => performance.now(), logRateTrouble)
-  return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency, rates }
+  const shared = sharedRates(firestore)
+  const rates = new RateLimiter(shared, () => performance.now(), logRateTrouble)
+  const keys = new KeyBudget(shared, () => performance.now())
+  return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency, rates, keys }
 })
 
 /** Calls are let through all the same. */

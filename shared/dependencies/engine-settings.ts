@@ -1,6 +1,8 @@
 import type { EngineSettings } from '../engine/limits.ts'
 import type { SweepRules } from '../engine/sweep/due.ts'
 import { mayHoldFiles } from '../podcast/clean-up.ts'
+import type { Episode } from '../podcast/episode.ts'
+import { straysDueAtMs } from '../podcast/strays.ts'
 import type { Configuration } from './config.ts'
 
 /** The engine's settings in this product's words. */
@@ -17,5 +19,10 @@ export function engineSettings(config: Configuration): EngineSettings {
 }
 
 export function sweepRules(config: Configuration): SweepRules {
-  return { ...engineSettings(config), mayHoldFiles }
+  return {
+    ...engineSettings(config),
+    // The sweep is only ever given episodes.
+    mayHoldFiles: (workflow) => mayHoldFiles(workflow as Episode),
+    tidyAtMs: (workflow) => straysDueAtMs(workflow as Episode),
+  }
 }

@@ -155,6 +155,8 @@ export function workflowFields<S extends z.ZodType, R extends z.ZodType>(steps: 
     processingSinceMs: z.number().optional(),
     /** Set by delete; from then on nobody sees the workflow, and deleting it can be resumed. */
     deletedAtMs: z.number().optional(),
+    /** When its deletion can be ended, where that has to wait; absent: at once. */
+    removalDueAtMs: z.number().optional(),
   }
 }
 
@@ -180,6 +182,7 @@ export type Workflow = {
   updatedAtMs: number
   processingSinceMs?: number | undefined
   deletedAtMs?: number | undefined
+  removalDueAtMs?: number | undefined
 }
 
 /**

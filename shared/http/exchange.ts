@@ -4,6 +4,7 @@ import type * as z from 'zod'
 
 import type { Config } from '../config.ts'
 import type { HttpError } from './http-error.ts'
+import type { KeyBudget } from '../quotas/key-budget.ts'
 import type { RateLimiter } from '../quotas/rate-limiter.ts'
 import { Parts } from '../telemetry/scope.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -47,6 +48,7 @@ export type ChainDependencies = {
   tokens: TokenVerifier
   idempotency: IdempotencyRecords
   rates: Pick<RateLimiter, 'admit'>
+  keys: Pick<KeyBudget, 'use'>
   now: () => number
 }
 

@@ -28,6 +28,7 @@ export const idempotency: Wrapper = async (exchange, next) => {
   if (ofInput === undefined) throw new Error('an Idempotency-Key before its input was read')
   const user = identity.kind === 'user' ? identity.userId : ''
   const id = hash([user, row.name, key])
+  await dependencies.keys.use(user)
   const begun = await dependencies.idempotency.begin(id, {
     fingerprint: ofInput,
     holder: randomUUID(),

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** Everything of one episode lies under this prefix. */
 export function episodePrefix(episodeId: string): string {
   return `episodes/${episodeId}/`
@@ -13,9 +15,14 @@ export function handTranscriptKey(episodeId: string, uploadId: string): string {
   return `${episodePrefix(episodeId)}by-hand/${uploadId}.json`
 }
 
-/** What was spoken for a person, for all their episodes; removed with any of them, or with age. */
-export function cachedVoiceKey(hash: string): string {
-  return `cache/voice/${hash}.mp3`
+/** What was spoken for a person, for all their episodes; removed with any of them, or when there is much that is newer. */
+export function cachedVoiceKey(userId: string, hash: string): string {
+  return `${cachedVoicePrefix(userId)}${hash}.mp3`
+}
+
+/** All that was spoken for one person lies under this prefix. */
+export function cachedVoicePrefix(userId: string): string {
+  return `cache/voice/${createHash('sha256').update(userId).digest('hex').slice(0, 40)}/`
 }
 
 /** The one name of each artefact that a generation makes. */

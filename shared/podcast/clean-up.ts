@@ -1,16 +1,21 @@
 import type { CallContext } from '../resilience/call-context.ts'
-import { artefactKey, episodePrefix, outputKeys } from './artefacts.ts'
+import { inLanes } from '../resilience/lanes.ts'
+import { artefactKey, cachedVoicePrefix, episodePrefix, outputKeys } from './artefacts.ts'
 import type { Episode } from './episode.ts'
 import { forgetJobs, stopJobs } from './jobs.ts'
 import { removeFiles } from './removal.ts'
-import type { NotesCache, Objects } from './storage.ts'
+import { openUntilMs, settleStrays } from './strays.ts'
+import type { NotesCache, Objects, StoredObject } from './storage.ts'
 import type { EpisodeStore } from './stores.ts'
 import type { PortLists } from './ports.ts'
 import { viewCurrent } from '../engine/transitions/upgrade.ts'
 
 /* What a sweep does to episodes that have ended, or are deleted. */
 
-const OBJECTS_MAX = 1000
+/** Removed at a time. */
+const LANES = 8
+/** Intros that are kept for one person's other episodes. */
+const VOICES_MAX = 50
 
 export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
   readonly episodes: EpisodeStore
@@ -26,34 +31,111 @@ export async function removeEpisode(tools: CleanUpTools, episodeId: string, sign
   const episode = await tools.episodes.readToRemove(episodeId)
   if (episode?.deletedAtMs === undefined) return
   await forgetJobs(tools, episode, callFor(tools, episodeId, signal))
-  await removeFiles(tools, episode)
-  await tools.episodes.remove(episodeId)
+  const openMs = openUntilMs(episode, tools.now())
+  // Until then the empty objects that block its links must stay where they are.
+  if (openMs === undefined || episode.filesRemovedAtMs === undefined) await removeFiles(tools, episode)
+  if (openMs === undefined) return tools.episodes.remove(episodeId)
+  await tools.episodes.moveToRemove(episodeId, (current) => ({ next: { ...current, removalDueAtMs: openMs } }))
 }
 
 /**
- * Rids an episode that has ended of what it does not refer to: uploads that were replaced, artefacts of attempts that
- * lost their lease. The recording and every result stay. Objects younger than an orphan may belong to a retry that has
- * begun since.
+ * Rids an episode that has ended of what it does not refer to: what was replaced or never taken up, and once it is old
+ * enough artefacts of attempts that lost their lease. The recording and every result stay. Objects younger than an orphan
+ * may belong to a retry that has begun since.
  */
 export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal: AbortSignal): Promise<void> {
+  // Before the episode is read: what it does not refer to then was stored after that, or is nobody's.
+  const nowMs = tools.now()
   const episode = await tools.episodes.read(episodeId)
   if (episode === undefined || episode.status === 'processing') return
   await stopJobs(tools, episode, callFor(tools, episodeId, signal))
-  const oldestMs = tools.now() - tools.orphanAgeMs
-  if (episode.updatedAtMs > oldestMs) return
-  const kept = keysOf(episode)
+  const gone = await removeStrays(tools, episode, nowMs)
+  const recording = await lookForRecording(tools, episode, nowMs)
+  const isOld = episode.updatedAtMs <= nowMs - tools.orphanAgeMs
+  if (!isOld && gone.size === 0 && recording === undefined) return
+  const seenBytes = isOld ? await removeOrphans(tools, episode, nowMs, signal) : new Map<string, number>()
+  if (isOld && episode.results.voice?.cacheKey !== undefined) await removeOldVoices(tools, episode.userId)
+  await tools.episodes.move(episodeId, (current, atMs) => {
+    const settled = settleStrays(current, { gone })
+    if (current.updatedAtMs !== episode.updatedAtMs) return { next: settled }
+    const counted = countTranscript(withRecording(settled, recording), seenBytes)
+    const next = isOld ? { ...counted, tidiedAtMs: atMs } : counted
+    return { next, reservations: isOld ? [episode.audio?.reservation] : [] }
+  })
+}
+
+/** @returns the keys of those that are gone for good */
+async function removeStrays(
+  { objects }: Pick<CleanUpTools, 'objects'>,
+  { strays = [] }: Episode,
+  nowMs: number,
+): Promise<ReadonlySet<string>> {
+  const due = strays.filter(({ untilMs }) => untilMs <= nowMs)
+  for (const { key } of due) await objects.remove({ key })
+  return new Set(due.map(({ key }) => key))
+}
+
+/**
+ * Removes what nothing refers to and is as old as an orphan.
+ * @returns the sizes of the objects that are left
+ */
+async function removeOrphans(
+  { objects, orphanAgeMs }: Pick<CleanUpTools, 'objects' | 'orphanAgeMs'>,
+  episode: Episode,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  const left = new Map<string, number>()
   // What could not be read of its document may refer to any of them.
-  const isWhole = episode.leftOut === undefined
-  const objects = isWhole ? await tools.objects.list(episodePrefix(episodeId), OBJECTS_MAX) : []
-  for (const object of objects)
-    if (!kept.has(object.key) && object.createdAtMs <= oldestMs) await tools.objects.remove(object)
-  const audio = await findUpload(tools, episode)
-  const reservations = [episode.audio?.reservation]
-  await tools.episodes.move(episodeId, (current, nowMs) =>
-    current.updatedAtMs === episode.updatedAtMs
-      ? { next: { ...current, ...(audio && { audio }), tidiedAtMs: nowMs }, reservations }
-      : {},
-  )
+  if (episode.leftOut !== undefined) return left
+  const kept = keysOf(episode)
+  for await (const page of objects.list(episodePrefix(episode.id))) {
+    signal.throwIfAborted()
+    const orphans = page.filter(({ key, createdAtMs }) => !kept.has(key) && createdAtMs <= nowMs - orphanAgeMs)
+    for (const { key, sizeBytes } of page) left.set(key, sizeBytes)
+    await inLanes(LANES, orphans, async (orphan) => {
+      await objects.remove(orphan)
+      left.delete(orphan.key)
+    })
+  }
+  return left
+}
+
+/** Of the intros that are kept for a person the newest stay. */
+async function removeOldVoices({ objects }: Pick<CleanUpTools, 'objects'>, userId: string): Promise<void> {
+  const kept: StoredObject[] = []
+  for await (const page of objects.list(cachedVoicePrefix(userId))) kept.push(...page)
+  const oldest = kept.toSorted((a, b) => b.createdAtMs - a.createdAtMs).slice(VOICES_MAX)
+  await inLanes(LANES, oldest, (voice) => objects.remove(voice))
+}
+
+/** What became of a recording that was to come by a link: its size, or that it never came. */
+type Looked = { readonly key: string; readonly sizeBytes: number | undefined }
+
+async function lookForRecording(
+  { objects }: Pick<CleanUpTools, 'objects'>,
+  { status, audio }: Episode,
+  nowMs: number,
+): Promise<Looked | undefined> {
+  if (status !== 'draft' || audio === undefined || audio.sizeBytes !== undefined) return undefined
+  const stored = await objects.stat(audio.key)
+  const isOver = audio.linkUntilMs !== undefined && audio.linkUntilMs <= nowMs
+  return stored === undefined && !isOver ? undefined : { key: audio.key, sizeBytes: stored?.sizeBytes }
+}
+
+/** From here on a recording counts as what it is, and one that never came is none. */
+function withRecording(episode: Episode, looked: Looked | undefined): Episode {
+  const { audio, ...rest } = episode
+  if (looked === undefined || audio?.key !== looked.key || audio.sizeBytes !== undefined) return episode
+  return looked.sizeBytes === undefined ? rest : { ...episode, audio: { ...audio, sizeBytes: looked.sizeBytes } }
+}
+
+/** A transcript by hand of the first release counts from here on. */
+function countTranscript(episode: Episode, bytesOf: ReadonlyMap<string, number>): Episode {
+  const { handTranscript } = episode
+  const sizeBytes = handTranscript && bytesOf.get(handTranscript.key)
+  if (handTranscript === undefined || handTranscript.sizeBytes !== undefined || sizeBytes === undefined) return episode
+  return { ...episode, handTranscript: { ...handTranscript, sizeBytes } }
 }
 
 /** What finishing would have stored, when every part of it is in storage. */
@@ -68,26 +150,17 @@ export async function findOutputs(
 }
 
 /** Whether storage may hold anything of an episode that is not being processed. */
-export function mayHoldFiles({ status, audio }: Pick<Episode, 'status' | 'audio'>): boolean {
-  return status === 'draft' ? audio !== undefined : true
+export function mayHoldFiles({ status, audio, handTranscript }: Episode): boolean {
+  return status === 'draft' ? audio !== undefined || handTranscript !== undefined : true
 }
 
-/** The recording of a draft that was uploaded straight to storage: from here on it counts as what it is. */
-async function findUpload(
-  { objects }: Pick<CleanUpTools, 'objects'>,
-  { status, audio }: Episode,
-): Promise<Episode['audio']> {
-  if (status !== 'draft' || audio === undefined || audio.sizeBytes !== undefined) return undefined
-  const stored = await objects.stat(audio.key)
-  return stored && { ...audio, sizeBytes: stored.sizeBytes }
-}
-
-/** Every object that an episode says it consists of. */
-function keysOf({ audio, handTranscript, results, upgrade }: Episode): ReadonlySet<string> {
+/** Every object that an episode says it consists of, or that it has announced. */
+function keysOf({ audio, handTranscript, strays = [], results, upgrade }: Episode): ReadonlySet<string> {
   const ofResults = [results, upgrade?.results ?? {}]
     .flatMap((some) => Object.values(some))
     .flatMap((result) => (typeof result === 'object' && result !== null ? Object.values(result) : []))
-  return new Set([audio?.key, handTranscript?.key, ...ofResults].filter((value) => typeof value === 'string'))
+  const brought = [audio?.key, handTranscript?.key, ...strays.map(({ key }) => key)]
+  return new Set([...brought, ...ofResults].filter((value) => typeof value === 'string'))
 }
 
 function callFor({ random }: CleanUpTools, correlationId: string, signal: AbortSignal): CallContext {

@@ -68,12 +68,36 @@ export const contentFields = {
       sizeBytes: z.number().optional(),
       objectGeneration: z.string().optional(),
       declaredBytes: z.number().optional(),
-      /** Its owner's reservation of room, until it is known what has arrived. */
+      /** Until then something may arrive through the link that was given for it. */
+      linkUntilMs: z.number().optional(),
+      /** Its owner's reservation of room, in documents of the first release, until it is known what has arrived. */
       reservation: z.string().optional(),
     })
     .optional(),
   /** What its owner has said is said in it; stays, and is used in place of a transcription. */
-  handTranscript: z.looseObject({ key: z.string(), timed: z.boolean() }).optional(),
+  handTranscript: z.looseObject({ key: z.string(), timed: z.boolean(), sizeBytes: z.number().optional() }).optional(),
+  /**
+   * Objects that its owner's requests bring, or have brought, and that are not its recording or its transcript. They
+   * count until they are removed.
+   */
+  strays: z
+    .array(
+      z.looseObject({
+        key: z.string(),
+        /** The most that may be there. */
+        bytes: z.number(),
+        /** Until then something may arrive under this key. */
+        untilMs: z.number(),
+        /** Nothing will ever refer to it: it was replaced, or its request failed. */
+        ended: z.boolean().optional(),
+      }),
+    )
+    .optional(),
+  /**
+   * Whether it counts among its owner's drafts, and until its files are removed. Documents of the first release count as
+   * no draft, and as nothing from the moment of their deletion.
+   */
+  isCounted: z.boolean().optional(),
   /** The latest operations that were asked for with an Idempotency-Key: each takes effect once. */
   recentOperations: z.array(z.string()).optional(),
   /** Its owner has nothing left to delete; what providers keep is still to be removed. */

@@ -68,6 +68,16 @@ export class RecordingReplaced extends DomainError {
   }
 }
 
+/** What was brought took so long that it was given up meanwhile. */
+export class UploadEnded extends DomainError {
+  override readonly name = 'UploadEnded'
+  override readonly kind = 'unavailable'
+
+  constructor() {
+    super({ technical: 'What was sent took too long to be stored' })
+  }
+}
+
 /** There is nothing to process: no recording, none that has arrived, an empty one, or more than was announced. */
 export class UnusableRecording extends DomainError {
   override readonly name = 'UnusableRecording'

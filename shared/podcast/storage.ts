@@ -5,7 +5,7 @@ import type { Notes } from './words/notes.ts'
 /* What the podcast needs of object storage and of caches; implemented in shared/store. */
 
 export type ObjectStat = { generation: string; sizeBytes: number; contentType: string }
-export type StoredObject = { key: string; generation: string; createdAtMs: number }
+export type StoredObject = { key: string; generation: string; sizeBytes: number; createdAtMs: number }
 export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
 
 /** Artefacts. Every write is create-once: an object never changes under a reader. */
@@ -35,10 +35,13 @@ export type Objects = {
   ): Promise<string>
   /** A link through which one object of that type and size can be created, once. */
   signedUpload(key: string, contentType: string, sizeBytes: number, seconds: number): Promise<SignedUpload>
-  /** What lies under a prefix: at most `most` objects, the first by name. */
-  list(prefix: string, most: number): Promise<StoredObject[]>
-  /** Removes that version of an object; one that is not there, or is another by now, is left alone. */
-  remove(object: Pick<StoredObject, 'key' | 'generation'>): Promise<void>
+  /** All that lies under a prefix, by name, a page at a time. */
+  list(prefix: string): AsyncIterable<readonly StoredObject[]>
+  /**
+   * Removes an object, or one version of it; one that is not there, or is another by now, is left alone.
+   * @param object without a generation: whichever there is
+   */
+  remove(object: Pick<StoredObject, 'key'> & { readonly generation?: string }): Promise<void>
   removeAll(prefix: string): Promise<void>
 }
 

@@ -1,4 +1,5 @@
 import type { Change, WorkflowStore } from '../engine/ports.ts'
+import type { Limits } from '../quotas/plans.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
 
 /* What the podcast needs of storage; implemented in shared/store. */
@@ -10,14 +11,26 @@ type PageQuery = {
   pageToken?: string | undefined
 }
 
-/** `reservations` of its owner's usage are over with the change. */
-export type EpisodeChange = Change<Episode> & { readonly reservations?: readonly (string | undefined)[] }
+/**
+ * `reservations` of its owner's usage are over with the change. `room`: limits that what the change adds to the usage
+ * must stay within.
+ */
+export type EpisodeChange = Change<Episode> & {
+  readonly reservations?: readonly (string | undefined)[]
+  readonly room?: Room
+}
+/** How much a person may bring, and how many drafts they may have. */
+export type Room = Pick<Limits, 'storageBytes' | 'drafts'>
 
 export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
-  /** @returns false when the id is taken */
-  create(episode: Episode): Promise<boolean>
+  /**
+   * @returns false when the id is taken
+   * @param room limits that its owner's usage must stay within with it
+   * @throws QuotaExceeded
+   */
+  create(episode: Episode, room?: Room): Promise<boolean>
   /** @throws EpisodeUnreadable for a document that is damaged beyond what can be left out of it */
   read(id: string): Promise<Episode | undefined>
   /** What of an episode can be made out, whatever its document has become: enough to remove it. */
@@ -25,7 +38,7 @@ export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   /** `move` of what can be made out of an episode, whatever its document has become: for its removal. */
   moveToRemove: EpisodeStore['move']
   /**
-   * WorkflowStore's `move`, with what a change does to its owner's reservations. @throws EpisodeUnreadable;
+   * WorkflowStore's `move`, with what a change does to its owner's usage. @throws EpisodeUnreadable; QuotaExceeded;
    * UnreadableWrite for a change that nobody could read
    */
   move<Decision extends EpisodeChange>(
@@ -35,5 +48,6 @@ export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   ): Promise<Decision | undefined>
   /** A person's episodes, newest first. The token is where the last page ended. */
   page(query: PageQuery): Promise<{ episodes: Episode[]; nextPageToken?: string }>
+  /** Removes the document of a deleted episode, and with it what it counts in its owner's usage. */
   remove(id: string): Promise<void>
 }

@@ -3,8 +3,10 @@ import type { PlanName } from '../config.ts'
 
 /** What one person may use; the names are those of usage-get. `Infinity`: as much as there is. */
 export type Limits = {
-  /** Of recordings; what we make of them is not counted. */
+  /** Of what the person brings: recordings and transcripts. What we make of them is not counted. */
   readonly storageBytes: number
+  /** Episodes that were never processed. */
+  readonly drafts: number
   /** Being processed at a time. */
   readonly activeEpisodes: number
   /** Finished in a calendar month (UTC), and being processed now. */
@@ -21,6 +23,7 @@ const GIB = 1024 ** 3
 export const PLANS = {
   starter: {
     storageBytes: 10 * GIB,
+    drafts: 50,
     activeEpisodes: 5,
     episodesThisMonth: 50,
     minutesThisMonth: 3_000,
@@ -28,6 +31,7 @@ export const PLANS = {
   },
   standard: {
     storageBytes: 1024 * GIB,
+    drafts: 2_000,
     activeEpisodes: 500,
     episodesThisMonth: 10_000,
     minutesThisMonth: 600_000,
@@ -35,6 +39,7 @@ export const PLANS = {
   },
   unlimited: {
     storageBytes: Infinity,
+    drafts: Infinity,
     activeEpisodes: Infinity,
     episodesThisMonth: Infinity,
     minutesThisMonth: Infinity,

@@ -27,13 +27,19 @@ export class QuotaExceeded extends DomainError {
 
 const WORDS: Record<Refusal['quota'], (used: number, limit: number) => string> = {
   storageBytes: (used, limit) =>
-    `There is no room for this recording: ${gib(used)} of ${gib(limit)} GiB are used. Deleting episodes makes room at once.`,
+    `There is no room for this: ${gib(used)} of ${gib(limit)} GiB are used. Deleting episodes makes room at once.`,
+  drafts: (used, limit) =>
+    `${used} of at most ${limit} drafts are there. Processing or deleting one makes room for another.`,
   activeEpisodes: (used, limit) =>
     `${used} of at most ${limit} episodes are being processed. Please try again when one of them is finished.`,
   episodesThisMonth: (used, limit) =>
     `${used} of the ${limit} episodes of this month are used. The next ones are there on the first of next month (UTC).`,
   minutesThisMonth: (used, limit) =>
     `${used} of the ${limit} minutes of this month are used. The next ones are there on the first of next month (UTC).`,
+  unfinishedUploads: (used, limit) =>
+    `${used} of at most ${limit} uploads and links of this episode have not ended yet. Each of them ends within two hours.`,
+  idempotencyKeys: (_used, limit) =>
+    `More than ${limit} Idempotency-Keys were used in a day. The same request can be sent without one.`,
 }
 
 function gib(bytes: number): string {

@@ -17,6 +17,7 @@ const Pending = z.looseObject({
 })
 export const Usage = z.looseObject({
   storageBytes: z.number().default(0),
+  drafts: z.number().int().default(0),
   activeEpisodes: z.number().int().default(0),
   activeSeconds: z.number().default(0),
   months: z.record(z.string(), Month).default({}),
@@ -32,7 +33,9 @@ const PENDING_MAX = 2_000
 export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
 
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
-export type Refusal = { quota: Quota; used: number; limit: number; asked: number }
+/** What is bounded for everybody alike, whatever their plan. */
+type Bound = 'unfinishedUploads' | 'idempotencyKeys'
+export type Refusal = { quota: Quota | Bound; used: number; limit: number; asked: number }
 
 /** Reservations that have not expired. */
 function pendingAt({ pending }: Usage, nowMs: number): Usage['pending'] {
@@ -47,6 +50,7 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
   const activeEpisodes = usage.activeEpisodes + sum('episodes')
   return {
     storageBytes: usage.storageBytes + sum('bytes'),
+    drafts: usage.drafts,
     activeEpisodes,
     episodesThisMonth: (month?.episodes ?? 0) + activeEpisodes,
     minutesThisMonth: ((month?.seconds ?? 0) + usage.activeSeconds + sum('seconds')) / 60,
@@ -61,6 +65,7 @@ export function reserve(usage: Usage, request: ReservationRequest, limits: Limit
   const used = totals(without, nowMs)
   const asked: Record<Quota, number> = {
     storageBytes: bytes,
+    drafts: 0,
     activeEpisodes: episodes,
     episodesThisMonth: episodes,
     minutesThisMonth: seconds / 60,
@@ -83,9 +88,26 @@ type Costs = Record<string, Record<string, number>>
 /** How the counters change with an episode; undefined when they do not. */
 export type UsageChange = {
   storageBytes?: number
+  drafts?: number
   activeEpisodes?: number
   activeSeconds?: number
   month?: { name: string; episodes?: number; seconds?: number; costs?: Costs }
+}
+
+/** The limit that is in the way of a change, if one is; what becomes less is never refused. */
+export function refuseGrowth(
+  usage: Usage,
+  change: UsageChange | undefined,
+  limits: Pick<Limits, 'storageBytes' | 'drafts'>,
+  nowMs: number,
+): Refusal | undefined {
+  const used = totals(usage, nowMs)
+  for (const quota of ['storageBytes', 'drafts'] as const) {
+    const asked = change?.[quota] ?? 0
+    if (asked > 0 && used[quota] + asked > limits[quota])
+      return { quota, used: used[quota], limit: limits[quota], asked }
+  }
+  return undefined
 }
 
 /** `2026-11`, in UTC. */

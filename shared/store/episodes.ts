@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import type { QueryDocumentSnapshot, Timestamp } from '@google-cloud/firestore'
+import type { QueryDocumentSnapshot, Timestamp, WriteBatch } from '@google-cloud/firestore'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
@@ -10,31 +10,30 @@ import type { Due } from '../engine/ports.ts'
 import { sweepAtMs } from '../engine/sweep/due.ts'
 import type { SweepRules } from '../engine/sweep/due.ts'
 import { without } from '../engine/workflow.ts'
-import { GRPC, grpcCode } from '../errors/grpc-code.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import { READING, readingToRemove } from '../podcast/damaged-episode.ts'
 import { Episode } from '../podcast/episode.ts'
-import { EpisodeUnreadable } from '../podcast/errors.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
 import type { EpisodeChange, EpisodeStore } from '../podcast/stores.ts'
 import { usageChange } from '../podcast/usage.ts'
-import { log } from '../telemetry/log.ts'
+import { QuotaExceeded } from '../quotas/refusals.ts'
+import { Turns } from '../resilience/turns.ts'
 import { changedFields } from './changed-fields.ts'
+import { parseEpisode, parseToRemove, readableVersion, readVisible, versionOf } from './episode-documents.ts'
+import type { ParseEpisode, Version } from './episode-documents.ts'
 import { ForeignPageToken } from './errors.ts'
 import type { FirestoreAccess } from './firestore.ts'
-import { readLeniently } from './read-leniently.ts'
-import type { ReadLeniently } from './read-leniently.ts'
 import { requireReadable } from './require-readable.ts'
-import { countUsage } from './usage.ts'
+import { checkRoom, countUsage } from './usage.ts'
+import type { CheckedUsage, FirestoreWords } from './usage.ts'
 
 const EPISODES = 'episodes'
 /** How many episodes an instance remembers its last write of. */
 const REMEMBERED_EPISODES = 50
-const ISSUES_MAX = 5
-const LEFT_OUT_TOLD_MAX = 20
 
-/** An episode as it was at one update time, with the ids of the writes that led there. */
-type Version = { episode: Episode; writes: readonly string[]; updateTime: Timestamp }
+/** What is known of an episode that is to be created. */
+type Creation = { isThere: boolean; writes: readonly string[] }
+/** What is left of an episode that was removed. */
+type Removed = { writes: readonly string[] }
 
 /**
  * Episodes in Firestore: one document each, moved by compare-and-set on its update time. With every write go the
@@ -43,16 +42,41 @@ type Version = { episode: Episode; writes: readonly string[]; updateTime: Timest
  */
 export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now: () => number): EpisodeStore {
   const lastWritten = new Map<string, Version>()
+  /** By person. */
+  const turns = new Turns()
   return {
     preload: firestore.preload,
 
-    async create(episode) {
+    async create(episode, room) {
+      const { id, userId } = episode
+      const first = requireReadable(Episode, prepare(undefined, episode, { by: 'owner' }), `episode ${id}`)
+      const change = usageChange(undefined, first)
+      const insert = async (): Promise<Creation | 'lost'> => {
+        const checked = await checkRoom(firestore, userId, { change, room }, now())
+        const landed = await commit('create episode', (batch, words) => {
+          batch.create(words.db.collection(EPISODES).doc(id), first)
+          countUsage(batch, userId, { change, reservations: [], checked }, words)
+        })
+        return landed === 'lost' ? 'lost' : { writes: [], isThere: true }
+      }
+      let isAgain = false
+      // A lost write may be this one's own, repeated by the client, or one of an earlier try of the same operation.
+      const read = async () => ({ writes: [], isThere: isAgain && (await exists(id)) })
       try {
-        const first = requireReadable(Episode, prepare(undefined, episode, { by: 'owner' }), `episode ${episode.id}`)
-        await firestore.call('create episode', (db) => db.collection(EPISODES).doc(episode.id).create(first))
-        return true
+        const end = await compareAndSet<Creation, undefined>({
+          writeId: id,
+          read,
+          decide: () => undefined,
+          write({ isThere }) {
+            isAgain = true
+            return isThere ? undefined : turns.take(userId, insert)
+          },
+        })
+        if (end.kind === 'contended') throw changedTooFast(id)
+        return end.kind === 'landed'
       } catch (error) {
-        if (grpcCode(error) === GRPC.alreadyExists) return false
+        // What an earlier try has created needs no room.
+        if (error instanceof QuotaExceeded && (await exists(id))) return false
         throw error
       }
     },
@@ -100,7 +124,13 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     },
 
     async remove(id) {
-      await firestore.call('remove episode', (db) => db.collection(EPISODES).doc(id).delete())
+      const end = await compareAndSet<Version | Removed, undefined>({
+        writeId: id,
+        read: () => readVersion(id, parseToRemove),
+        decide: () => undefined,
+        write: (version) => ('episode' in version ? removeVersion(id, version) : undefined),
+      })
+      if (end.kind === 'contended') throw changedTooFast(id)
     },
   }
 
@@ -124,8 +154,12 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
       case 'absent':
         return undefined
       case 'contended':
-        throw new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
+        throw changedTooFast(id)
     }
+  }
+
+  async function exists(id: string): Promise<boolean> {
+    return (await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())).exists
   }
 
   async function readVersion(id: string, parse: ParseEpisode): Promise<Version | undefined> {
@@ -134,14 +168,13 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     return versionOf(id, snapshot.data() ?? {}, { updateTime: snapshot.updateTime, parse })
   }
 
-  /** Writes what was decided on a version, if that is still the newest. */
+  /** Writes what was decided on a version, if that is still the newest. @throws QuotaExceeded */
   async function write(
     id: string,
     before: Version,
-    { next, cause, reservations = [] }: EpisodeChange,
+    { next, cause, reservations: ending = [], room }: EpisodeChange,
     writeId: string,
   ): Promise<Version | 'lost'> {
-    const { FieldPath, FieldValue } = await import('./firestore-client.ts')
     const writes = appendWrite(before.writes, writeId)
     const moved = prepare(before.episode, next ?? before.episode, cause ?? { by: 'system' })
     const after = requireReadable(Episode, moved, `episode ${id}`)
@@ -149,24 +182,50 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
       ...changedFields(without(before.episode, 'leftOut'), without(after, 'leftOut')),
       { path: ['recentWrites'], value: writes },
     ]
-    const [first, ...rest] = changes.map(({ path, value }) => [
-      new FieldPath(...path),
-      value === undefined ? FieldValue.delete() : value,
-    ])
-    const usage = {
-      change: usageChange(before.episode, after),
-      reservations: reservations.filter((one) => one !== undefined),
-    }
-    try {
-      const [landed] = await firestore.call('update episode', (db) => {
-        const batch = db.batch()
+    const change = usageChange(before.episode, after)
+    const reservations = ending.filter((one) => one !== undefined)
+    const update = (checked?: CheckedUsage) =>
+      commit('update episode', (batch, words) => {
+        const { db, FieldPath, FieldValue } = words
+        const [first, ...rest] = changes.map(({ path, value }) => [
+          new FieldPath(...path),
+          value === undefined ? FieldValue.delete() : value,
+        ])
         const fields = [first?.[0] as FirebaseFirestore.FieldPath, first?.[1], ...rest.flat()] as const
         batch.update(db.collection(EPISODES).doc(id), ...fields, { lastUpdateTime: before.updateTime })
-        countUsage(batch, after.userId, usage, { db, FieldValue })
+        countUsage(batch, after.userId, { change, reservations, checked }, words)
+      })
+    // One instance's own changes of a person's usage do not stand in each other's way.
+    const landed = await (room === undefined
+      ? update()
+      : turns.take(after.userId, async () => update(await checkRoom(firestore, after.userId, { change, room }, now()))))
+    return landed === 'lost' ? 'lost' : remember(id, { episode: after, writes, updateTime: landed.writeTime })
+  }
+
+  /** Removes a deleted episode, if that version is still the newest, and what it counts. */
+  async function removeVersion(id: string, { episode, updateTime }: Version): Promise<Removed | 'lost'> {
+    const change = usageChange(episode, undefined)
+    const landed = await commit('remove episode', (batch, words) => {
+      batch.delete(words.db.collection(EPISODES).doc(id), { lastUpdateTime: updateTime })
+      // A document so damaged that it does not say whose it is counts for nobody.
+      if (episode.userId !== '') countUsage(batch, episode.userId, { change, reservations: [] }, words)
+    })
+    return landed === 'lost' ? 'lost' : { writes: [] }
+  }
+
+  /** @returns the result of the first write, or 'lost' when a document was not as the writes expected it */
+  async function commit(
+    what: string,
+    fill: (batch: WriteBatch, words: FirestoreWords) => void,
+  ): Promise<{ readonly writeTime: Timestamp } | 'lost'> {
+    const { FieldPath, FieldValue } = await import('./firestore-client.ts')
+    try {
+      const [first] = await firestore.call(what, (db) => {
+        const batch = db.batch()
+        fill(batch, { db, FieldPath, FieldValue })
         return batch.commit()
       })
-      if (landed === undefined) return 'lost'
-      return remember(id, { episode: after, writes, updateTime: landed.writeTime })
+      return first ?? 'lost'
     } catch (error) {
       if (isLostPrecondition(error)) return 'lost'
       throw error
@@ -204,56 +263,8 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
   }
 }
 
-type ParseEpisode = (id: string, stored: Record<string, unknown>) => Episode
-
-/** @throws EpisodeUnreadable */
-function parseEpisode(id: string, stored: Record<string, unknown>): Episode {
-  const isBeingDeleted = typeof stored['deletedAtMs'] === 'number'
-  const read = readLeniently(Episode, stored, isBeingDeleted ? readingToRemove(id, stored) : READING)
-  if (read === undefined) {
-    const issues = Episode.safeParse(stored).error?.issues.slice(0, ISSUES_MAX)
-    log('ERROR', 'episode.unreadable', { episodeId: id, issues })
-    throw new EpisodeUnreadable(undefined)
-  }
-  return withLeftOut(id, read)
-}
-
-/** @throws EpisodeUnreadable for what is no document of ours at all */
-function parseToRemove(id: string, stored: Record<string, unknown>): Episode {
-  const read = readLeniently(Episode, stored, readingToRemove(id, stored))
-  if (read === undefined) throw new EpisodeUnreadable(undefined)
-  return withLeftOut(id, read)
-}
-
-function withLeftOut(id: string, { value, leftOut }: ReadLeniently<Episode>): Episode {
-  if (leftOut.length === 0) return value
-  log('ERROR', 'episode.damaged', { episodeId: id, leftOut: leftOut.slice(0, LEFT_OUT_TOLD_MAX) })
-  return { ...value, leftOut }
-}
-
-/** @throws EpisodeUnreadable */
-function versionOf(
-  id: string,
-  stored: Record<string, unknown>,
-  { updateTime, parse }: { updateTime: Timestamp; parse: ParseEpisode },
-): Version {
-  const writes = Array.isArray(stored['recentWrites']) ? (stored['recentWrites'] as string[]) : []
-  return { episode: parse(id, stored), writes, updateTime }
-}
-
-function readableVersion(document: QueryDocumentSnapshot): Version | undefined {
-  try {
-    const { id, updateTime } = document
-    return versionOf(id, document.data(), { updateTime, parse: parseEpisode })
-  } catch {
-    return undefined
-  }
-}
-
-/** One document that cannot be read must not hide the others. */
-function readVisible(document: QueryDocumentSnapshot): Episode[] {
-  const episode = readableVersion(document)?.episode
-  return episode === undefined || episode.deletedAtMs !== undefined ? [] : [episode]
+function changedTooFast(id: string): ServiceUnavailable {
+  return new ServiceUnavailable('firestore', `Episode ${id} is being changed too fast`)
 }
 
 function encodeToken(createdAtMs: unknown, id: unknown): string {

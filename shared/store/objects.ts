@@ -9,6 +9,7 @@ import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { Objects, ObjectStat, SignedUpload, StoredObject } from '../podcast/storage.ts'
 import { withDeadline } from '../resilience/deadline.ts'
+import { inLanes } from '../resilience/lanes.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
 import { SourceFailed } from '../podcast/errors.ts'
@@ -18,11 +19,16 @@ import { failureOfStorage, isFailureOfStorage, statusOf } from './storage-failur
 const CONTROL_TIMEOUT_MS = 10_000
 /** As long as the longest function that writes may run. */
 const TRANSFER_LEASE_MS = 540_000
+const PAGE_SIZE = 1000
+const REMOVED_AT_ONCE = 8
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
 
-/** Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader. */
-export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
+/**
+ * Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader.
+ * @param pageSize objects that are listed at a time
+ */
+export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = PAGE_SIZE): Objects {
   const opened = once(async () => {
     const { Storage } = await import('@google-cloud/storage')
     const storage = new Storage({
@@ -35,8 +41,8 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
   })
   const file = async (key: string): Promise<File> => (await opened()).file(key)
   /** One call of bounded time behind the breaker, counted towards the request's `storage` part. */
-  const control = <T>(what: string, work: () => Promise<T>, timeoutMs = CONTROL_TIMEOUT_MS): Promise<T> =>
-    timePart('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, timeoutMs, work())))
+  const control = <T>(what: string, work: () => Promise<T>): Promise<T> =>
+    timePart('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, CONTROL_TIMEOUT_MS, work())))
 
   return {
     /** Begins to load the client; call it when the function is sure to need it. */
@@ -140,25 +146,19 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
       return { url, method: 'PUT', headers, expiresAt: new Date(expiresAtMs).toISOString() }
     },
 
-    /** What lies under a prefix: at most `most` objects, the first by name. */
-    async list(prefix: string, most: number): Promise<StoredObject[]> {
-      const listed = await opened()
-      try {
-        const [files] = await control('list', () => listed.getFiles({ prefix, maxResults: most, autoPaginate: false }))
-        return files.map(({ name, metadata }) => ({
-          key: name,
-          generation: String(metadata.generation),
-          createdAtMs: Date.parse(String(metadata.timeCreated)),
-        }))
-      } catch (error) {
-        throw unavailable('list', error)
-      }
+    async *list(prefix: string): AsyncGenerator<StoredObject[]> {
+      let pageToken: string | undefined
+      do {
+        const page = await listPage(prefix, pageToken)
+        if (page.objects.length > 0) yield page.objects
+        pageToken = page.nextPageToken
+      } while (pageToken !== undefined)
     },
 
-    /** Removes that version of an object; one that is not there, or is another by now, is left alone. */
-    async remove({ key, generation }: Pick<StoredObject, 'key' | 'generation'>): Promise<void> {
+    async remove({ key, generation }: { readonly key: string; readonly generation?: string }): Promise<void> {
+      const condition = generation === undefined ? {} : { ifGenerationMatch: generation }
       try {
-        await control('delete', async () => (await file(key)).delete({ ifGenerationMatch: generation }))
+        await control('delete', async () => (await file(key)).delete(condition))
       } catch (error) {
         const status = statusOf(error)
         if (status !== 404 && status !== 412) throw unavailable('delete', error)
@@ -166,13 +166,25 @@ export function objectStore(config: Config, breaker: CircuitBreaker): Objects {
     },
 
     async removeAll(prefix: string): Promise<void> {
-      const emptied = await opened()
-      try {
-        await control('delete', () => emptied.deleteFiles({ prefix, force: true }), 3 * CONTROL_TIMEOUT_MS)
-      } catch (error) {
-        throw unavailable('delete', error)
-      }
+      for await (const page of this.list(prefix)) await inLanes(REMOVED_AT_ONCE, page, (object) => this.remove(object))
     },
+  }
+
+  async function listPage(prefix: string, pageToken: string | undefined) {
+    const listed = await opened()
+    const query = { prefix, maxResults: pageSize, autoPaginate: false, ...(pageToken !== undefined && { pageToken }) }
+    try {
+      const [files, next] = await control('list', () => listed.getFiles(query))
+      const objects = files.map(({ name, metadata }) => ({
+        key: name,
+        generation: String(metadata.generation),
+        sizeBytes: Number(metadata.size),
+        createdAtMs: Date.parse(String(metadata.timeCreated)),
+      }))
+      return { objects, nextPageToken: (next as { pageToken?: string } | null | undefined)?.pageToken }
+    } catch (error) {
+      throw unavailable('list', error)
+    }
   }
 }
 

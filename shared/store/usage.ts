@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto'
 
-import type { FieldValue as FirestoreValue, Timestamp, WriteBatch } from '@google-cloud/firestore'
+import type {
+  FieldPath as FirestorePath,
+  FieldValue as FirestoreValue,
+  Timestamp,
+  WriteBatch,
+} from '@google-cloud/firestore'
 import * as z from 'zod'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
@@ -8,9 +13,10 @@ import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { Limits } from '../quotas/plans.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
-import { isRefusal, reserve, Usage } from '../quotas/usage.ts'
+import { isRefusal, refuseGrowth, reserve, Usage } from '../quotas/usage.ts'
 import type { Refusal, ReservationRequest, UsageChange } from '../quotas/usage.ts'
 import type { UsageStore } from '../quotas/usage-store.ts'
+import type { Room } from '../podcast/stores.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { log } from '../telemetry/log.ts'
 import { readLeniently } from './read-leniently.ts'
@@ -36,7 +42,7 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
   const queues = new Map<string, Waiting[]>()
 
   return {
-    read: async (userId) => (await readUsage(userId)).usage,
+    read: async (userId) => (await readUsage(firestore, userId)).usage,
 
     async reserve(userId, request, limits) {
       if (isUnlimited(request, limits)) return
@@ -81,22 +87,13 @@ export function usageStore(firestore: FirestoreAccess, now: () => number): Usage
     const writeId = randomUUID()
     const end = await compareAndSet<Version, Answer>({
       writeId,
-      read: () => readUsage(userId),
+      read: () => readUsage(firestore, userId),
       decide: ({ usage }) => answerAll(usage, batch, now()),
       write: (before, { next }) => next && write(userId, before, next, writeId),
     })
     if (end.kind === 'absent' || end.kind === 'contended')
       throw new ServiceUnavailable('firestore', 'The usage of this account is being changed too fast')
     return end.decision.refusals
-  }
-
-  async function readUsage(userId: string): Promise<Version> {
-    const snapshot = await firestore.call('read usage', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
-    const stored = snapshot.data() ?? {}
-    const updateTime = snapshot.exists ? snapshot.updateTime : undefined
-    const { value: usage, leftOut } = readLeniently(Usage, stored) ?? { value: Usage.parse({}), leftOut: ['all'] }
-    if (leftOut.length > 0) log('ERROR', 'usage.damaged', { userId, leftOut })
-    return { usage, updateTime, writes: Writes.parse(stored['writes']) }
   }
 
   /** Writes the reservations, if nothing has changed since they were read. */
@@ -142,12 +139,59 @@ function isUnlimited({ bytes, episodes, seconds }: ReservationRequest, limits: L
   return asked.every((limit) => limit === Infinity)
 }
 
-/** Counts a change of usage in a commit with the episode that caused it; reservations that were for it are over. */
+async function readUsage(firestore: FirestoreAccess, userId: string): Promise<Version> {
+  const snapshot = await firestore.call('read usage', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
+  const stored = snapshot.data() ?? {}
+  const updateTime = snapshot.exists ? snapshot.updateTime : undefined
+  const { value: usage, leftOut } = readLeniently(Usage, stored) ?? { value: Usage.parse({}), leftOut: ['all'] }
+  if (leftOut.length > 0) log('ERROR', 'usage.damaged', { userId, leftOut })
+  return { usage, updateTime, writes: Writes.parse(stored['writes']) }
+}
+
+/** A person's usage that a change was checked against, and that it lands on or not at all. */
+export type CheckedUsage = { readonly updateTime: Timestamp | undefined }
+
+/**
+ * Looks up whether a change stays within limits.
+ * @returns undefined when it adds nothing that is limited
+ * @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up
+ */
+export async function checkRoom(
+  firestore: FirestoreAccess,
+  userId: string,
+  { change, room }: { readonly change: UsageChange | undefined; readonly room: Room | undefined },
+  nowMs: number,
+): Promise<CheckedUsage | undefined> {
+  const grows = (quota: keyof Room) => room?.[quota] !== Infinity && (change?.[quota] ?? 0) > 0
+  if (room === undefined || !(grows('storageBytes') || grows('drafts'))) return undefined
+  const { usage, updateTime } = await readUsage(firestore, userId)
+  const refusal = refuseGrowth(usage, change, room, nowMs)
+  if (refusal !== undefined) throw new QuotaExceeded(refusal, nowMs)
+  return { updateTime }
+}
+
+/** Of the client, which is loaded at its first use. */
+export type FirestoreWords = {
+  readonly db: FirebaseFirestore.Firestore
+  readonly FieldPath: typeof FirestorePath
+  readonly FieldValue: typeof FirestoreValue
+}
+
+/** What a commit with an episode does to its owner's usage. */
+export type UsageCommit = {
+  readonly change: UsageChange | undefined
+  /** They are over with it. */
+  readonly reservations: readonly string[]
+  /** Given: the commit lands on no other version of the usage. */
+  readonly checked?: CheckedUsage | undefined
+}
+
+/** Counts a change of usage in a commit with the episode that caused it. */
 export function countUsage(
   batch: WriteBatch,
   userId: string,
-  { change, reservations }: { change: UsageChange | undefined; reservations: readonly string[] },
-  { db, FieldValue }: { db: FirebaseFirestore.Firestore; FieldValue: typeof FirestoreValue },
+  { change, reservations, checked }: UsageCommit,
+  { db, FieldPath, FieldValue }: FirestoreWords,
 ): void {
   if (change === undefined && reservations.length === 0) return
   const { month, ...counters } = change ?? {}
@@ -157,16 +201,26 @@ export function countUsage(
     const ofProviders = Object.entries(costs ?? {}).map(([provider, units]) => [provider, increments(units)])
     return { [name]: { ...increments(sums), ...(costs && { costs: Object.fromEntries(ofProviders) }) } }
   }
-  batch.set(
-    db.collection(COLLECTION).doc(userKey(userId)),
-    {
-      userId,
-      ...increments(counters),
-      ...(month && { months: monthly(month) }),
-      ...(reservations.length > 0 && {
-        pending: Object.fromEntries(reservations.map((id) => [id, FieldValue.delete()])),
-      }),
-    },
-    { merge: true },
+  const doc = db.collection(COLLECTION).doc(userKey(userId))
+  const counted = { userId, ...increments(counters), ...(month && { months: monthly(month) }) }
+  const over = { pending: Object.fromEntries(reservations.map((id) => [id, FieldValue.delete()])) }
+  if (checked === undefined) {
+    batch.set(doc, { ...counted, ...(reservations.length > 0 && over) }, { merge: true })
+    return
+  }
+  // Where there is no usage yet there is no reservation either.
+  if (checked.updateTime === undefined) return void batch.create(doc, counted)
+  const [first, ...rest] = fieldsOf({ ...counted, ...over }).map(
+    ([path, value]) => [new FieldPath(...path), value] as const,
+  )
+  if (first !== undefined) batch.update(doc, ...first, ...rest.flat(), { lastUpdateTime: checked.updateTime })
+}
+
+/** Each field that is written, by its path. */
+function fieldsOf(value: object, path: readonly string[] = []): [string[], unknown][] {
+  return Object.entries(value).flatMap(([name, inner]: [string, unknown]) =>
+    typeof inner === 'object' && inner !== null && Object.getPrototypeOf(inner) === Object.prototype
+      ? fieldsOf(inner, [...path, name])
+      : [[[...path, name], inner] as [string[], unknown]],
   )
 }

@@ -9,6 +9,7 @@ import { benchLives } from './lives.ts'
 import { benchMastering } from './mastering.ts'
 import { missed } from './report.ts'
 import { benchRecordings } from './recordings.ts'
+import { benchRoom } from './room.ts'
 import { benchResponseTime } from './response-time.ts'
 import { benchSweep } from './sweep.ts'
 import { benchThroughput } from './throughput.ts'
@@ -29,6 +30,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   health: benchHealth,
   'health-start': benchHealthStart,
   texts: benchTexts,
+  room: benchRoom,
 }
 
 const USAGE = `Usage: npm run bench [-- NAME ...] [--soak]

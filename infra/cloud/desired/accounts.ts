@@ -40,8 +40,8 @@ export const PERMISSIONS: Record<AccountName, Permissions> = {
     },
     bucket: {
       ...READS_OBJECTS,
-      'storage.objects.create': 'recordings by episodes-upload, and by links that this account signs',
-      'storage.objects.delete': 'episodes-delete removes the files of a draft at once; replaced uploads',
+      'storage.objects.create': 'recordings and transcripts, and by links that this account signs; what blocks a link',
+      'storage.objects.delete': 'episodes-delete removes the files of an episode at once; what was replaced',
     },
     tasksAccount: ENQUEUES.tasksAccount,
     itself: SIGNS,

@@ -13,6 +13,8 @@ export type SweepRules = Pick<
 > & {
   /** Whether storage may hold anything of a workflow that has ended, or not begun. */
   readonly mayHoldFiles: (workflow: Workflow) => boolean
+  /** When a workflow that is not processed must be tidied, whatever its age; undefined: when it is old enough. */
+  readonly tidyAtMs?: (workflow: Workflow) => number | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export type SweepRules = Pick<
  * the workflow with every write, so that a sweep reads only what is due.
  */
 export function sweepAtMs(pipeline: Pipeline, workflow: Workflow, rules: SweepRules): number | undefined {
-  if (workflow.deletedAtMs !== undefined) return workflow.deletedAtMs
+  if (workflow.deletedAtMs !== undefined) return workflow.removalDueAtMs ?? workflow.deletedAtMs
   if (workflow.status === 'processing')
     return Math.min(
       stuckAtMs(workflow, rules),
@@ -29,6 +31,7 @@ export function sweepAtMs(pipeline: Pipeline, workflow: Workflow, rules: SweepRu
   if (hasJobToStop(pipeline, workflow)) return workflow.updatedAtMs
   const times = [
     mayBeUntidy(workflow, rules) ? workflow.updatedAtMs + rules.orphanAgeMs : Infinity,
+    rules.tidyAtMs?.(workflow) ?? Infinity,
     upgradeAtMs(workflow) ?? Infinity,
     workflow.upgrade === undefined ? Infinity : (sweepAtMs(pipeline, viewCurrent(workflow), rules) ?? Infinity),
   ]

@@ -53,7 +53,7 @@ export async function changeEpisode(tools: OwnerTools, change: OwnerChange): Pro
 }
 
 /** Reserves what is asked for while it is put to use; it is given back when that comes to nothing. */
-export async function withReservation(
+async function withReservation(
   { usage }: Pick<OwnerTools, 'usage'>,
   { userId, limits }: Owner,
   request: ReservationRequest,

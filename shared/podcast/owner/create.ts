@@ -5,12 +5,12 @@ import { SCHEMA_VERSION } from '../episode.ts'
 import type { Episode } from '../episode.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { readOwned } from './access.ts'
-import type { OwnerTools } from './access.ts'
+import type { Owner, OwnerTools } from './access.ts'
 
-/** Creates a draft whose id is the operation's. */
+/** Creates a draft whose id is the operation's. @throws QuotaExceeded when its owner has too many */
 export async function createEpisode(
   tools: OwnerTools,
-  userId: string,
+  { userId, limits }: Owner,
   operation: Operation,
   request: { title: string; language: string; options: Options },
 ): Promise<Episode> {
@@ -20,6 +20,7 @@ export async function createEpisode(
     schemaVersion: SCHEMA_VERSION,
     id: operation.id,
     userId,
+    isCounted: true,
     status: 'draft',
     generation: 0,
     steps: freshSteps(PIPELINE) as Episode['steps'],
@@ -27,7 +28,7 @@ export async function createEpisode(
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
   }
-  if (await tools.episodes.create(episode)) return episode
+  if (await tools.episodes.create(episode, limits)) return episode
   // An earlier try has created it; what has become of it since is its answer.
   return readOwned(tools, userId, episode.id)
 }

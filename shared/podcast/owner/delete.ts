@@ -4,6 +4,7 @@ import type { Episode } from '../episode.ts'
 import { EpisodeNotFound } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { removeFiles } from '../removal.ts'
+import { blockKey, openKeys, openUntilMs } from '../strays.ts'
 import type { OwnerTools } from './access.ts'
 import { BY_OWNER } from './change.ts'
 
@@ -31,15 +32,16 @@ export async function deleteEpisode(
     if (operation.resumed) return
     throw new EpisodeNotFound()
   }
-  if (marked.files !== undefined) await removeFiles(tools, marked.files)
-  // What providers keep of it is removed by the sweep, which removes the episode after that.
-  if (marked.known) {
-    await tools.episodes.moveToRemove(episodeId, (episode, nowMs) => ({
-      next: { ...episode, filesRemovedAtMs: nowMs },
-    }))
-    return
-  }
-  await tools.episodes.remove(episodeId)
+  if (marked.files === undefined) return
+  const openMs = openUntilMs(marked.files, tools.now())
+  await removeFiles(tools, marked.files)
+  // Nothing arrives any more through a link that was given for it.
+  for (const key of openKeys(marked.files, tools.now())) await blockKey(tools.objects, key)
+  if (!marked.known && openMs === undefined) return tools.episodes.remove(episodeId)
+  // What providers keep of it is removed by the sweep, which removes the episode after that, and what could still arrive.
+  await tools.episodes.moveToRemove(episodeId, (episode, nowMs) => ({
+    next: { ...episode, filesRemovedAtMs: nowMs, ...(!marked.known && { removalDueAtMs: openMs }) },
+  }))
 }
 
 /** Whether a provider keeps a job of it, or may; what could not be read of it may say so too. */

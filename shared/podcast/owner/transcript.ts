@@ -5,36 +5,53 @@ import { handTranscriptKey } from '../artefacts.ts'
 import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
+import { replaceTranscript } from '../strays.ts'
 import { recordedSeconds } from '../usage.ts'
 import type { ReadTranscript } from '../words/prepare-hand-transcript.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
+import { bringObject, takeUpAnnounced } from './bring.ts'
 import { changeEpisode, withPlaceAtWork } from './change.ts'
 
-/** Takes the words of the recording from its owner, at any moment before it is ready. */
+const ALLOWED = ['draft', 'processing', 'error'] as const
+
+/** Takes the words of the recording from its owner, at any moment before it is ready. They count as what is stored. */
 export async function giveTranscript(
   tools: OwnerTools,
   owner: Owner,
   episodeId: string,
-  transcript: ReadTranscript,
+  { json, timed }: ReadTranscript,
 ): Promise<Episode> {
   const { userId } = owner
-  const allowed = ['draft', 'processing', 'error'] as const
-  const episode = requireStatus(await readOwned(tools, userId, episodeId), allowed)
+  const episode = requireStatus(await readOwned(tools, userId, episodeId), ALLOWED)
   const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
-  await tools.objects.create(key, transcript.json, 'application/json')
-  const give = (reservations: string[]) =>
-    changeEpisode(tools, {
-      userId,
+  const bringIt = (reservations: string[]) =>
+    bringObject(tools, owner, {
       episodeId,
-      allowed,
-      transition: (current, nowMs) => {
-        if (current.status !== 'draft' && current.audio?.objectGeneration === undefined) throw new NeverProcessed()
-        const handTranscript = { key, timed: transcript.timed }
-        return bring(PIPELINE, { ...current, handTranscript }, { step: 'transcribe' }, nowMs)
-      },
-      reservations,
+      key,
+      bytesMax: Buffer.byteLength(json),
+      allowed: ALLOWED,
+      check: requireProcessable,
+      store: () => tools.objects.create(key, json, 'application/json'),
+      takeUp: ({ sizeBytes }) =>
+        changeEpisode(tools, {
+          userId,
+          episodeId,
+          allowed: ALLOWED,
+          transition: (current, nowMs) => {
+            requireProcessable(current)
+            const replaced = replaceTranscript(takeUpAnnounced(current, key, nowMs), nowMs)
+            const handTranscript = { key, timed, sizeBytes }
+            return bring(PIPELINE, { ...replaced, handTranscript }, { step: 'transcribe' }, nowMs)
+          },
+          reservations,
+        }),
     })
-  if (episode.status !== 'error') return give([])
-  return withPlaceAtWork(tools, owner, { episodeId, seconds: recordedSeconds(episode) }, give)
+  if (episode.status !== 'error') return bringIt([])
+  return withPlaceAtWork(tools, owner, { episodeId, seconds: recordedSeconds(episode) }, bringIt)
+}
+
+/** @throws NeverProcessed */
+function requireProcessable({ status, audio }: Episode): void {
+  if (status !== 'draft' && audio?.objectGeneration === undefined) throw new NeverProcessed()
 }

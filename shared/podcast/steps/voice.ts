@@ -75,5 +75,5 @@ async function cacheKeyOf({ workflow, call }: EpisodeAttempt, speaker: Speaker):
   const { text, voiceId } = introOf(workflow)
   const version = `${speaker.name}/${await speaker.version({ voiceId }, call)}`
   const digest = createHash('sha256').update(JSON.stringify([workflow.userId, version, text]))
-  return cachedVoiceKey(digest.digest('hex'))
+  return cachedVoiceKey(workflow.userId, digest.digest('hex'))
 }

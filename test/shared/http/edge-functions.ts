@@ -8,6 +8,7 @@ import { loadConfiguration } from '../../../shared/dependencies/config.ts'
 import { HttpError } from '../../../shared/http/http-error.ts'
 import { createEndpoint } from '../../../shared/http/endpoint.ts'
 import type { EndpointRow } from '../../../shared/http/endpoint-row.ts'
+import { KeyBudget } from '../../../shared/quotas/key-budget.ts'
 import { RateLimiter } from '../../../shared/quotas/rate-limiter.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
 import type { ChainDependencies } from '../../../shared/http/exchange.ts'
@@ -47,6 +48,7 @@ const needs: ChainDependencies = {
     () => performance.now(),
     () => undefined,
   ),
+  keys: new KeyBudget(sharedRates(firestore), () => performance.now()),
   now: Date.now,
 }
 

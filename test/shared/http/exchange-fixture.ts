@@ -25,6 +25,7 @@ const DEPENDENCIES: ChainDependencies = {
   tokens: { preload: () => undefined, verify: nobody },
   idempotency: { begin: nobody, settle: nobody },
   rates: { admit: nobody },
+  keys: { use: nobody },
   now: () => 0,
 }
 

@@ -35,9 +35,9 @@ export class MemoryObjects implements Objects {
     return Promise.reject(new Error('nothing is uploaded here'))
   }
 
-  async list(prefix: string, most: number) {
+  async *list(prefix: string) {
     const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix)).toSorted()
-    return keys.slice(0, most).map((key) => ({ key, generation: '1', createdAtMs: 0 }))
+    yield keys.map((key) => ({ key, generation: '1', sizeBytes: this.#statOf(key).sizeBytes, createdAtMs: 0 }))
   }
 
   async remove({ key }: { key: string }): Promise<void> {

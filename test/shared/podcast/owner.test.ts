@@ -44,7 +44,7 @@ const first = () => ({ id: newOperationId(), keyed: true, resumed: false })
 
 /** An episode that was processed once, and ended. */
 async function ended(status: 'error' | 'processing'): Promise<string> {
-  const { id } = await createEpisode(tools, 'alice', first(), request)
+  const { id } = await createEpisode(tools, ALICE, first(), request)
   await episodes.move(id, (episode) => ({
     next: {
       ...episode,
@@ -59,16 +59,18 @@ async function ended(status: 'error' | 'processing'): Promise<string> {
 describe('the tries of one operation', () => {
   test('create one episode, and see what has become of it since', async () => {
     const operation = first()
-    const created = await createEpisode(tools, 'alice', operation, request)
+    const created = await createEpisode(tools, ALICE, operation, request)
     await episodes.move(created.id, (episode) => ({ next: { ...episode, title: 'renamed' } }))
-    const again = await createEpisode(tools, 'alice', { ...operation, resumed: true }, request)
+    const again = await createEpisode(tools, ALICE, { ...operation, resumed: true }, request)
     expect(again).toMatchObject({ id: created.id, title: 'renamed' })
   })
 
   test('never see an episode of somebody else, whatever its id', async () => {
     const operation = first()
-    await createEpisode(tools, 'alice', operation, request)
-    await expect(createEpisode(tools, 'bob', operation, request)).rejects.toMatchObject({ kind: 'not_found' })
+    await createEpisode(tools, ALICE, operation, request)
+    await expect(createEpisode(tools, { ...ALICE, userId: 'bob' }, operation, request)).rejects.toMatchObject({
+      kind: 'not_found',
+    })
   })
 
   test('begin one generation, however far it has come meanwhile', async () => {
@@ -92,7 +94,7 @@ describe('the tries of one operation', () => {
   })
 
   test('delete once; a resumed one finds nothing to do, a fresh one nothing to delete', async () => {
-    const { id } = await createEpisode(tools, 'alice', first(), request)
+    const { id } = await createEpisode(tools, ALICE, first(), request)
     const operation = first()
     await deleteEpisode(tools, 'alice', id, operation)
     await expect(deleteEpisode(tools, 'alice', id, { ...operation, resumed: true })).resolves.toBeUndefined()
@@ -102,7 +104,7 @@ describe('the tries of one operation', () => {
 
 test('what is reserved for something that fails is given back, and the failure is told as it was', async () => {
   const CAROL = { ...ALICE, userId: 'carol' }
-  const { id } = await createEpisode(tools, CAROL.userId, first(), request)
+  const { id } = await createEpisode(tools, CAROL, first(), request)
   // It has no recording: that is found out after an episode at work is reserved.
   await episodes.move(id, (episode) => ({ next: { ...episode, status: 'error' } }))
   await expect(retryEpisode(tools, CAROL, { episodeId: id }, first())).rejects.toMatchObject({ name: 'NeverProcessed' })
@@ -117,7 +119,7 @@ test('what is reserved for something that fails is given back, and the failure i
 })
 
 test("somebody else's episode and one that never was are refused in the same words", async () => {
-  const { id } = await createEpisode(tools, 'alice', first(), request)
+  const { id } = await createEpisode(tools, ALICE, first(), request)
   const BOB = { ...ALICE, userId: 'bob' }
   const refusals = (episodeId: string) =>
     Promise.all(

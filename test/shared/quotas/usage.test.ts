@@ -16,6 +16,7 @@ import { askFor, doneAs, draft, FAILED, started } from '../podcast/episode-fixtu
 const NOW_MS = Date.UTC(2026, 10, 25, 12)
 const LIMITS = {
   storageBytes: 1000,
+  drafts: 2,
   activeEpisodes: 3,
   episodesThisMonth: 5,
   minutesThisMonth: 10,

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { Faults } from '../../../../infra/local/faults.ts'
+import { localServiceAccounts } from '../../../../infra/local/identity.ts'
+import { Journal } from '../../../../infra/local/journal.ts'
+import { storageService } from '../../../../infra/local/storage/service.ts'
+import { CircuitBreaker } from '../../../../shared/breaker/breaker.ts'
+import type { Objects } from '../../../../shared/podcast/storage.ts'
+import type { FirestoreAccess } from '../../../../shared/store/firestore.ts'
+import { objectStore } from '../../../../shared/store/objects.ts'
+import { failureOfStorage } from '../../../../shared/store/storage-failure.ts'
+import { startStore } from '../../store-fixture.ts'
+import { testConfig } from '../../test-config.ts'
+
+/** So small that there is more than one. */
+const PAGE_SIZE = 20
+
+/** The local cloud's Firestore and Cloud Storage, and Google's clients for both. */
+export type RoomCloud = {
+  readonly access: FirestoreAccess
+  readonly objects: Objects
+  readonly stop: () => Promise<void>
+}
+
+export async function startRoomCloud(): Promise<RoomCloud> {
+  const store = await startStore()
+  const { json, publicKey } = localServiceAccounts('demo-test')
+  const folder = mkdtempSync(join(tmpdir(), 'steadycast-room-'))
+  writeFileSync(join(folder, 'account.json'), json('steadycast-api'))
+  const faults = new Faults()
+  const storage = await storageService({
+    faults,
+    journal: new Journal(),
+    signingKey: publicKey,
+    bucket: 'bucket',
+  }).start()
+  const before = process.env['GOOGLE_APPLICATION_CREDENTIALS']
+  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'account.json')
+  const config = testConfig({ STORAGE_API_ENDPOINT: storage.origin })
+  const objects = objectStore(config, new CircuitBreaker({ name: 'gcs', classify: failureOfStorage }), PAGE_SIZE)
+  // The client reads its credentials when it first signs.
+  await objects.signedUpload('none', 'audio/flac', 1, 60)
+  if (before === undefined) delete process.env['GOOGLE_APPLICATION_CREDENTIALS']
+  else process.env['GOOGLE_APPLICATION_CREDENTIALS'] = before
+  return {
+    access: store.access,
+    objects,
+    async stop() {
+      rmSync(folder, { recursive: true })
+      await storage.stop()
+      store.stop()
+    },
+  }
+}

@@ -65,7 +65,7 @@ export class Slots {
       }
       this.#line.add(one)
       signal.addEventListener('abort', onAbort, { once: true })
-      if (this.#line.size > this.#lineMax) this.#inOrder().at(-1)?.refuse(new LineFull())
+      if (this.#line.size > this.#lineMax) this.#last()?.refuse(new LineFull())
     })
   }
 
@@ -83,13 +83,25 @@ export class Slots {
     const left = (this.#held.get(person) ?? 1) - 1
     if (left > 0) this.#held.set(person, left)
     else this.#held.delete(person)
-    this.#inOrder()[0]?.grant()
+    this.#first()?.grant()
   }
 
-  /** The line as it would be served now. */
-  #inOrder(): Waiting[] {
+  #first(): Waiting | undefined {
+    let first: Waiting | undefined
+    for (const one of this.#line) if (first === undefined || this.#compare(one, first) < 0) first = one
+    return first
+  }
+
+  #last(): Waiting | undefined {
+    let last: Waiting | undefined
+    for (const one of this.#line) if (last === undefined || this.#compare(one, last) >= 0) last = one
+    return last
+  }
+
+  /** Negative when `a` is served before `b`, 0 when whoever came first is. */
+  #compare(a: Waiting, b: Waiting): number {
     const placesOf = ({ person }: Waiting) => this.#held.get(person) ?? 0
     const lastTurnOf = ({ person }: Waiting) => this.#turns.get(person) ?? 0
-    return [...this.#line].toSorted((a, b) => placesOf(a) - placesOf(b) || lastTurnOf(a) - lastTurnOf(b))
+    return placesOf(a) - placesOf(b) || lastTurnOf(a) - lastTurnOf(b)
   }
 }

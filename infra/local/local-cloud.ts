@@ -21,6 +21,7 @@ import { localLog } from './local-log.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
 import { startProviders } from './providers/start-providers.ts'
+import { Buckets } from './storage/objects.ts'
 import { storageRoutes, storageServer } from './storage/service.ts'
 import type { Dispatcher } from './tasks/dispatcher.ts'
 import { startSchedules, startTasks } from './tasks/start-tasks.ts'
@@ -64,6 +65,8 @@ export type LocalCloud = {
   iam: Iam
   faults: Faults
   journal: Journal
+  /** What storage holds. */
+  buckets: Buckets
   dispatcher: Dispatcher
   work: WorkLog
   pace: Pace
@@ -114,7 +117,8 @@ async function assemble(
   const accounts = localServiceAccounts(LOCAL_PROJECT)
   const credentials = join(folder, 'service-account.json')
   await writeFile(credentials, accounts.json('steadycast'), { mode: 0o600 })
-  const storageKept = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET })
+  const buckets = new Buckets()
+  const storageKept = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET, buckets })
   const storage = await storageServer({ faults, journal }, storageKept, iam.storageAround(undefined)).start()
   closers.push(() => storage.stop())
   say('storage', storage.origin)
@@ -173,6 +177,7 @@ async function assemble(
   return {
     origin,
     functionsBaseUrl,
+    buckets,
     environment,
     identity,
     iam,

@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,7 +11,6 @@ import { descendantsOf, isAlive } from '../shared/processes.ts'
 
 /** The commands of the README, as a person types them. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'steadycast-commands-'))
 const running: ChildProcess[] = []
 afterEach(() => {
   for (const child of running.splice(0)) child.kill('SIGKILL')
@@ -151,44 +148,5 @@ describe('npm run emulators that cannot be', () => {
     expect(await late.exit).toBe(2)
     expect(late.output()).toMatch(new RegExp(`^PORT: ${port} cannot be listened on .*\n$`))
     await new Promise((resolve) => busy.close(resolve))
-  })
-})
-
-describe.each([
-  'infra/local/start.ts',
-  'infra/local/emulators.ts',
-  'infra/demo/demo.ts',
-  'infra/cloud/deploy.ts',
-  'infra/cloud/restore.ts',
-  'infra/cloud/rollout/rollout.ts',
-  'infra/smoke/smoke.ts',
-  'test/bench/bench.ts',
-  'test/crash/run.ts',
-])('%s', (script) => {
-  test('says how it is used, and in a line what it does not know', async () => {
-    const [help, unknown] = [command(script, ['--help']), command(script, ['--outrage'])]
-    expect([await help.exit, await unknown.exit]).toEqual([0, 2])
-    expect(help.output()).toMatch(/^Usage: npm /)
-    expect(unknown.output()).toMatch(/^Unknown option '--outrage'\..*\n$/)
-  })
-})
-
-describe('npm run demo', () => {
-  test('with a file that is not audio says so and exits with 1', async () => {
-    const file = join(folder, 'letter.mp3')
-    writeFileSync(file, '<html>this is a page</html>')
-    const run = command('infra/demo/demo.ts', [file])
-    expect(await run.exit).toBe(1)
-    expect(run.output()).toMatch(/does not contain audio we can read/)
-    rmSync(folder, { recursive: true })
-  })
-
-  test('with no such file or provider says so and exits with 2', async () => {
-    const run = command('infra/demo/demo.ts', [join(folder, 'nothing.mp3')])
-    expect(await run.exit).toBe(2)
-    expect(run.output()).toBe('There is no file nothing.mp3.\n')
-    const stranger = command('infra/demo/demo.ts', ['--outage', 'somebody'])
-    expect(await stranger.exit).toBe(2)
-    expect(stranger.output()).toMatch(/^--outage: expected .*\n$/)
   })
 })

@@ -12,8 +12,7 @@ import { between, expectUnaided } from './healing.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
-/** Objects are as old as an orphan almost at once; documents are made old by hand. */
-const ORPHAN_AGE_HOURS = 0.0002
+const ORPHAN_AGE_HOURS = 1
 
 let cloud: LocalCloud
 let alice: ApiClient
@@ -80,6 +79,13 @@ async function inProcess(title: string, options: Record<string, unknown> = {}): 
   const { id } = await uploaded(alice, title, options)
   await alice.act('process', id)
   return id
+}
+
+/** Makes what storage holds of an episode older than an orphan may be; what comes after is young. */
+function ageObjects(prefix: string): void {
+  const bucketName = String(cloud.environment['STORAGE_BUCKET'])
+  for (const object of cloud.buckets.list(bucketName, prefix))
+    object.timeCreated = new Date(Date.parse(object.timeCreated) - ORPHAN_AGE_HOURS * HOUR_MS).toISOString()
 }
 
 const pauseMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -215,7 +221,7 @@ describe('the sweep', () => {
     const kept = await names(prefix)
     await bucket.file(`${prefix}source/replaced`).save('an upload that was replaced')
     await bucket.file(`${prefix}g9/notes.json`).save('of an attempt that lost its lease')
-    await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
+    ageObjects(prefix)
     await bucket.file(`${prefix}g10/notes.json`).save('of a retry that has just begun')
     await age(id, HOUR_MS)
     expect(await sweep()).toMatchObject({ failed: 0 })
@@ -231,7 +237,7 @@ describe('the clean-up', () => {
     await cloud.faults.set('gemini', { mode: 'blocked' })
     const id = await inProcess('failed long ago', { fallbacks: [] })
     expect((await settled(alice, id)).status).toBe('error')
-    await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
+    ageObjects(`episodes/${id}/`)
     await age(id, 1000 * HOUR_MS)
     expect(await sweep()).toMatchObject({ failed: 0, cleaned: 1 })
     await cloud.faults.clear()
@@ -276,7 +282,7 @@ describe('the providers', () => {
   test('keep nothing of a deleted episode, and neither do storage and the store', async () => {
     const id = await inProcess('deleted')
     await settled(alice, id)
-    await pauseMs(ORPHAN_AGE_HOURS * HOUR_MS + 100)
+    ageObjects(`episodes/${id}/`)
     await sweep()
     await cloud.faults.set('assemblyai', { mode: 'down' })
     await alice.delete(id)

@@ -13,14 +13,16 @@ import { xmlRoutes } from './xml-api.ts'
 
 type Shared = { faults: Faults; journal: Journal }
 
+/** `bucket`: one that is there from the beginning. `buckets`: what is kept, for whoever looks at it from outside. */
+type StorageParts = { signingKey: KeyObject; bucket: string; buckets?: Buckets }
+
 /** Cloud Storage's JSON API and the signed part of its XML API, for the unmodified client. */
-export function storageService(options: Shared & { signingKey: KeyObject; bucket: string }): HttpService {
+export function storageService(options: Shared & StorageParts): HttpService {
   return storageServer(options, storageRoutes(options))
 }
 
 /** What serves it; given to several servers, they have one memory. */
-export function storageRoutes({ signingKey, bucket }: { signingKey: KeyObject; bucket: string }): Route[] {
-  const buckets = new Buckets()
+export function storageRoutes({ signingKey, bucket, buckets = new Buckets() }: StorageParts): Route[] {
   buckets.create(bucket)
   const sessions = new Sessions()
   return [

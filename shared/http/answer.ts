@@ -44,11 +44,15 @@ async function finishResponse(response: Exchange['response'], bytes?: Buffer): P
  * so the answer is complete on the wire, and what still comes is read and forgotten, until the client has had enough.
  */
 export async function readAway(request: Exchange['request']): Promise<void> {
+  const { socket } = request
+  // Who has ended within a body sends no more of it.
+  if (socket.readableEnded) return
   await new Promise<void>((resolve) => {
     let bytes = 0
     const finish = () => {
       clearTimeout(timer)
       request.off('data', count)
+      socket.off('end', finish)
       resolve()
     }
     const count = (chunk: Buffer) => {
@@ -58,6 +62,7 @@ export async function readAway(request: Exchange['request']): Promise<void> {
     }
     const timer = setTimeout(finish, LINGER_MS)
     request.on('data', count).once('end', finish).once('close', finish).once('error', finish)
+    socket.once('end', finish)
     request.unpipe().resume()
   })
 }

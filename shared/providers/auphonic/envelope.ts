@@ -36,12 +36,14 @@ export async function sendForData<T>(
   const envelope = await sendForJson(request, Envelope, ANSWER_BYTES_MAX, call, signal)
   const status = statusIn(envelope)
   if (status !== OK) {
-    const explained = request.explain?.(status, JSON.stringify(envelope)) ?? {}
+    const { kind, ...explained } = request.explain?.(status, JSON.stringify(envelope)) ?? {}
+    // That it is we who are set up wrong takes a status that says so.
+    const isBelieved = kind !== undefined && (kind !== 'misconfigured' || envelope.status_code !== OK)
     const words = explained.message ?? envelope.error_message ?? ''
     throw new ProviderError(request.provider, request.operation, {
       status,
-      kind: kindOfStatus(status),
       ...explained,
+      kind: isBelieved ? kind : kindOfStatus(status),
       message:
         words === '' ? `refused without words (${envelope.error_code ?? status})` : words.slice(0, WORDS_CHARS_MAX),
     })

@@ -48,8 +48,9 @@ function isAboutSetUp(refusal: z.infer<typeof Refusal>): boolean {
   return FIELDS_OF_OURS.test(words) || hasFields(refusal.form_errors)
 }
 
+/** Errors by field; a list of them names none. */
 function hasFields(errors: unknown): boolean {
-  return typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0
+  return typeof errors === 'object' && errors !== null && !Array.isArray(errors) && Object.keys(errors).length > 0
 }
 
 function wordsOf({ error_message: message, form_errors: errors }: z.infer<typeof Refusal>): string {

@@ -31,3 +31,8 @@ describe(`seeded wrong answers (ANSWER_SEED=${SEED} repeats them)`, () => {
     },
   )
 })
+
+/** Lives that once showed a fault, each with what it was. */
+test('life 1,000,001,209 opens no breaker: an error without a status said that fields are wrong, and named none', async () => {
+  expect((await episodes.live('auphonic', 1_000_001_209)).broken).toEqual([])
+})

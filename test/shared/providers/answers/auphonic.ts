@@ -130,6 +130,22 @@ export const AUPHONIC_ANSWERS: readonly AnswerRow[] = [
   },
   {
     ...created,
+    ...refused,
+    answer: 'an error code inside 200 that names a field',
+    status: 200,
+    body: envelope(200, { error_code: 'invalid', error_message: 'No.', form_errors: { preset: ['None.'] } }),
+    means: { kind: 'invalid_input' },
+  },
+  {
+    ...created,
+    ...refused,
+    answer: 'a list of errors that names no field',
+    status: 400,
+    body: envelope(400, { error_message: 'No.', form_errors: [['No.']] }),
+    means: { kind: 'invalid_input' },
+  },
+  {
+    ...created,
     ...inTheWay,
     answer: 'no credits',
     status: 402,

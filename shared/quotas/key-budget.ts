@@ -1,6 +1,7 @@
 import { waitMs } from './gcra.ts'
 import type { RatePolicy } from './gcra.ts'
 import type { SharedRate } from './rate-limiter.ts'
+import { RecentUsers } from './recent-users.ts'
 import { QuotaExceeded } from './refusals.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -11,7 +12,6 @@ const POLICY: RatePolicy = { requests: KEYS_PER_DAY, windowMs: DAY_MS, burst: KE
 const ALLOTMENT = 50
 const TRADES_MAX = 4
 const REFUSED_MS = 1_000
-const USERS_MAX = 2_000
 
 type Local = { left: number; refusedUntilMs: number; trading?: Promise<void> | undefined }
 
@@ -22,7 +22,7 @@ type Local = { left: number; refusedUntilMs: number; trading?: Promise<void> | u
 export class KeyBudget {
   readonly #shared: SharedRate
   readonly #nowMs: () => number
-  readonly #users = new Map<string, Local>()
+  readonly #users = new RecentUsers<Local>()
 
   /** @param nowMs a clock that only goes forward */
   constructor(shared: SharedRate, nowMs: () => number) {
@@ -32,11 +32,7 @@ export class KeyBudget {
 
   /** Uses one. @throws QuotaExceeded */
   async use(userId: string): Promise<void> {
-    const local = this.#users.get(userId) ?? { left: 0, refusedUntilMs: 0 }
-    // Whoever came last is forgotten last.
-    this.#users.delete(userId)
-    this.#users.set(userId, local)
-    if (this.#users.size > USERS_MAX) this.#users.delete(this.#users.keys().next().value ?? '')
+    const local = this.#users.recall(userId, () => ({ left: 0, refusedUntilMs: 0 }))
     // Who came while others were being counted may find nothing left of what was taken for them.
     for (let tries = 0; tries < TRADES_MAX && local.left === 0 && this.#nowMs() >= local.refusedUntilMs; tries++) {
       local.trading ??= this.#trade(userId, local).finally(() => (local.trading = undefined))

@@ -1,5 +1,6 @@
 import { available, perMinute, take, waitMs } from './gcra.ts'
 import type { RatePolicy } from './gcra.ts'
+import { RecentUsers } from './recent-users.ts'
 
 /** The rate that all instances share. Times are the store's own: a clock that is off takes nobody's calls away. */
 export type SharedRate = {
@@ -27,7 +28,6 @@ const ALLOTMENT_SHARE = 1 / 8
 /** Who is refused is told to wait whole seconds; within the first nobody is asked again. */
 const REFUSED_MS = 1_000
 const RENEWALS_MAX = 4
-const USERS_MAX = 2_000
 /** A store that did not answer is left alone for so long. */
 const STORE_PAUSE_MS = 2_000
 
@@ -54,7 +54,7 @@ export class RateLimiter {
   readonly #shared: SharedRate
   readonly #nowMs: () => number
   readonly #onTrouble: (error: unknown) => void
-  readonly #users = new Map<string, Local>()
+  readonly #users = new RecentUsers<Local>()
 
   /** @param nowMs a clock that only goes forward */
   constructor(shared: SharedRate, nowMs: () => number, onTrouble: (error: unknown) => void) {
@@ -78,7 +78,7 @@ export class RateLimiter {
   }
 
   #localOf(userId: string): Local {
-    const local: Local = this.#users.get(userId) ?? {
+    return this.#users.recall(userId, () => ({
       allotment: 0,
       untilMs: 0,
       seen: { arrivalMs: 0, offsetMs: 0 },
@@ -86,12 +86,7 @@ export class RateLimiter {
       admitted: 0,
       sinceMs: this.#nowMs(),
       waiting: 0,
-    }
-    // Whoever came last is forgotten last.
-    this.#users.delete(userId)
-    this.#users.set(userId, local)
-    if (this.#users.size > USERS_MAX) this.#users.delete(this.#users.keys().next().value ?? '')
-    return local
+    }))
   }
 
   #mustRenew(local: Local): boolean {

@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks'
 
+import { withDeadline } from '../../resilience/deadline.ts'
+
 /** What a check found. */
 export type Finding = {
   status: 'pass' | 'warn' | 'fail'
@@ -81,7 +83,8 @@ export class Lookout {
     const limitMs = Math.max(waitMs, STARTING_MS - this.#own.ageMs())
     this.#looking ??= this.#lookNow(limitMs).finally(() => (this.#looking = undefined))
     const unseen = () => ({ findings: describeUnseen('just started', 'no answer yet'), atMs: this.#now() })
-    return within(waitMs, this.#looking, unseen)
+    // A look itself does not fail: what does not come is late.
+    return withDeadline(this.#check.name, waitMs, this.#looking).catch(unseen)
   }
 
   #isFresh({ findings, atMs }: Looked): boolean {
@@ -105,7 +108,9 @@ export class Lookout {
         (findings): Seen => ({ findings, stands: true }),
         (error: unknown) => judge(error instanceof Error ? error.message : 'unknown failure', false),
       )
-    const { findings, stands } = await within(limitMs, found, () => judge(`no answer within ${limitMs} ms`, true))
+    const { findings, stands } = await withDeadline(this.#check.name, limitMs, found).catch(() =>
+      judge(`no answer within ${limitMs} ms`, true),
+    )
     limit.abort(new Error('the time for looking is up'))
     const looked = { findings, atMs: this.#now() }
     if (stands) this.#known = looked
@@ -121,17 +126,4 @@ export class Lookout {
 
 function describeUnseen(excuse: string, output: string): Findings {
   return { '': { status: 'warn', output: `${excuse}: ${output}` } }
-}
-
-/** Waits at most `waitMs`, and then takes what `late` gives. */
-async function within<T>(waitMs: number, work: Promise<T>, late: () => T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(late()), waitMs)
-  })
-  try {
-    return await Promise.race([work, over])
-  } finally {
-    clearTimeout(timer)
-  }
 }

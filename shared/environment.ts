@@ -14,7 +14,13 @@ export const baseUrl = z
   .regex(/^https?:\/\/[^\s/?#][^\s?#]*$/, 'expected an http(s) URL without a query')
   .transform((url) => url.replace(/(?<!\/)\/+$/, ''))
 const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
-const seconds = (minimum: number) => number(minimum).transform((value) => value * 1000)
+/* One schema serves every variable of its kind: each instance makes all of them when it starts. */
+const count = number(1)
+const amount = number(0)
+const milliseconds = (seconds: typeof amount) => seconds.transform((value) => value * 1000)
+const duration = milliseconds(amount)
+const someTime = milliseconds(number(0.001))
+const whole = count.pipe(z.int())
 const oneOf = <Name extends string>(known: readonly [Name, ...Name[]]) => z.string().trim().pipe(z.enum(known))
 const origins = z
   .string()
@@ -83,7 +89,7 @@ export const SETTINGS = {
       'where providers send their webhooks; locally without it, a real provider gets audio as bytes and is polled',
     ),
   FIRESTORE_DATABASE: text.default('(default)').describe('the database, such as one that was restored from a backup'),
-  MAX_REQUEST_SIZE_BYTES: number(1)
+  MAX_REQUEST_SIZE_BYTES: count
     .default(104_857_600)
     .describe('caps every body; functions have smaller limits of their own'),
   CORS_ALLOWED_ORIGINS: origins
@@ -92,37 +98,37 @@ export const SETTINGS = {
   REQUEST_LOG: oneOf(['all', 'problems'])
     .default('all')
     .describe('`problems` leaves out the lines of requests that were neither refused nor slow'),
-  SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(1).describe('a request of that length is a warning'),
-  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: number(0).default(5).describe('a request of that length is an error'),
-  EPISODE_DEADLINE_HOURS: number(0).default(24).describe('how long a step waits for its provider'),
+  SLOW_REQUEST_THRESHOLD_SECONDS: amount.default(1).describe('a request of that length is a warning'),
+  VERY_SLOW_REQUEST_THRESHOLD_SECONDS: amount.default(5).describe('a request of that length is an error'),
+  EPISODE_DEADLINE_HOURS: amount.default(24).describe('how long a step waits for its provider'),
   DEFAULT_PLAN: oneOf(PLAN_NAMES).default('standard').describe('the plan of users whose token has no plan claim'),
-  FALLBACK_AFTER_SECONDS: number(0)
+  FALLBACK_AFTER_SECONDS: amount
     .default(120)
     .describe('how long a step waits for its provider before it takes its fallback'),
   FALLBACKS: names(FALLBACKS)
     .default([...FALLBACKS])
     .describe('fallbacks that may be taken at all; `none` for none'),
-  UPGRADE_AFTER_SECONDS: number(0)
+  UPGRADE_AFTER_SECONDS: amount
     .default(300)
     .describe("how soon a fallback's result is asked for again at its provider"),
   FFMPEG_PATH: text
     .optional()
     .describe('what masters without a provider; by default the ffmpeg on `PATH`, else the one in the package'),
-  STUCK_EPISODE_THRESHOLD_HOURS: number(0)
+  STUCK_EPISODE_THRESHOLD_HOURS: amount
     .default(2)
     .describe('an episode without progress for so long is marked `error`'),
-  STALLED_STEP_THRESHOLD_SECONDS: number(0)
+  STALLED_STEP_THRESHOLD_SECONDS: amount
     .default(150)
     .describe('how long a step may miss heartbeats, or wait for a lost task, before it is requeued'),
-  ORPHAN_AGE_HOURS: number(0)
+  ORPHAN_AGE_HOURS: amount
     .default(24)
     .describe('stored objects that their ended episode does not refer to are removed at this age'),
-  STEP_LEASE_SECONDS: number(1)
+  STEP_LEASE_SECONDS: count
     .default(20)
     .describe(
       'how long a worker may miss heartbeats before it loses its step; must exceed 15 s, the longest a transcription may take to be submitted',
     ),
-  SAFETY_POLL_SECONDS: number(1)
+  SAFETY_POLL_SECONDS: count
     .default(20)
     .describe('how soon a job is asked for although its provider said it would call'),
 }
@@ -144,32 +150,32 @@ export const SECRETS = {
 export const BREAKER_VARIABLES = {
   FAILURE_THRESHOLD: {
     setting: 'failureThreshold',
-    schema: number(1).pipe(z.int()),
+    schema: whole,
     meaning: 'number of failures within the window that opens the breaker',
   },
-  WINDOW_SECONDS: { setting: 'windowMs', schema: seconds(0.001), meaning: 'the length of that window' },
+  WINDOW_SECONDS: { setting: 'windowMs', schema: someTime, meaning: 'the length of that window' },
   MIN_FAILURE_RATE: {
     setting: 'minFailureRate',
-    schema: number(0).pipe(z.number().max(1)),
+    schema: amount.pipe(z.number().max(1)),
     meaning: 'the share of published results that must be failures for it to open',
   },
-  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: seconds(0.001), meaning: 'how long it stays open at first' },
-  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: seconds(0.001), meaning: 'how long it stays open at most' },
+  RECOVERY_SECONDS: { setting: 'recoveryMs', schema: someTime, meaning: 'how long it stays open at first' },
+  RECOVERY_MAX_SECONDS: { setting: 'recoveryMaxMs', schema: someTime, meaning: 'how long it stays open at most' },
   SUCCESSES_TO_CLOSE: {
     setting: 'successesToClose',
-    schema: number(1).pipe(z.int()),
+    schema: whole,
     meaning: 'how many probes in a row must succeed',
   },
-  RAMP_SECONDS: { setting: 'rampMs', schema: seconds(0), meaning: 'how long admissions grow after it closed' },
-  CACHE_TTL_SECONDS: { setting: 'cacheTtlMs', schema: seconds(0), meaning: "how old the fleet's state may be" },
+  RAMP_SECONDS: { setting: 'rampMs', schema: duration, meaning: 'how long admissions grow after it closed' },
+  CACHE_TTL_SECONDS: { setting: 'cacheTtlMs', schema: duration, meaning: "how old the fleet's state may be" },
   THROTTLE_MAX_SECONDS: {
     setting: 'throttleMaxMs',
-    schema: seconds(0),
+    schema: duration,
     meaning: 'the longest a `Retry-After` is obeyed',
   },
   SLOW_CALL_SECONDS: {
     setting: 'slowCallMs',
-    schema: seconds(0.001),
+    schema: someTime,
     meaning: 'a success that takes longer is a failure',
   },
 } as const
@@ -184,9 +190,10 @@ export function breakerPrefix(name: string): string {
 export function breakerVariables(
   breakers: readonly string[],
 ): Record<string, z.ZodOptional<z.ZodType<number, string>>> {
+  const ofOne = Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [end, schema.optional()] as const)
   return Object.fromEntries(
     ['BREAKER_', ...breakers.map(breakerPrefix)].flatMap((prefix) =>
-      Object.entries(BREAKER_VARIABLES).map(([end, { schema }]) => [`${prefix}${end}`, schema.optional()]),
+      ofOne.map(([end, schema]) => [`${prefix}${end}`, schema]),
     ),
   )
 }

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { build } from 'esbuild'
@@ -28,6 +29,42 @@ const UNREAD_BUILTINS: Plugin = {
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
     }))
   },
+}
+
+/**
+ * What `functions/index.ts` imports is there before anything else is loaded. Said in each module that is loaded later,
+ * all of it has the same users and becomes one file, instead of one for each set of users: opening a file takes a
+ * processor about a third of a millisecond.
+ */
+const COMMON_FIRST: Plugin = {
+  name: 'common-first',
+  setup(bundler) {
+    let loadedLater = new Set<string>()
+    bundler.onStart(async () => {
+      loadedLater = await findLoadedLater()
+    })
+    bundler.onLoad({ filter: /\.ts$/ }, async ({ path }) =>
+      loadedLater.has(path)
+        ? { contents: `import ${JSON.stringify(COMMON)};${await readFile(path, 'utf8')}`, loader: 'ts' }
+        : undefined,
+    )
+    bundler.onResolve({ filter: new RegExp(`^${COMMON}$`) }, () => ({ path: COMMON, namespace: COMMON }))
+    bundler.onLoad({ filter: /.*/, namespace: COMMON }, async () => {
+      const index = await readFile(`${root}functions/index.ts`, 'utf8')
+      const imported = [...index.matchAll(/^import (?!type ).* from ('.*')$/gm)].map(([, path]) => `import ${path}`)
+      return { contents: imported.join('\n'), resolveDir: `${root}functions`, loader: 'ts' }
+    })
+  },
+}
+const COMMON = 'common-first'
+
+/** Our modules that are imported by a call, with the paths of their files. */
+async function findLoadedLater(): Promise<Set<string>> {
+  const found = new Set<string>()
+  for await (const path of glob([`${root}functions/**/*.ts`, `${root}shared/**/*.ts`]))
+    for (const [, imported = ''] of (await readFile(path, 'utf8')).matchAll(/\bimport\('(\.[^']+\.ts)'\)/g))
+      found.add(resolve(dirname(path), imported))
+  return found
 }
 
 /** Google's newer clients read JSON that lies beside them when they are loaded; what is bundled has nothing beside it. */
@@ -87,7 +124,7 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
     // Where some of it would look for files that only its unused parts read.
     define: { __dirname: 'import.meta.dirname' },
     banner: { js: UNCOMPILED_SCHEMAS },
-    plugins: [LEAN_CLIENTS, UNREAD_BUILTINS, BUNDLED_JSON],
+    plugins: [COMMON_FIRST, LEAN_CLIENTS, UNREAD_BUILTINS, BUNDLED_JSON],
     external: external.map(([dependency]) => dependency),
   })
   const manifest = {

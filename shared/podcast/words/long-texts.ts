@@ -31,7 +31,7 @@ export async function readTranscriptByHand(
   signal: AbortSignal,
 ): Promise<ReadTranscript> {
   // A function that works on the one kind of text does not load what reads the other.
-  const { requireTranscriptType } = await import('./hand-transcript.ts')
+  const { requireTranscriptType } = await import('./read-hand-transcript.ts')
   const { prepareHandTranscript } = await import('./prepare-hand-transcript.ts')
   requireTranscriptType(contentType)
   const prepared =

@@ -1,5 +1,6 @@
 import { UnreadableTranscript } from '../errors.ts'
-import { HandTranscript, readHandTranscript } from './hand-transcript.ts'
+import { HandTranscript } from './hand-transcript.ts'
+import { readHandTranscript } from './read-hand-transcript.ts'
 
 /** A transcript by hand as it is stored. */
 export type ReadTranscript = { readonly json: string; readonly timed: boolean }

@@ -98,18 +98,32 @@ const VOICE_NOT_USABLE: ProblemWords = {
   retryable: false,
 }
 
+/** Neither a person nor an operator chose it, and others may have chosen better. */
+export const FOUND_VOICE_NOT_USABLE: ProblemWords = {
+  code: 'provider_rejected',
+  message: 'The voice for episodes without a voice of their own cannot be used any more. Another one is looked for.',
+  retryable: true,
+}
+const FIND_ANOTHER: Partial<ProviderErrorFields> = {
+  kind: 'invalid_input',
+  canPass: true,
+  words: FOUND_VOICE_NOT_USABLE,
+}
+
 /** What ElevenLabs says in an error answer to a request in which everything but a text is ours. */
 export const explain: Explain = (status, body) => explainTo('ours', status, body)
 /** The same to a request with a voice that a person has chosen: that one may be theirs to change. */
 export const explainChosenVoice: Explain = (status, body) => explainTo('chosen voice', status, body)
+/** The same to a request with a voice that we found in the account: another is found the next time. */
+export const explainFoundVoice: Explain = (status, body) => explainTo('found voice', status, body)
 /** The same to a recording that is to be heard. */
 export const explainRecording: Explain = (status, body) => explainTo('recording', status, body)
 
-type Asked = 'ours' | 'chosen voice' | 'recording'
+type Asked = 'ours' | 'chosen voice' | 'found voice' | 'recording'
 
 function explainTo(asked: Asked, status: number, body: string): Partial<ProviderErrorFields> {
   const detail = parseJson(ErrorBody, body)?.detail
-  if (detail === undefined) return NO_ADDRESS.has(status) ? { kind: 'misconfigured' } : {}
+  if (detail === undefined) return NO_ADDRESS.has(status) ? notThere(asked) : {}
   return { message: `${detail.code} ${detail.message}`.trim(), ...meaningOf(asked, status, detail) }
 }
 
@@ -120,12 +134,18 @@ function meaningOf(asked: Asked, status: number, detail: Detail): Partial<Provid
   const subject = subjectOf(asked, status, detail)
   if (subject === 'voice' && asked === 'chosen voice')
     return { kind: 'invalid_input', canPass: CAN_PASS.test(code) || NOT_OPEN.has(status), words: VOICE_NOT_USABLE }
+  if (subject === 'voice' && asked === 'found voice') return FIND_ANOTHER
   if (subject !== undefined) return ABOUT[subject]
   const kind = KIND_OF_CODE[code]
   if (kind !== undefined) return { kind }
-  if (NO_ADDRESS.has(status)) return { kind: 'misconfigured' }
+  if (NO_ADDRESS.has(status)) return notThere(asked)
   // Nobody knows what it is about, and so nobody that it cannot pass.
   return status === 400 ? { canPass: true } : {}
+}
+
+/** The voice is in the address: where that came out of the account's list, it is what is not there. */
+function notThere(asked: Asked): Partial<ProviderErrorFields> {
+  return asked === 'found voice' ? FIND_ANOTHER : { kind: 'misconfigured' }
 }
 
 const ABOUT: Readonly<Record<Subject, Partial<ProviderErrorFields>>> = {

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { ELEVENLABS_ANSWERS } from './answers/elevenlabs.ts'
 import type { ElevenLabsAnswer } from './answers/elevenlabs.ts'
-import { accountAt, CALL, guardOf, makePort } from './provider-fixtures.ts'
+import { accountAt, CALL, makePort } from './provider-fixtures.ts'
 import { serviceOfTest } from './service-of-test.ts'
 
 /** Every kind of answer through the real clients, from a service that gives what the row says. */
@@ -90,18 +89,6 @@ describe('without a configured voice', () => {
     await one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
     const speaking = 'POST /v1/text-to-speech/usableVoice00000001'
     expect(asked).toEqual(['GET /v2/voices', speaking, speaking])
-  })
-
-  test('it is looked up again when it was retired since', async () => {
-    answer = ELEVENLABS_ANSWERS.find(({ answer: what }) => what === 'our own voice was retired') ?? answer
-    // Its breaker would hold everything back until an operator, or time, has seen to it.
-    const breaker = new CircuitBreaker({ name: 'elevenlabs', classify: () => 'ignored' })
-    const one = await makePort('speakers', accountAt('elevenlabs', service.url), { ...guardOf('elevenlabs'), breaker })
-    await expect(one.speak({ text: 'Hello.', voiceId: undefined }, CALL)).rejects.toMatchObject({
-      kind: 'misconfigured',
-    })
-    await one.version({ voiceId: undefined }, CALL)
-    expect(asked.filter((what) => what === 'GET /v2/voices')).toHaveLength(2)
   })
 
   test('nothing is looked up for a person who chose one', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { HandTranscript, readHandTranscript, transcriptFrom } from '../../../../shared/podcast/words/hand-transcript.ts'
+import { HandTranscript, transcriptFrom } from '../../../../shared/podcast/words/hand-transcript.ts'
+import { readHandTranscript } from '../../../../shared/podcast/words/read-hand-transcript.ts'
 import { toSrt, toVtt, Transcript } from '../../../../shared/podcast/words/transcript.ts'
 
 const read = (contentType: string, text: string) => readHandTranscript(contentType, Buffer.from(text))

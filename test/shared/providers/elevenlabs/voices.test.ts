@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { CircuitBreaker } from '../../../../shared/breaker/breaker.ts'
 import { explain } from '../../../../shared/dependencies/engine.ts'
 import { providerNamed } from '../../../../shared/providers/providers.ts'
 import { accountAt, CALL, guardOf, makePort } from '../provider-fixtures.ts'
@@ -62,15 +61,38 @@ describe('of the voices of an account', () => {
     expect(await chosenFrom(...voices)).toBe(expected)
   })
 
-  test('one that turns out not to be usable is not taken again, whatever the list says', async () => {
+  test.each([
+    ['by its code', coded(404, 'voice_not_found')],
+    ['by its plan', coded(402, 'paid_plan_required')],
+    ['without words of ElevenLabs', { status: 404, body: { error: 'no such page' } }],
+  ])('one that is refused %s is not taken again, and takes no chosen voice away', async (_name, refusal) => {
     listed({ voice_id: 'retired' }, { voice_id: 'next' })
-    answers.set('/v1/text-to-speech/retired', coded(404, 'voice_not_found'))
-    // Its breaker would hold everything back until an operator, or time, has seen to it.
-    const breaker = new CircuitBreaker({ name: 'elevenlabs', classify: () => 'ignored' })
-    const one = await speaker({ ...guardOf('elevenlabs'), breaker })
+    answers.set('/v1/text-to-speech/retired', refusal)
+    const one = await speaker()
     const speaking = one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
-    await expect(speaking).rejects.toMatchObject({ kind: 'misconfigured', canPass: true })
+    await expect(speaking).rejects.toMatchObject({ kind: 'invalid_input', canPass: true })
     expect(await one.version({ voiceId: undefined }, CALL)).toMatch(/^next\//)
+  })
+
+  test('one that speaks is kept, whatever else of a request is refused', async () => {
+    listed({ voice_id: 'good' }, { voice_id: 'next' })
+    answers.set('/v1/text-to-speech/good', coded(400, 'text_too_long'))
+    const one = await speaker()
+    await expect(one.speak({ text: 'Hello.', voiceId: undefined }, CALL)).rejects.toMatchObject({ canPass: false })
+    answers.set('/v1/text-to-speech/good', coded(400, 'never_heard_of'))
+    await expect(one.speak({ text: 'Hello.', voiceId: undefined }, CALL)).rejects.toMatchObject({ canPass: true })
+    expect(await one.version({ voiceId: undefined }, CALL)).toMatch(/^good\//)
+  })
+
+  test('the configured one that is not there is an operator’s mistake', async () => {
+    answers.set('/v1/text-to-speech/configuredVoice00001', coded(404, 'voice_not_found'))
+    const one = await makePort(
+      'speakers',
+      account({ ELEVENLABS_VOICE_ID: 'configuredVoice00001' }),
+      guardOf('elevenlabs'),
+    )
+    const speaking = one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speaking).rejects.toMatchObject({ kind: 'misconfigured' })
   })
 
   test.each([

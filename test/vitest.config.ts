@@ -35,7 +35,7 @@ export default defineConfig({
     globalSetup: ['test/shared-audio.ts'],
     pool: 'forks',
     // The end-to-end files wait more than they work.
-    maxWorkers: long ? 4 : 3,
+    maxWorkers: 4,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: `.steadycast/test-results${long ? '-long' : ''}.json` },
     // Guards against what hangs, on a machine however busy: how long things take is for the benches.

@@ -62,9 +62,10 @@ async function visitTranscriptionJob(transcriber: JobTranscriber, options: Visit
     call,
   )
   try {
+    const made = await untilOver(() => transcriber.read(id, call), options)
+    // Looked for when it is over: what a list says of a job depends on how far that is.
     const found = await transcriber.find({ key: JOB_KEY, uploadedTo }, call)
     if (found?.id !== id) say('the job that was made is not found in the list of jobs')
-    const made = await untilOver(() => transcriber.read(id, call), options)
     say(made.state === 'done' ? `heard ${made.words.length} words` : `the job ended as ${made.state}`)
   } finally {
     await transcriber.remove(id, call)

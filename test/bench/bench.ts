@@ -1,4 +1,5 @@
 import { CommandRefused, readWords, runCommandLine } from '../../infra/command-line.ts'
+import { benchAnswers } from './answers.ts'
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
@@ -24,6 +25,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   breaker: benchBreaker,
   sweep: benchSweep,
   lives: benchLives,
+  answers: benchAnswers,
   chaos: benchChaos,
   mastering: benchMastering,
   recordings: benchRecordings,
@@ -36,7 +38,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
 const USAGE = `Usage: npm run bench [-- NAME ...] [--soak]
 Prints each figure beside its baseline from the same run, and beside what it should be. Names:
   ${Object.keys(BENCHES).join(', ')}
-  --soak   edge: 100,000 conversations; breaker and lives: a million seeded lives`
+  --soak   edge: 100,000 conversations; breaker and lives: a million seeded lives; answers: 100,000 of each provider`
 
 await runCommandLine(USAGE, async () => {
   const options = { soak: { type: 'boolean' } } as const

@@ -48,10 +48,11 @@ export class AnsweredEpisodes {
     this.#config = testConfig({ ...Object.fromEntries(environment), STORAGE_API_ENDPOINT: 'http://127.0.0.1:1' })
   }
 
-  static async open(): Promise<AnsweredEpisodes> {
+  /** @param tamperedShare of a provider's answers */
+  static async open(tamperedShare = 0.5): Promise<AnsweredEpisodes> {
     const providers = new Map<ProviderName, CannedProvider>()
     for (const name of PROVIDER_NAMES) {
-      const provider = new CannedProvider(await recordAnswers(name))
+      const provider = new CannedProvider(await recordAnswers(name), tamperedShare)
       await provider.start()
       providers.set(name, provider)
     }
@@ -62,8 +63,9 @@ export class AnsweredEpisodes {
     for (const provider of this.#providers.values()) provider.stop()
   }
 
+  /** How many of its answers have been tampered with so far. */
   answersOf(name: ProviderName): number {
-    return this.#providers.get(name)?.answers ?? 0
+    return this.#providers.get(name)?.tampered ?? 0
   }
 
   /** One episode from its start to its removal, with seeded wrong answers from one provider. */

@@ -24,10 +24,10 @@ describe(`seeded wrong answers (ANSWER_SEED=${SEED} repeats them)`, () => {
         ends.set(end, (ends.get(end) ?? 0) + 1)
       }
       process.stdout.write(
-        `${name}: ${episodes.answersOf(name)} answers; ${JSON.stringify(Object.fromEntries(ends))}\n`,
+        `${name}: ${episodes.answersOf(name)} wrong answers; ${JSON.stringify(Object.fromEntries(ends))}\n`,
       )
       expect(broken).toEqual([])
-      expect(episodes.answersOf(name)).toBeGreaterThan(LIVES)
+      expect(episodes.answersOf(name)).toBeGreaterThan(LIVES / 4)
     },
   )
 })

@@ -22,9 +22,8 @@ export function placeAt({ status, headers, body }: Canned, origin: string): Cann
   }
 }
 
-/** Share of the answers that are tampered with, while they are; of those, share whose encoding is wrong. */
 const MAKES_A_JOB = /^POST (\/v2\/transcript|.*\/productions\.json)$/
-const TAMPERED_SHARE = 0.5
+/** Of what is tampered with, share whose encoding is wrong. */
 const MISENCODED_SHARE = 0.15
 const JSON_IN_TEXT_SHARE = 0.6
 
@@ -37,13 +36,17 @@ export class CannedProvider {
   random: (() => number) | undefined
   /** Requests so far, by kind. */
   readonly asked = new Map<string, number>()
-  answers = 0
+  /** Answers that were tampered with. */
+  tampered = 0
   readonly #canned: ReadonlyMap<string, readonly Canned[]>
+  readonly #tamperedShare: number
   readonly #given = new Map<string, number>()
   readonly #server = createServer((request, response) => void this.#answer(request, response))
 
-  constructor(canned: ReadonlyMap<string, readonly Canned[]>) {
+  /** @param tamperedShare of the answers, while they are tampered with */
+  constructor(canned: ReadonlyMap<string, readonly Canned[]>, tamperedShare: number) {
     this.#canned = canned
+    this.#tamperedShare = tamperedShare
   }
 
   async start(): Promise<string> {
@@ -70,7 +73,6 @@ export class CannedProvider {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume()
     const question = questionOf(request.method ?? '', request.url ?? '')
-    this.answers++
     this.asked.set(question, (this.asked.get(question) ?? 0) + 1)
     if (MAKES_A_JOB.test(question)) this.#given.clear()
     const known = this.#canned.get(question) ?? []
@@ -87,7 +89,8 @@ export class CannedProvider {
 
   #tamper(contentType: string, body: Buffer): Buffer {
     const { random } = this
-    if (random === undefined || random() > TAMPERED_SHARE || body.length === 0) return body
+    if (random === undefined || random() > this.#tamperedShare || body.length === 0) return body
+    this.tampered++
     if (!contentType.includes('json')) return body.subarray(0, Math.floor(random() * body.length))
     if (random() < MISENCODED_SHARE) return misencode(body.toString(), random)
     const value = JSON.parse(body.toString()) as unknown

@@ -18,6 +18,8 @@ const READERS: Record<string, (text: string) => Passage[]> = {
   'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
+/** So many passages with a number, times and an empty line each. */
+const LINES_MAX = 5 * PASSAGES_MAX
 
 /** Our own JSON: what `outputs.transcriptUrl` leads to, as it is or corrected. */
 const OurWords = z.looseObject({
@@ -54,7 +56,10 @@ const OnlyText = z.looseObject({ text: z.string().min(1) })
 export function readHandTranscript(contentType: string, body: Buffer): HandTranscript {
   const reader = requireTranscriptType(contentType)
   const text = decodeText(body)
-  const passages = reader(text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n'))
+    .replace(/^\uFEFF/, '')
+    .replaceAll(/\r\n?/g, '\n')
+  if (hasMoreLines(text, LINES_MAX)) throw new UnreadableTranscript(`It has more than ${LINES_MAX} lines`)
+  const passages = reader(text)
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
@@ -77,6 +82,12 @@ function decodeText(body: Buffer): string {
   } catch {
     throw new UnreadableTranscript('It is not text in UTF-8')
   }
+}
+
+function hasMoreLines(text: string, most: number): boolean {
+  let lines = 1
+  for (let at = text.indexOf('\n'); at !== -1 && lines <= most; at = text.indexOf('\n', at + 1)) lines++
+  return lines > most
 }
 
 function readPlainText(text: string): Passage[] {

@@ -1,5 +1,9 @@
-/** Joins letters of Persian and Indic scripts, and the parts of an emoji; says nothing where it stands alone. */
-const JOINERS = /[\u200C\u200D]+/gu
+/*
+ * A joiner joins letters of Persian and Indic scripts, and the parts of an emoji: of several the last counts, and where
+ * it stands alone it says nothing.
+ */
+const JOINER_BEFORE_JOINER = /[\u200C\u200D](?=[\u200C\u200D])/g
+const LONELY_JOINER = /(?<![^ ])[\u200C\u200D]|[\u200C\u200D](?![^ ])/g
 /**
  * What must never be seen: formats and bidirectional overrides, halves of characters, private ones, and what is none at
  * all. The flags of England, Scotland and Wales are spelled in formats, and stay.
@@ -14,15 +18,10 @@ export function cleanLine(text: string): string {
     .replace(UNSEEN, '$1')
     .normalize('NFC')
     .replace(/\s{2,}|[^\S ]/gu, ' ')
-    .replace(JOINERS, joinerBetween)
+    .replace(JOINER_BEFORE_JOINER, '')
+    .replace(LONELY_JOINER, '')
     .replace(/ {2,}/g, ' ')
     .trim()
-}
-
-/** The last of a run of joiners where it joins two characters, nothing where it does not. */
-function joinerBetween(run: string, at: number, text: string): string {
-  const isSeen = (neighbour: string | undefined) => neighbour !== undefined && neighbour !== ' '
-  return isSeen(text[at - 1]) && isSeen(text[at + run.length]) ? (run.at(-1) ?? '') : ''
 }
 
 /** A text without what `dropped` matches at its end; that is asked about one character at a time. */

@@ -109,6 +109,17 @@ describe('a transcript by hand', () => {
     })
   })
 
+  test.each(['text/plain', 'text/vtt', 'application/x-subrip', 'application/json'])(
+    'of type %s is refused before it is taken apart when it has a million lines',
+    async (type) => {
+      const lines = ' \n'.repeat(1_000_000)
+      await expect(async () => read(type, lines)).rejects.toMatchObject({ technical: 'It has more than 1000000 lines' })
+      await expect(async () => read(type, lines.slice(2))).rejects.not.toMatchObject({
+        technical: expect.stringMatching('lines$') as string,
+      })
+    },
+  )
+
   test('is refused when it is no text, or of a type nobody reads', async () => {
     await expect(async () => readHandTranscript('text/plain', Buffer.from([0xff, 0xfe, 0x41]))).rejects.toMatchObject({
       technical: 'It is not text in UTF-8',

@@ -26,6 +26,7 @@ describe('text from users', () => {
     ['a family 👩\u200D👩\u200D👦', 'a family 👩\u200D👩\u200D👦'],
     ['می\u200Cخواهم', 'می\u200Cخواهم'],
     ['\u200Dleft \u200D\u200D alone\u200C', 'left alone'],
+    ['می\u200C\u200D\u200Cخواهم', 'می\u200Cخواهم'],
     ['England 🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'England 🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
     ['hidden \u{E0048}\u{E0049}', 'hidden'],
   ])('%j becomes %j', (text, clean) => {

@@ -177,7 +177,7 @@ function answerOf(outgoing: ClientRequest, timeoutMs: number): Promise<IncomingM
 function headersFor({ rawHeaders, headers, httpVersion, method = '' }: IncomingMessage): string[] {
   const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return [
-    ...endToEnd(rawHeaders),
+    ...endToEnd(rawHeaders, httpVersion === '1.0' ? HOP_BY_HOP_OF_1_0 : HOP_BY_HOP),
     // HTTP/1.0 needs no Host; what we speak to the function does.
     ...(httpVersion === '1.0' && headers.host === undefined ? ['Host', 'localhost'] : []),
     // Node would take a body of unknown length for granted.
@@ -185,8 +185,12 @@ function headersFor({ rawHeaders, headers, httpVersion, method = '' }: IncomingM
   ]
 }
 
+const HOP_BY_HOP = /^(connection|keep-alive)$/i
+/** In HTTP/1.0 no expectation counts (RFC 9110, 10.1.1); the function is spoken to in HTTP/1.1. */
+const HOP_BY_HOP_OF_1_0 = /^(connection|keep-alive|expect)$/i
+
 /** What concerns one connection says nothing about the other. Names and values, one after the other. */
-function endToEnd(rawHeaders: readonly string[]): string[] {
+function endToEnd(rawHeaders: readonly string[], dropped = HOP_BY_HOP): string[] {
   const pairs = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? '']] : []))
-  return pairs.filter(([name = '']) => !/^(connection|keep-alive)$/i.test(name)).flat()
+  return pairs.filter(([name = '']) => !dropped.test(name)).flat()
 }

@@ -91,6 +91,11 @@ describe('the gateway', () => {
     errorOf(answer)
   })
 
+  test.each(['100-continue', 'a miracle'])('passes no expectation of HTTP/1.0 on: %s', async (expectation) => {
+    const bytes = `GET ${BEHIND} HTTP/1.0\r\nHost: localhost\r\nx-row: noop\r\nExpect: ${expectation}\r\n\r\n`
+    expect((await exchange(behind.port, bytes))?.status).toBe(200)
+  })
+
   test('takes no more of a body than the function reads', async () => {
     const client = new RawClient(behind.port)
     client.send(head('GET', `${BEHIND}?what=hold`, { 'x-row': 'misbehave', 'Content-Length': 90 * MIB }))

@@ -177,7 +177,7 @@ function answerOf(outgoing: ClientRequest, timeoutMs: number): Promise<IncomingM
 function headersFor({ rawHeaders, headers, httpVersion, method = '' }: IncomingMessage): string[] {
   const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return [
-    ...endToEnd(rawHeaders, httpVersion === '1.0' ? HOP_BY_HOP_OF_1_0 : HOP_BY_HOP),
+    ...endToEnd(rawHeaders, httpVersion === '1.1' ? HOP_BY_HOP : HOP_BY_HOP_OF_OTHERS),
     // HTTP/1.0 needs no Host; what we speak to the function does.
     ...(httpVersion === '1.0' && headers.host === undefined ? ['Host', 'localhost'] : []),
     // Node would take a body of unknown length for granted.
@@ -186,8 +186,8 @@ function headersFor({ rawHeaders, headers, httpVersion, method = '' }: IncomingM
 }
 
 const HOP_BY_HOP = /^(connection|keep-alive)$/i
-/** In HTTP/1.0 no expectation counts (RFC 9110, 10.1.1); the function is spoken to in HTTP/1.1. */
-const HOP_BY_HOP_OF_1_0 = /^(connection|keep-alive|expect)$/i
+/** Only in HTTP/1.1 an expectation counts (RFC 9110, 10.1.1), which is what the function is spoken to in. */
+const HOP_BY_HOP_OF_OTHERS = /^(connection|keep-alive|expect)$/i
 
 /** What concerns one connection says nothing about the other. Names and values, one after the other. */
 function endToEnd(rawHeaders: readonly string[], dropped = HOP_BY_HOP): string[] {

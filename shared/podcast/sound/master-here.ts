@@ -13,6 +13,7 @@ import { ffmpegProgram } from './ffmpeg.ts'
 import type { FfmpegOptions } from './ffmpeg.ts'
 import { masterLoudness, prependIntro } from './loudness.ts'
 import { NotAudioError } from './not-audio.ts'
+import { LENGTH_SLACK_SECONDS, secondsPackedMax } from './plausible-length.ts'
 
 /** Files of a function are in its memory: recording, result and ffmpeg share 2 GiB. */
 const RECORDING_BYTES_MAX = 1024 ** 3
@@ -27,9 +28,6 @@ const WORK_MS_MIN = 60_000
 const WORK_MS_PER_MB = 135_000
 /** What comes out may be longer than the recording is said to be: by the intro, and by what a player counts otherwise. */
 const LENGTH_SHARE_MAX = 1.5
-const LENGTH_SLACK_SECONDS = 60
-/** Whatever it says, a recording of speech has more bits than this in a second; silence can be packed for days into few. */
-const BITS_PER_SECOND_MIN = 1_000
 const LINE_MS_MIN = 60_000
 /**
  * One is mastered, and the next waits: the other of the two tasks that an instance takes at a time. By turns of their
@@ -136,8 +134,8 @@ async function make(
 
 /** What can come out of a recording of so many bytes, which is said to last so long. */
 export function secondsOfSound(bytes: number, saidSeconds: number | undefined): number {
-  const packed = (bytes * 8) / BITS_PER_SECOND_MIN
-  return Math.min(packed, saidSeconds ? saidSeconds * LENGTH_SHARE_MAX : Infinity) + LENGTH_SLACK_SECONDS
+  const said = saidSeconds ? saidSeconds * LENGTH_SHARE_MAX + LENGTH_SLACK_SECONDS : Infinity
+  return Math.min(secondsPackedMax(bytes), said)
 }
 
 /** How long mastering so many bytes may keep others from it: a small file that lasts for hours is not an honest one. */

@@ -1,14 +1,17 @@
 import { durationSeconds } from '../sound/duration.ts'
+import { secondsPackedMax } from '../sound/plausible-length.ts'
 import type { Tools } from '../tools.ts'
 import { recordingOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 
 /**
- * The length of the recording in seconds, as the file says it, or as counting its frames does. Reads to the end a file
+ * The length of the recording in seconds, as the file says it, or as counting its frames does, and no longer than its
+ * bytes can be. Reads to the end a file
  * that does not say: three hours of mp3, 172 MB, take 0.2 s of processor time.
  * @throws NotAudioError
  */
 export async function measureRecording(attempt: EpisodeAttempt, { objects }: Pick<Tools, 'objects'>): Promise<number> {
   const { key, contentType, sizeBytes } = recordingOf(attempt)
-  return durationSeconds(await objects.readStream(key), contentType, sizeBytes)
+  const seconds = await durationSeconds(await objects.readStream(key), contentType, sizeBytes)
+  return sizeBytes === undefined ? seconds : Math.min(seconds, secondsPackedMax(sizeBytes))
 }

@@ -5,11 +5,12 @@ import { StepRefused } from '../../engine/failure.ts'
 import type { CallTranscriber, JobTranscriber, Transcribed } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
 import { unlessNotAudio } from '../sound/not-audio.ts'
+import { secondsPackedMax } from '../sound/plausible-length.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
 import { Transcript } from '../words/transcript.ts'
-import { defineStep, errorOfJob, keyOf, recordingSource, webhookTarget } from './define-step.ts'
+import { defineStep, errorOfJob, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
@@ -131,7 +132,8 @@ async function storeWords(
   { objects }: Tools,
   { heard, measuredSeconds }: { heard: Transcribed; measuredSeconds: number | undefined },
 ): Promise<z.infer<typeof TranscribeResult>> {
-  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds })
+  const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
+  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
   const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
   return describe(transcriptKey, transcript)

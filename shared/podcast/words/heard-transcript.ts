@@ -11,6 +11,12 @@ export type Heard = {
   readonly words: readonly HeardWord[]
 }
 
+type Recording = {
+  readonly language: string
+  readonly measuredSeconds: number | undefined
+  readonly secondsMax: number
+}
+
 /** A provider rounds to whole seconds; beyond that it and the file's header do not speak of the same sound. */
 const ROUNDING_SECONDS = 1.5
 /** A length of nothing is none. */
@@ -24,20 +30,18 @@ const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu
 /**
  * The transcript of a recording from what a transcriber heard: every word inside the recording, none that ends before it
  * begins. A text without words with times is laid over the whole length.
- * @param recording its language as its owner said it, which counts unless it was to be heard; its length as we measure it
+ * @param recording its language as its owner said it, which counts unless it was to be heard; its length as we measure
+ *   it, and the longest that its bytes can be
  * @returns undefined when nothing was said
  */
-export function heardTranscript(
-  heard: Heard,
-  recording: { readonly language: string; readonly measuredSeconds: number | undefined },
-): Transcript | undefined {
+export function heardTranscript(heard: Heard, recording: Recording): Transcript | undefined {
   const language = recording.language === AUTO ? (heard.language ?? UNDETERMINED) : recording.language
   const words = heard.words.map(readable).filter(({ text }) => text !== '')
   const text = clean(heard.text)
   if (words.length === 0 && SPOKEN.test(text)) return spreadOut(heard, { ...recording, language }, text)
   if (!words.some((word) => SPOKEN.test(word.text))) return undefined
   const endMs = words.reduce((latest, word) => Math.max(latest, word.endMs), 0)
-  const durationSeconds = lengthOf(heard.durationSeconds, recording.measuredSeconds, endMs / 1000)
+  const durationSeconds = lengthOf(heard.durationSeconds, recording, endMs / 1000)
   const within = (ms: number) => Math.min(ms, Math.floor(durationSeconds * 1000))
   const inside = words.map((word) => ({ ...word, startMs: within(word.startMs), endMs: within(word.endMs) }))
   return {
@@ -50,26 +54,24 @@ export function heardTranscript(
 
 /**
  * Ours where both agree, because a provider gives whole seconds; else the provider's, who has listened to all of it and
- * not only to the header; and never less than what was said in it, as far as that can be.
+ * not only to the header; and never less than what was said in it, as far as that can be. What its bytes cannot be is no
+ * length of it.
  */
-function lengthOf(theirs: number | undefined, measured: number | undefined, spokenSeconds: number): number {
-  const known = agree(theirs, measured) ? measured : (theirs ?? measured)
-  if (known === undefined) return Math.max(SECONDS_MIN, spokenSeconds)
-  return Math.max(known, Math.min(spokenSeconds, known + ROUNDING_SECONDS))
+function lengthOf(said: number | undefined, { measuredSeconds, secondsMax }: Recording, spokenSeconds: number): number {
+  const theirs = said !== undefined && said <= secondsMax ? said : undefined
+  const known = agree(theirs, measuredSeconds) ? measuredSeconds : (theirs ?? measuredSeconds)
+  const spokenMax = known === undefined ? spokenSeconds : Math.min(spokenSeconds, known + ROUNDING_SECONDS)
+  return Math.min(Math.max(known ?? SECONDS_MIN, spokenMax), secondsMax)
 }
 
 function agree(theirs: number | undefined, measured: number | undefined): boolean {
   return theirs !== undefined && measured !== undefined && Math.abs(theirs - measured) <= ROUNDING_SECONDS
 }
 
-function spreadOut(
-  heard: Heard,
-  { language, measuredSeconds }: { language: string; measuredSeconds: number | undefined },
-  text: string,
-): Transcript {
+function spreadOut(heard: Heard, recording: Recording, text: string): Transcript {
   const passages = [{ text }]
-  const seconds = lengthOf(heard.durationSeconds, measuredSeconds, 0)
-  return transcriptFrom({ schemaVersion: 1, timed: false, passages }, seconds, language)
+  const seconds = lengthOf(heard.durationSeconds, recording, 0)
+  return transcriptFrom({ schemaVersion: 1, timed: false, passages }, seconds, recording.language)
 }
 
 function readable(word: HeardWord): HeardWord {

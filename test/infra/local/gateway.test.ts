@@ -91,8 +91,12 @@ describe('the gateway', () => {
     errorOf(answer)
   })
 
-  test.each(['100-continue', 'a miracle'])('passes no expectation of HTTP/1.0 on: %s', async (expectation) => {
-    const bytes = `GET ${BEHIND} HTTP/1.0\r\nHost: localhost\r\nx-row: noop\r\nExpect: ${expectation}\r\n\r\n`
+  test.each([
+    ['1.0', '100-continue'],
+    ['1.0', 'a miracle'],
+    ['2.0', 'a miracle'],
+  ])('passes no expectation of HTTP/%s on: %s', async (version, expectation) => {
+    const bytes = `GET ${BEHIND} HTTP/${version}\r\nHost: localhost\r\nx-row: noop\r\nExpect: ${expectation}\r\n\r\n`
     expect((await exchange(behind.port, bytes))?.status).toBe(200)
   })
 

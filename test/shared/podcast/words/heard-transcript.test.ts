@@ -10,7 +10,7 @@ const WORDS = [
   { text: 'there.', startMs: 500, endMs: 900, speaker: 'A' },
 ]
 const HEARD = { language: 'en', durationSeconds: 11, text: 'Hello there.', words: WORDS }
-const RECORDING = { language: 'en-GB', measuredSeconds: 10.6 }
+const RECORDING = { language: 'en-GB', measuredSeconds: 10.6, secondsMax: 500 }
 const wordsAt = (...times: [startMs: number, endMs: number][]): HeardWord[] =>
   times.map(([startMs, endMs]) => ({ text: 'word', startMs, endMs }))
 
@@ -21,6 +21,8 @@ describe('the length of a recording', () => {
     ["is the provider's where the file does not say", 11, undefined, 11],
     ['is ours where the provider says nothing', undefined, 10.6, 10.6],
     ['ends with the last word where nobody knows', undefined, undefined, 0.9],
+    ['is ours where the provider says what the bytes cannot be', 2 ** 32, 10.6, 10.6],
+    ['is what the bytes can be where the header lies, too', 2 ** 32, 50_000, 500],
   ])('%s', (_name, durationSeconds, measuredSeconds, seconds) => {
     const transcript = heardTranscript({ ...HEARD, durationSeconds }, { ...RECORDING, measuredSeconds })
     expect(transcript?.durationSeconds).toBe(seconds)
@@ -101,7 +103,7 @@ test('whatever is heard is a transcript that can be read again, or none', () => 
   })
   fc.assert(
     fc.property(heard, seconds, (what, measuredSeconds) => {
-      const transcript = heardTranscript(what, { language: 'en', measuredSeconds })
+      const transcript = heardTranscript(what, { language: 'en', measuredSeconds, secondsMax: 1_000 })
       if (transcript === undefined) return
       expect(Transcript.parse(JSON.parse(JSON.stringify(transcript)))).toEqual(transcript)
       const endMs = transcript.durationSeconds * 1000

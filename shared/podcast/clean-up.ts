@@ -35,7 +35,9 @@ export async function removeEpisode(tools: CleanUpTools, episodeId: string, sign
   // Until then the empty objects that block its links must stay where they are.
   if (openMs === undefined || episode.filesRemovedAtMs === undefined) await removeFiles(tools, episode)
   if (openMs === undefined) return tools.episodes.remove(episodeId)
-  await tools.episodes.moveToRemove(episodeId, (current) => ({ next: { ...current, removalDueAtMs: openMs } }))
+  await tools.episodes.moveToRemove(episodeId, (current, nowMs) => ({
+    next: { ...current, filesRemovedAtMs: current.filesRemovedAtMs ?? nowMs, removalDueAtMs: openMs },
+  }))
 }
 
 /**

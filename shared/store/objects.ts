@@ -165,8 +165,11 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       }
     },
 
-    async removeAll(prefix: string): Promise<void> {
-      for await (const page of this.list(prefix)) await inLanes(REMOVED_AT_ONCE, page, (object) => this.remove(object))
+    async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<void> {
+      for await (const page of this.list(prefix)) {
+        const removed = page.filter(({ key }) => !kept.has(key))
+        await inLanes(REMOVED_AT_ONCE, removed, (object) => this.remove(object))
+      }
     },
   }
 

@@ -4,7 +4,7 @@ import type { Episode } from '../episode.ts'
 import { EpisodeNotFound } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { removeFiles } from '../removal.ts'
-import { blockKey, openKeys, openUntilMs } from '../strays.ts'
+import { openUntilMs } from '../strays.ts'
 import type { OwnerTools } from './access.ts'
 import { BY_OWNER } from './change.ts'
 
@@ -35,8 +35,6 @@ export async function deleteEpisode(
   if (marked.files === undefined) return
   const openMs = openUntilMs(marked.files, tools.now())
   await removeFiles(tools, marked.files)
-  // Nothing arrives any more through a link that was given for it.
-  for (const key of openKeys(marked.files, tools.now())) await blockKey(tools.objects, key)
   if (!marked.known && openMs === undefined) return tools.episodes.remove(episodeId)
   // What providers keep of it is removed by the sweep, which removes the episode after that, and what could still arrive.
   await tools.episodes.moveToRemove(episodeId, (episode, nowMs) => ({

@@ -44,8 +44,8 @@ export class MemoryObjects implements Objects {
     this.stored.delete(key)
   }
 
-  async removeAll(prefix: string): Promise<void> {
-    for (const key of this.stored.keys()) if (key.startsWith(prefix)) this.stored.delete(key)
+  async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<void> {
+    for (const key of this.stored.keys()) if (key.startsWith(prefix) && !kept.has(key)) this.stored.delete(key)
   }
 
   #statOf(key: string): ObjectStat {

@@ -198,18 +198,25 @@ describe('a link', () => {
     expect([await put(given, 700), await sizesOf(id)]).toEqual([412, [0]])
   })
 
-  test('of an episode whose deletion broke off counts for as long as it is good, and what it brings is removed', async () => {
-    const { id } = await draft()
-    const given = await link(id, 700)
-    const away = new ServiceUnavailable('gcs', 'away')
-    const objects = { ...tools.objects, removeAll: () => Promise.reject(away) }
-    await expect(deleteEpisode({ ...tools, objects }, owner.userId, id, first())).rejects.toBe(away)
-    await sweepOnce(tools)
-    expect([await put(given, 700), await countedBytes()]).toEqual([200, 700])
-    nowMs += 3 * HOUR_MS
-    await sweepOnce(tools)
-    expect([await sizesOf(id), await countedBytes()]).toEqual([[], 0])
-  })
+  test.each([
+    ['before its links were ended', 'create', [200, 700]],
+    ['before its files were removed', 'removeAll', [412, 700]],
+  ] as const)(
+    'of an episode whose deletion broke off %s counts until the sweep ends it, and what it brings is removed',
+    async (_when, call, before) => {
+      const { id } = await draft()
+      const given = await link(id, 700)
+      const away = new ServiceUnavailable('gcs', 'away')
+      const objects = { ...tools.objects, [call]: () => Promise.reject(away) }
+      await expect(deleteEpisode({ ...tools, objects }, owner.userId, id, first())).rejects.toBe(away)
+      expect([await put(given, 700), await countedBytes()]).toEqual(before)
+      await sweepOnce(tools)
+      expect([await put(given, 700), await sizesOf(id), await countedBytes()]).toEqual([412, [0], 0])
+      nowMs += 3 * HOUR_MS
+      await sweepOnce(tools)
+      expect([await sizesOf(id), await countedBytes()]).toEqual([[], 0])
+    },
+  )
 
   test('gives its room to the next one of the same draft', async () => {
     owner = { ...owner, limits: PLANS.starter }

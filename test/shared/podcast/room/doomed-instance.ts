@@ -48,8 +48,9 @@ export class DoomedInstance {
       stat: (key) => pass('stat', () => objects.stat(key)),
       list,
       remove,
-      async removeAll(prefix) {
-        for await (const page of list(prefix)) for (const object of page) await remove(object)
+      async removeAll(prefix, kept) {
+        for await (const page of list(prefix))
+          for (const object of page) if (kept?.has(object.key) !== true) await remove(object)
       },
     }
   }

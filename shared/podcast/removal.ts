@@ -1,5 +1,7 @@
 import { episodePrefix } from './artefacts.ts'
 import type { Episode } from './episode.ts'
+import { PIPELINE } from './pipeline.ts'
+import type { StepName } from './pipeline.ts'
 import type { NotesCache, Objects } from './storage.ts'
 import { blockKey, openKeys } from './strays.ts'
 
@@ -10,12 +12,20 @@ type RemovalTools = { readonly objects: Objects; readonly notesCache: NotesCache
  * still bring something is blocked before, and stays so.
  */
 export async function removeFiles({ objects, notesCache, now }: RemovalTools, episode: Episode): Promise<void> {
-  const { id, results } = episode
   const open = openKeys(episode, now())
   for (const key of open) await blockKey(objects, key)
-  await objects.removeAll(episodePrefix(id), new Set(open))
-  if (results.write?.cacheKey !== undefined) await notesCache.forget(results.write.cacheKey)
-  const voiceKey = results.voice?.cacheKey
-  const kept = voiceKey === undefined ? undefined : await objects.stat(voiceKey)
-  if (voiceKey !== undefined && kept !== undefined) await objects.remove({ key: voiceKey, generation: kept.generation })
+  await objects.removeAll(episodePrefix(episode.id), new Set(open))
+  for (const results of [episode.results, episode.upgrade?.results ?? {}])
+    for (const step of PIPELINE) await forget(step, results, { objects, notesCache })
+}
+
+type Kept = Pick<RemovalTools, 'objects' | 'notesCache'>
+
+async function forget<Name extends StepName>(
+  { name, forget: forgetOne }: { readonly name: Name; forget?(result: never, kept: Kept): Promise<void> },
+  results: Episode['results'],
+  kept: Kept,
+): Promise<void> {
+  const result = results[name]
+  if (result !== undefined) await forgetOne?.(result as never, kept)
 }

@@ -40,6 +40,8 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
   readonly fallback?: Fallback
   /** What of the options its result depends on: when that changes, it is done again; absent: nothing. */
   dependsOn?(options: StoredOptions): unknown
+  /** Removes what a result is kept under outside its episode, for its owner's others; absent: it is kept nowhere else. */
+  forget?(result: z.infer<Schema>, kept: Pick<Tools, 'objects' | 'notesCache'>): Promise<void>
   readonly words: StepWords
   readonly worker: StepWorker
   /** What an instance makes sure of before it takes a task: it does not start when this throws. */

@@ -31,6 +31,12 @@ export const voice = defineStep({
   skips: ({ options }) => options.intro === undefined,
   dependsOn: ({ intro }) => intro && [intro.text, intro.voiceId],
 
+  async forget({ cacheKey }, { objects }) {
+    const kept = cacheKey === undefined ? undefined : await objects.stat(cacheKey)
+    if (cacheKey !== undefined && kept !== undefined)
+      await objects.remove({ key: cacheKey, generation: kept.generation })
+  },
+
   async adopt(attempt, { objects, speakers }) {
     const audioKey = keyOf(attempt, 'intro.mp3')
     if ((await objects.stat(audioKey)) === undefined) return undefined

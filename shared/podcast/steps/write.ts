@@ -41,6 +41,10 @@ export const write = defineStep({
   result: WriteResult,
   fallback: 'notes',
 
+  async forget({ cacheKey }, { notesCache }) {
+    if (cacheKey !== undefined) await notesCache.forget(cacheKey)
+  },
+
   async adopt(attempt, tools) {
     const notesKey = keyOf(attempt, 'notes.json')
     const text = await tools.objects.readText(notesKey)

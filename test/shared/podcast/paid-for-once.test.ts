@@ -6,6 +6,8 @@ import type { Attempt, Ended } from '../../../shared/engine/attempt.ts'
 import type { Cost } from '../../../shared/engine/outcome.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import type { Speaker, Writer } from '../../../shared/podcast/ports.ts'
+import { cachedVoicePrefix } from '../../../shared/podcast/artefacts.ts'
+import { removeFiles } from '../../../shared/podcast/removal.ts'
 import { voice } from '../../../shared/podcast/steps/voice.ts'
 import { write } from '../../../shared/podcast/steps/write.ts'
 import type { Tools } from '../../../shared/podcast/tools.ts'
@@ -58,6 +60,10 @@ const inMemory = {
   readText: async (key: string) => objects.get(key)?.content.toString(),
   readStream: async (key: string) => Readable.from([objects.get(key)?.content ?? Buffer.alloc(0)]),
   stat: async (key: string) => objects.get(key),
+  remove: async ({ key }: { key: string }) => void objects.delete(key),
+  async removeAll(prefix: string) {
+    for (const key of objects.keys()) if (key.startsWith(prefix)) objects.delete(key)
+  },
 }
 
 /** `found`: what an attempt after it adopts; `foundBefore`: what this one did. */
@@ -162,3 +168,29 @@ test.each([
     expect(found).toHaveProperty('cacheKey')
   },
 )
+
+describe.each(['results', 'upgrade'] as const)('deleting an episode with %s of its own', (where) => {
+  test.each([
+    ['show notes', write],
+    ['an intro', voice],
+  ] as const)('removes what was kept of %s for its owner’s others, and nobody else’s', async (_, step) => {
+    const text = `Deleted ${where}.`
+    const alice = await run(step, 'alice', `d1-${step.name}`, text)
+    await run(step, 'bob', `d2-${step.name}`, text)
+    const results = { [step.name]: alice.found }
+    const episode = { ...draft(), id: `d1-${step.name}` }
+    const removed = where === 'results' ? { ...episode, results } : { ...episode, upgrade: { results } }
+    const tools = { objects: inMemory, notesCache: notesCache(store.access, Date.now), now: Date.now }
+    await removeFiles(tools as unknown as Parameters<typeof removeFiles>[0], removed as unknown as Episode)
+    const asks = asked.writer + asked.speaker
+    await run(step, 'bob', `d3-${step.name}`, text)
+    expect(asked.writer + asked.speaker).toBe(asks)
+    await run(step, 'alice', `d4-${step.name}`, text)
+    expect(asked.writer + asked.speaker).toBe(asks + 1)
+  })
+})
+
+test('intros are kept for a person where those of that person are looked for', async () => {
+  await run(voice, 'alice', 'p1')
+  expect([...objects.keys()].filter((key) => key.startsWith(cachedVoicePrefix('alice')))).toHaveLength(1)
+})

@@ -44,6 +44,12 @@ const OTHER_RULES: readonly Rule[] = [
     to: { couldNotResolve: true },
   },
   {
+    name: 'every room has a layer',
+    comment: 'a folder of shared that is in no layer would escape them all',
+    from: {},
+    to: { path: '^shared/', pathNot: pathOf(LAYERS.flatMap(({ rooms }) => rooms)) },
+  },
+  {
     name: 'shared is below functions and infra',
     comment: 'shared imports neither functions nor infra',
     from: { path: '^shared/' },

@@ -21,11 +21,10 @@ export async function removeFiles({ objects, notesCache, now }: RemovalTools, ep
 
 type Kept = Pick<RemovalTools, 'objects' | 'notesCache'>
 
-async function forget<Name extends StepName>(
-  { name, forget: forgetOne }: { readonly name: Name; forget?(result: never, kept: Kept): Promise<void> },
-  results: Episode['results'],
-  kept: Kept,
-): Promise<void> {
-  const result = results[name]
-  if (result !== undefined) await forgetOne?.(result as never, kept)
+/** What a step says of its own result, for any step: which result it is given goes by its name. */
+type Forgetful = { readonly name: StepName; forget?(result: never, kept: Kept): Promise<void> }
+
+async function forget(step: Forgetful, results: Episode['results'], kept: Kept): Promise<void> {
+  const result = results[step.name]
+  if (result !== undefined) await step.forget?.(result as never, kept)
 }

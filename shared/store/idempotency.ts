@@ -11,7 +11,7 @@ import { requireReadable } from './require-readable.ts'
 
 const COLLECTION = 'idempotency'
 
-/** A key's record as it was read or written; a key that nobody has used has neither. `writes`: the try that holds it. */
+/** A key's record as it was read or written; a key that nobody has used has neither. `writes`: of the try that holds it. */
 type Version = {
   record?: IdempotencyRecord | undefined
   updateTime?: Timestamp | undefined
@@ -47,11 +47,14 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
       const next = settleTry(held.record, answer, now())
       const updateTime = versions.get(held)
       if (updateTime === undefined) return false
-      const written = await write(id, next, updateTime)
-      if (written !== 'lost') return true
-      // Our own landed write may come back as a lost precondition.
-      const { record } = await readVersion(id)
-      return record?.holder === next.holder && record.state === next.state
+      const end = await compareAndSet<Version, IdempotencyRecord | undefined>({
+        writeId: settleWriteOf(next.holder),
+        known: { kind: 'remembered', version: versionOf(held.record, updateTime) },
+        read: () => readVersion(id),
+        decide: ({ record }) => (record?.state === 'running' && record.holder === next.holder ? next : undefined),
+        write: (version, settled) => (settled === undefined ? undefined : write(id, settled, version.updateTime)),
+      })
+      return end.kind === 'landed'
     },
   }
 
@@ -62,7 +65,7 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     const readable = readLeniently(IdempotencyRecord, snapshot.data())
     if (readable === undefined)
       throw new ServiceUnavailable('firestore', 'The record of this Idempotency-Key cannot be read')
-    return { record: readable.value, updateTime: snapshot.updateTime, writes: [readable.value.holder] }
+    return versionOf(readable.value, snapshot.updateTime)
   }
 
   /** Writes only on top of the version of that update time; of none, when it is undefined. */
@@ -78,10 +81,19 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
         const doc = db.collection(COLLECTION).doc(id)
         return updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime })
       })
-      return { record, updateTime: writeTime, writes: [record.holder] }
+      return versionOf(record, writeTime)
     } catch (error) {
       if (isLostPrecondition(error)) return 'lost'
       throw error
     }
   }
+}
+
+function versionOf(record: IdempotencyRecord, updateTime: Timestamp): Version {
+  const { holder, state } = record
+  return { record, updateTime, writes: state === 'running' ? [holder] : [holder, settleWriteOf(holder)] }
+}
+
+function settleWriteOf(holder: string): string {
+  return `${holder}/settled`
 }

@@ -140,6 +140,11 @@ describe('the check of imports', () => {
       },
       /no cycle/,
     ],
+    [
+      'a room without a layer',
+      { 'shared/cellar/c.ts': 'export const c = 1\n', 'shared/quotas/q.ts': "export { c } from '../cellar/c.ts'\n" },
+      /has a layer/,
+    ],
     ['an import that leads nowhere', { 'shared/podcast/n.ts': "export * as n from './gone.ts'\n" }, /is found/],
     ['shared that knows infra', { 'shared/podcast/s.ts': "export { i } from '../../infra/i.ts'\n" }, /below functions/],
     ['production code that knows tests', { 'infra/p.ts': "export { t } from '../test/t.ts'\n" }, /nobody/],

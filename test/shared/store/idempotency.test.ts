@@ -39,20 +39,23 @@ describe('a key in the store', () => {
     expect(begun.filter(({ kind }) => kind === 'inFlight')).toHaveLength(9)
   })
 
-  test('is held by its try although the client repeats a commit whose answer was lost', async () => {
+  test.each([
+    ['held', 1],
+    ['settled', 2],
+  ])('is %s by its try although the client repeats a commit whose answer was lost', async (_what, repeated) => {
     let commits = 0
     const repeating: FirestoreAccess = {
       ...access,
       async call(what, work) {
         const result = await access.call(what, work)
-        return commits++ === 0 ? access.call(what, work) : result
+        return ++commits === repeated ? access.call(what, work) : result
       },
     }
     const one = idempotencyRecords(repeating, () => nowMs)
-    const held = running(await one.begin('repeated', newTry()))
+    const held = running(await one.begin(`repeated ${repeated}`, newTry()))
     expect(held).toMatchObject({ resumed: false })
-    expect(await one.settle('repeated', held, { status: 201 })).toBe(true)
-    expect(await records().begin('repeated', newTry())).toEqual({ kind: 'replay', answer: { status: 201 } })
+    expect(await one.settle(`repeated ${repeated}`, held, { status: 201 })).toBe(true)
+    expect(await records().begin(`repeated ${repeated}`, newTry())).toEqual({ kind: 'replay', answer: { status: 201 } })
   })
 
   test('is replayed by every instance once it is settled', async () => {

@@ -197,8 +197,8 @@ export type MasteringState =
 /** What there is to be fetched, and what the provider says of it: both are checked against what comes. */
 export type MasteredFile = {
   readonly url: string
-  readonly claimedSeconds: number | undefined
-  readonly claimedBytes: number | undefined
+  readonly saidSeconds: number | undefined
+  readonly saidBytes: number | undefined
 }
 
 /** What `start` sends, and how it is remembered, around the request itself, that it may have reached the provider. */

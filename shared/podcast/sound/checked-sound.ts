@@ -5,12 +5,12 @@ import { Mp3Meter } from './mp3.ts'
 import type { Mp3Length } from './mp3.ts'
 
 /** What is known about a sound before it comes; what is not known is left out. */
-export type SoundClaims = {
+export type SoundExpectations = {
   /** Length of what it was made of, in seconds, as we know it. */
   readonly expectedSeconds: number | undefined
   /** What whoever made it says: length in seconds, and size in bytes. */
-  readonly claimedSeconds: number | undefined
-  readonly claimedBytes: number | undefined
+  readonly saidSeconds: number | undefined
+  readonly saidBytes: number | undefined
 }
 
 /** Cover art and other tags come before the first frame. */
@@ -23,7 +23,7 @@ const SHARE_MIN = 0.95
 const SLACK_SECONDS = 1.5
 /** What is shorter than expected, as its maker says itself, is believed down to this share. */
 const SHORTENED_SHARE_MIN = 0.5
-const CLAIM_SHARE_MIN = 0.98
+const SAID_SHARE_MIN = 0.98
 const GROWTH_MAX = 4
 const GROWTH_SLACK_SECONDS = 600
 
@@ -33,14 +33,14 @@ const GROWTH_SLACK_SECONDS = 600
  */
 export class CheckedSound extends Transform {
   readonly #meter = new Mp3Meter()
-  readonly #claims: SoundClaims
+  readonly #expectations: SoundExpectations
   readonly #errorOf: (message: string, cause?: unknown) => Error
   #length: Mp3Length | undefined
 
   /** @param errorOf makes the error for what is wrong with it */
-  constructor(claims: SoundClaims, errorOf: (message: string, cause?: unknown) => Error) {
+  constructor(expectations: SoundExpectations, errorOf: (message: string, cause?: unknown) => Error) {
     super()
-    this.#claims = claims
+    this.#expectations = expectations
     this.#errorOf = errorOf
   }
 
@@ -58,14 +58,14 @@ export class CheckedSound extends Transform {
     this.#meter.write(chunk)
     const { frames, bytes } = this.#meter.counted
     if (frames === 0 && bytes > BYTES_WITHOUT_SOUND_MAX) return callback(this.#errorOf('the sound is no mp3'))
-    if (bytes > bytesMax(this.#claims)) return callback(this.#errorOf(`the sound goes on after ${bytes} bytes`))
+    if (bytes > bytesMax(this.#expectations)) return callback(this.#errorOf(`the sound goes on after ${bytes} bytes`))
     callback(null, chunk)
   }
 
   override _flush(callback: TransformCallback): void {
     const length = this.#meter.end()
-    const fault = faultOf(length, this.#claims)
-    if (fault !== undefined) return callback(this.#errorOf(fault))
+    const flaw = flawOf(length, this.#expectations)
+    if (flaw !== undefined) return callback(this.#errorOf(flaw))
     this.#length = length
     callback()
   }
@@ -77,28 +77,26 @@ export class CheckedSound extends Transform {
  * The length that we know decides. What is shorter must be as long as its maker says, and at least half; what is of no
  * known length must be as long as its maker says. The size that its maker says holds in any case.
  */
-export function faultOf(
+export function flawOf(
   { seconds, bytes, strayBytes }: Mp3Length,
-  { expectedSeconds, claimedSeconds, claimedBytes }: SoundClaims,
+  { expectedSeconds, saidSeconds, saidBytes }: SoundExpectations,
 ): string | undefined {
   if (seconds < SECONDS_MIN) return `no sound in ${bytes} bytes`
   if (strayBytes > bytes / 2) return `${strayBytes} of ${bytes} bytes are no sound`
-  if (claimedBytes !== undefined && bytes < claimedBytes * CLAIM_SHARE_MIN)
-    return `${bytes} bytes of ${claimedBytes} came`
+  if (saidBytes !== undefined && bytes < saidBytes * SAID_SHARE_MIN) return `${bytes} bytes of ${saidBytes} came`
   if (isAsLong(seconds, expectedSeconds, SHARE_MIN)) return undefined
-  const isAsClaimed = isAsLong(seconds, claimedSeconds, CLAIM_SHARE_MIN)
-  if (expectedSeconds === undefined && claimedSeconds === undefined) return undefined
-  if (isAsClaimed && (expectedSeconds === undefined || seconds >= expectedSeconds * SHORTENED_SHARE_MIN))
-    return undefined
-  return `${seconds.toFixed(1)} s of sound where ${(expectedSeconds ?? claimedSeconds)?.toFixed(1)} s were expected`
+  const isAsSaid = isAsLong(seconds, saidSeconds, SAID_SHARE_MIN)
+  if (expectedSeconds === undefined && saidSeconds === undefined) return undefined
+  if (isAsSaid && (expectedSeconds === undefined || seconds >= expectedSeconds * SHORTENED_SHARE_MIN)) return undefined
+  return `${seconds.toFixed(1)} s of sound where ${(expectedSeconds ?? saidSeconds)?.toFixed(1)} s were expected`
 }
 
 function isAsLong(seconds: number, wanted: number | undefined, share: number): boolean {
   return wanted !== undefined && seconds >= Math.max(wanted * share - SLACK_SECONDS, wanted * SHORTENED_SHARE_MIN)
 }
 
-function bytesMax({ expectedSeconds, claimedSeconds }: SoundClaims): number {
-  const seconds = expectedSeconds ?? claimedSeconds
+function bytesMax({ expectedSeconds, saidSeconds }: SoundExpectations): number {
+  const seconds = expectedSeconds ?? saidSeconds
   if (seconds === undefined) return Infinity
   return BYTES_WITHOUT_SOUND_MAX + (seconds * GROWTH_MAX + GROWTH_SLACK_SECONDS) * BYTES_PER_SECOND_MAX
 }

@@ -96,7 +96,7 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
     },
 
     /** The link answers with a redirect to storage, which must not see our key. */
-    async download({ url, claimedSeconds, claimedBytes }, expectedSeconds, call) {
+    async download({ url, saidSeconds, saidBytes }, expectedSeconds, call) {
       const asked = { ...buildRequest('download', 'GET', ''), url, explain: explainDownload([401, 402]) }
       const attempt = async (signal: AbortSignal) => {
         const answer = await send({ ...asked, redirect: 'manual' }, call, signal)
@@ -108,8 +108,8 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
       }
       const limits = { attemptTimeoutMs: TRANSFER_TIMEOUT_MS, attemptsMax: 3 }
       const answer = await callProvider({ guard, operation: 'download', ...limits, attempt }, call)
-      const claims = { expectedSeconds, claimedSeconds, claimedBytes }
-      return checkSound(asked, answer, claims)
+      const expectations = { expectedSeconds, saidSeconds, saidBytes }
+      return checkSound(asked, answer, expectations)
     },
 
     async stop(id, call) {
@@ -192,11 +192,11 @@ function explainDownload(account: readonly number[]) {
 function checkSound(
   request: ProviderRequest,
   { headers, body }: Response,
-  claims: Omit<MasteredFile, 'url'> & { readonly expectedSeconds: number | undefined },
+  expectations: Omit<MasteredFile, 'url'> & { readonly expectedSeconds: number | undefined },
 ): CheckedSound {
   if (/^(text\/|application\/(json|xml|xhtml))/i.test(headers.get('content-type') ?? ''))
     throw unusable(request, `the mastered sound is ${headers.get('content-type')?.split(';')[0]}`)
-  const sound = new CheckedSound(claims, (message) => unusable(request, message))
+  const sound = new CheckedSound(expectations, (message) => unusable(request, message))
   const source = body === null ? Readable.from([]) : Readable.fromWeb(body)
   // It may fail before anybody listens: whoever stores it finds the error on the stream.
   sound.on('error', () => undefined)

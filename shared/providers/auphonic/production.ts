@@ -93,7 +93,7 @@ function whatWasMade(request: ProviderRequest, { output_files: files, length, us
   const audioSeconds = length ?? undefined
   const creditHours = credits?.combined ?? undefined
   return {
-    result: { url: file.download_url, claimedSeconds: audioSeconds, claimedBytes: file.size ?? undefined },
+    result: { url: file.download_url, saidSeconds: audioSeconds, saidBytes: file.size ?? undefined },
     cost: {
       productions: 1,
       ...(audioSeconds !== undefined && { audioSeconds }),

@@ -110,12 +110,12 @@ const mastering: Mastering = {
   find: async () => undefined,
   read: async () => ({
     state: 'done',
-    result: { url: 'sound', claimedSeconds: undefined, claimedBytes: undefined },
+    result: { url: 'sound', saidSeconds: undefined, saidBytes: undefined },
     cost: { hours: 1 },
   }),
   start: async () => undefined,
   download: async () => {
-    const claims = { expectedSeconds: undefined, claimedSeconds: undefined, claimedBytes: undefined }
+    const claims = { expectedSeconds: undefined, saidSeconds: undefined, saidBytes: undefined }
     return Readable.from([sound]).pipe(new CheckedSound(claims, (message) => new Error(message)))
   },
   stop: async () => undefined,

@@ -50,7 +50,7 @@ async function listen(server: Server): Promise<string> {
 }
 
 function resultAt(path: string) {
-  return { url: `${providerUrl}${path}`, claimedSeconds: undefined, claimedBytes: undefined }
+  return { url: `${providerUrl}${path}`, saidSeconds: undefined, saidBytes: undefined }
 }
 
 type Call = (implementation: unknown) => Promise<unknown>

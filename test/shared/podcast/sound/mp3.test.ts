@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 
 import { describe, expect, test } from 'vitest'
 
-import { faultOf } from '../../../../shared/podcast/sound/checked-sound.ts'
+import { flawOf } from '../../../../shared/podcast/sound/checked-sound.ts'
 import { durationSeconds } from '../../../../shared/podcast/sound/duration.ts'
 import { id3Tag } from '../../../../shared/podcast/sound/id3.ts'
 import { Mp3Meter } from '../../../../shared/podcast/sound/mp3.ts'
@@ -69,8 +69,8 @@ describe('a sound is kept', () => {
   const length = (seconds: number) => ({ seconds, frames: 1, bytes: Math.round(seconds * 16_000), strayBytes: 0 })
   const claims = (expected?: number, claimed?: number, bytes?: number) => ({
     expectedSeconds: expected,
-    claimedSeconds: claimed,
-    claimedBytes: bytes,
+    saidSeconds: claimed,
+    saidBytes: bytes,
   })
 
   test.each([
@@ -82,7 +82,7 @@ describe('a sound is kept', () => {
     ['of no known length but its maker’s', length(600), claims(undefined, 600)],
     ['of a second', length(1.02), claims(1)],
   ])('%s', (_name, measured, known) => {
-    expect(faultOf(measured, known)).toBeUndefined()
+    expect(flawOf(measured, known)).toBeUndefined()
   })
 
   test.each([
@@ -93,6 +93,6 @@ describe('a sound is kept', () => {
     ['of fewer bytes than its maker says', length(600), claims(600, 600, 12_000_000), /9600000 bytes of 12000000/],
     ['mostly something else', { ...length(600), strayBytes: 9_000_000 }, claims(600), /are no sound/],
   ])('but not when it is %s', (_name, measured, known, words) => {
-    expect(faultOf(measured, known)).toMatch(words)
+    expect(flawOf(measured, known)).toMatch(words)
   })
 })

@@ -35,7 +35,7 @@ async function callPort(): Promise<unknown> {
     case 'start':
       return mastering.start('u1', { ...MASTERING, recordStart: async () => undefined }, CALL)
     case 'download': {
-      const file = { url: `${service.url}/result.mp3`, claimedSeconds: undefined, claimedBytes: undefined }
+      const file = { url: `${service.url}/result.mp3`, saidSeconds: undefined, saidBytes: undefined }
       const sound = await mastering.download(file, EXPECTED_SECONDS, CALL)
       await sound.toArray()
       return { state: 'done' }

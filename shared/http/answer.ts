@@ -12,6 +12,8 @@ const LINGER_BYTES = 1024 * 1024 * 1024
 /** Puts an answer on the wire. Resolves when it has left, or when nobody is left to take it. */
 export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   const { request, response, body } = exchange
+  // Before its turn nobody could ask for its body, and Node would close the connection after the answer for that.
+  if (exchange.arrival.expects === 'continue') await turnOf(exchange)
   if (response.headersSent || response.destroyed || isBroken(request)) return
   const { unreadBytes } = body
   const lingers = unreadBytes > READ_AWAY_BYTES || (unreadBytes > 0 && exchange.arrival.expects !== undefined)
@@ -28,6 +30,20 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   else response.write(bytes)
   await readAway(request)
   await finishResponse(response)
+}
+
+/** Resolves when the answers of earlier requests on a pipelined connection have left, or when it has closed. */
+async function turnOf({ request: { socket }, response }: Exchange): Promise<void> {
+  if (response.socket !== null || socket.destroyed) return
+  await new Promise<void>((resolve) => {
+    const begin = () => {
+      socket.off('close', begin)
+      response.off('socket', begin)
+      resolve()
+    }
+    response.once('socket', begin)
+    socket.once('close', begin)
+  })
 }
 
 async function finishResponse(response: Exchange['response'], bytes?: Buffer): Promise<void> {

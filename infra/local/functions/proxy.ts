@@ -178,8 +178,8 @@ function headersFor({ rawHeaders, headers, httpVersion, method = '' }: IncomingM
   const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return [
     ...endToEnd(rawHeaders, httpVersion === '1.1' ? HOP_BY_HOP : HOP_BY_HOP_OF_OTHERS),
-    // HTTP/1.0 needs no Host; what we speak to the function does.
-    ...(httpVersion === '1.0' && headers.host === undefined ? ['Host', 'localhost'] : []),
+    // Only HTTP/1.1 needs a Host, and that is what we speak to the function.
+    ...(httpVersion !== '1.1' && headers.host === undefined ? ['Host', 'localhost'] : []),
     // Node would take a body of unknown length for granted.
     ...(framed || /^(GET|HEAD|DELETE|OPTIONS|TRACE)$/.test(method) ? [] : ['Content-Length', '0']),
   ]

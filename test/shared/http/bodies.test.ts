@@ -137,6 +137,15 @@ describe('a body that is welcome', () => {
     client.close()
   })
 
+  test('that is empty costs no connection, although nobody could be asked for it before its turn', async () => {
+    const client = new RawClient(edge.port)
+    const empty = head('POST', '/', { ...upload, Expect: '100-continue', 'Content-Length': 0 })
+    client.send(`${head('GET', '/?ms=50', {})}${empty}${head('GET', '/', {})}`)
+    const answers = [await client.answer(), await client.answer(), await client.answer()]
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200])
+    client.close()
+  })
+
   test('may take its time in many small pieces, even when it is large', async () => {
     const client = new RawClient(edge.port).send(head('POST', '/', { ...echo, 'Transfer-Encoding': 'chunked' }))
     const pieces = [`{"text":"`, ...Array.from({ length: 90 }, () => 'x'.repeat(10_000)), `"}`]

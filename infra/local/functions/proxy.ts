@@ -17,6 +17,8 @@ export class NotReached extends Error {
   override readonly name = 'NotReached'
 }
 
+/** Stands where a chunk begins, and is none: no parser takes it for the length of one. */
+const NO_CHUNK = Buffer.from('no chunk\r\n')
 /** Longer than the function takes by itself to say that it took too long. */
 const GRACE_MS = 5_000
 
@@ -40,11 +42,12 @@ export class Passage {
   }
 
   /**
-   * What follows within a body is none of it, or nothing follows: what there is of it is passed on, and then just that.
+   * What follows within a body is none of it, or nothing follows: what there is of it is passed on, and then that it is
+   * broken. The client's own bytes are not: behind what is framed anew here they might say something else.
    * @returns whether the function is going to judge it
    */
-  breakOff({ rawPacket, bytesParsed = 0 }: Unparsed): true {
-    this.#rest = rawPacket?.subarray(bytesParsed) ?? 'end'
+  breakOff({ rawPacket }: Unparsed): true {
+    this.#rest = rawPacket === undefined ? 'end' : NO_CHUNK
     this.#breakOff()
     return true
   }

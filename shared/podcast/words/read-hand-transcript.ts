@@ -18,6 +18,8 @@ const READERS: Record<string, (text: string) => Passage[]> = {
   'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
+/** Spoken for a whole day, and quickly. */
+const WORDS_MAX = 250_000
 /** So many passages with a number, times and an empty line each. */
 const LINES_MAX = 5 * PASSAGES_MAX
 
@@ -64,6 +66,7 @@ export function readHandTranscript(contentType: string, body: Buffer): HandTrans
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
   if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
+  if (countWords(passages) > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${WORDS_MAX} words`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
 }
@@ -82,6 +85,13 @@ function decodeText(body: Buffer): string {
   } catch {
     throw new UnreadableTranscript('It is not text in UTF-8')
   }
+}
+
+/** Words of cleaned text have one space between them. */
+function countWords(passages: readonly Passage[]): number {
+  let words = passages.length
+  for (const { text } of passages) for (let at = text.indexOf(' '); at !== -1; at = text.indexOf(' ', at + 1)) words++
+  return words
 }
 
 function hasMoreLines(text: string, most: number): boolean {

@@ -11,11 +11,15 @@ const LONELY_JOINER = /(?<![^ ])[\u200C\u200D]|[\u200C\u200D](?![^ ])/g
 const UNSEEN =
   /(\u{1F3F4}[\u{E0030}-\u{E0039}\u{E0061}-\u{E007A}]{3,6}\u{E007F})|(?![\u200C\u200D])[\p{Cf}\p{Cs}\p{Co}\p{Noncharacter_Code_Point}]/gu
 
+/** More marks on one letter are no writing (UAX 15 counts 30), and putting any number of them in order takes for ever. */
+const MARKS_BEYOND = /(\p{M}{30})\p{M}+/gu
+
 /** One line that is safe in a tag, a header value and a log: no control or bidi characters, single spaces, NFC. */
 export function cleanLine(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
     .replace(UNSEEN, '$1')
+    .replace(MARKS_BEYOND, '$1')
     .normalize('NFC')
     .replace(/\s{2,}|[^\S ]/gu, ' ')
     .replace(JOINER_BEFORE_JOINER, '')
@@ -67,6 +71,7 @@ const FILE_NAME_CHARS_MAX = 60
 /** A file name that means the same on every system; empty titles become `episode`. */
 export function fileNameOf(title: string, extension: string): string {
   const stem = title
+    .replace(MARKS_BEYOND, '$1')
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
     .replace(/[^A-Za-z0-9]+/g, '-')

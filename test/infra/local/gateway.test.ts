@@ -149,6 +149,22 @@ describe('the gateway', () => {
     client.close()
   })
 
+  test.each([
+    ['whose line end is missing', '2\r\n{}0\r\n\r\n'],
+    ['whose line end is half of one', '2\r\n{}\n0\r\n\r\n'],
+    ['that is longer than it says', '2\r\n{}1\r\n \r\n0\r\n\r\n'],
+  ])('passes on no chunk %s, nor a request behind it', async (_what, chunks) => {
+    const headers = { ...alice, 'x-row': 'echo', 'Transfer-Encoding': 'chunked' }
+    const smuggled = 'X-Request-Id: smuggled-1\r\n'
+    const bytes = `${head('POST', BEHIND, headers)}${chunks}GET / HTTP/1.1\r\nHost: a\r\nx-row: noop\r\n${smuggled}\r\n`
+    const client = new RawClient(behind.port).send(bytes)
+    const answer = await client.answer()
+    expect([answer?.status, answer?.headers['connection']]).toEqual([400, 'close'])
+    errorOf(answer)
+    expect(await client.answer().catch(() => undefined)).toBeUndefined()
+    expect(JSON.stringify(behind.lines)).not.toContain('smuggled-1')
+  })
+
   test('answers a request under which the function process ends with 500, tells it, and sends it once', async () => {
     const dying = await startBehindGateway()
     const body = JSON.stringify({ name: 'x', what: 'die-once' })

@@ -120,6 +120,14 @@ describe('a transcript by hand', () => {
     },
   )
 
+  test('is refused when it has more words than a day has time for', async () => {
+    expect(read('text/plain', 'a '.repeat(250_000)).passages).toHaveLength(1)
+    const words = 'It has more than 250000 words'
+    await expect(async () => read('text/plain', 'a '.repeat(250_001))).rejects.toMatchObject({ technical: words })
+    const lines = 'a b\n\n'.repeat(125_001)
+    await expect(async () => read('text/plain', lines)).rejects.toMatchObject({ technical: words })
+  })
+
   test('is refused when it is no text, or of a type nobody reads', async () => {
     await expect(async () => readHandTranscript('text/plain', Buffer.from([0xff, 0xfe, 0x41]))).rejects.toMatchObject({
       technical: 'It is not text in UTF-8',

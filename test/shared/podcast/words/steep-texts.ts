@@ -11,6 +11,7 @@ export const STEEP_TEXTS: Record<string, (chars: number) => string> = {
   'one word of another script': (chars) => 'ก'.repeat(chars),
   'ideographs without an end': (chars) => '漢'.repeat(chars),
   'accents without an end': (chars) => `e${'\u0301'.repeat(chars)}`,
+  'accents of two kinds': (chars) => `a${'\u0301'.repeat(chars / 2)}${'\u0316'.repeat(chars / 2)}`,
   'joiners without an end': (chars) => `a${'\u200D'.repeat(chars)}b`,
   'joiners one by one': (chars) => 'a\u200D'.repeat(chars / 2),
   'distinct words': (chars) => Array.from({ length: chars / 8 }, (_, index) => `w${index.toString(36)}`).join(' '),

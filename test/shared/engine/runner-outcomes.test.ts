@@ -252,7 +252,7 @@ describe('a task that has become useless', () => {
     const bench = await opened('master')
     const task = bench.deliver('master')
     await bench.pass(1_000)
-    await task.ended
+    await bench.endOf(task)
     const { store } = new Instance(bench.world)
     const cancelled = store.move('o1', (order, nowMs) => cancel(FAKE_PIPELINE, order, {}, nowMs))
     await bench.pass(1_000)

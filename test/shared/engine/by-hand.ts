@@ -100,7 +100,8 @@ export const withTools = (instance: Instance, more: Partial<FakeTools>): RunnerP
   tools: {
     vendors: instance.world.vendors,
     passing: instance.passing,
-    working: (attempt) => instance.working(attempt),
+    preparing: (attempt) => instance.prepare(attempt),
+    working: (attempt) => instance.lasting(attempt, 'workMs'),
     trouble: () => undefined,
     garbled: () => undefined,
     ...more,

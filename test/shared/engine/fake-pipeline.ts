@@ -18,6 +18,8 @@ export type FakeTools = {
   readonly vendors: FakeVendors
   /** Awaited wherever a real step would wait for the world. */
   readonly passing: (point: 'ask' | 'answer') => Promise<void>
+  /** Awaited for as long as a step needs before its first request can be sent. */
+  readonly preparing: (attempt: Attempt<Order>) => Promise<void>
   /** Awaited for as long as a call or a piece of work takes. */
   readonly working: (attempt: Attempt<Order>) => Promise<void>
   /** Throws what may go wrong at a vendor, or does not. */
@@ -37,11 +39,15 @@ function defineStep<const Name extends string>(step: FakeStep<Name>): FakeStep<N
 const artefactOf = ({ workflow, name }: Attempt<Order>) => `g${workflow.generation}-${name}`
 const callNameOf = (attempt: Attempt<Order>) => `${artefactOf(attempt)}-${attempt.provider ?? ''}`
 
+/** Whatever may be charged is sent here, once the engine lets it. */
+function send({ call, step }: Attempt<Order>, { vendors }: FakeTools): void {
+  call.stillEntitled?.()
+  vendors.onSent(step.lease?.token ?? '')
+}
+
 /** A job: looked for where it may have been made, made once, recorded, asked for until it ends. */
-async function runJob(
-  attempt: Attempt<Order>,
-  { vendors, passing, trouble, garbled }: FakeTools,
-): Promise<Ended<Made>> {
+async function runJob(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended<Made>> {
+  const { vendors, passing, preparing, trouble, garbled } = tools
   const { key, providerJobId } = jobOf(attempt)
   trouble(attempt)
   let id = providerJobId
@@ -52,7 +58,8 @@ async function runJob(
     if (id !== undefined) await attempt.recordJob({ providerJobId: id })
   }
   if (id === undefined) {
-    attempt.call.stillEntitled?.()
+    await preparing(attempt)
+    send(attempt, tools)
     id = vendors.makeJob(attempt.name, key)
     await passing('answer')
     await attempt.recordJob({ providerJobId: id })
@@ -68,10 +75,11 @@ async function runJob(
 
 /** A call that is charged: its result is stored at once, and looked for before it is made again. */
 async function runCall(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended<Made>> {
-  const { vendors, passing, working, trouble, garbled } = tools
+  const { vendors, passing, preparing, working, trouble, garbled } = tools
   await passing('ask')
   trouble(attempt)
-  attempt.call.stillEntitled?.()
+  await preparing(attempt)
+  send(attempt, tools)
   vendors.countCall(attempt.name, callNameOf(attempt))
   await working(attempt)
   garbled(attempt)

@@ -70,6 +70,30 @@ describe('an attempt that has lost its step', () => {
     expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
   })
 
+  test('sends nothing, should it have been frozen before it heard the answer to its renewal', async () => {
+    const bench = await opened('write')
+    const first = bench.deliver('write', (instance) =>
+      withTools(instance, {
+        preparing: async () => {
+          // Until after its first renewal; and a moment more once it goes on, so that it hears the answer first.
+          await instance.clock.sleep(LEASE_MS / 2)
+          await instance.clock.sleep(1)
+        },
+      }),
+    )
+    let renewals = 0
+    bench.world.workflows.onLanded = ({ before, after }) => {
+      const [lease, renewed] = [before, after].map(({ steps }) => steps['write']?.lease)
+      if (lease === undefined || lease.token !== renewed?.token) return
+      if (renewals++ === 0) first.instance.freeze(2 * LEASE_MS)
+    }
+    await bench.pass(3 * LEASE_MS)
+    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect(renewals).toBeGreaterThan(0)
+    expect(writeCalls(bench)).toBe(0)
+    expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
+  })
+
   test('sends nothing while the store does not take its renewals', async () => {
     const bench = await opened('write')
     let away = false

@@ -189,6 +189,15 @@ describe('a worker that has lost its step', () => {
   })
 })
 
+test('a workflow remembers the forty jobs that were made for it last, oldest first', () => {
+  const moved = started()
+  const held = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
+  let { episode } = held
+  for (let job = 1; job <= 45; job++)
+    episode = renew(PIPELINE, episode, renewal(held, { providerJobId: `j${job}` }), 10 + job)?.next ?? draft()
+  expect(episode.jobs?.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, at) => `j${at + 6}`))
+})
+
 describe('waiting for a service', () => {
   const moved = started()
 

@@ -103,7 +103,10 @@ const TABLE: readonly Row[] = [
     becomes: 'failed',
   },
   { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: true }, becomes: 'nextProvider' },
+  {
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: true },
+    becomes: 'passedOverAway',
+  },
   {
     when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: false, fallback: true },
     becomes: 'fallBack',
@@ -117,27 +120,27 @@ const TABLE: readonly Row[] = [
   { when: { failure: VENDOR, kind: 'plain', waited: 'tooLong' }, becomes: 'failed' },
   { when: { failure: 'ours', waited: SOONER }, becomes: 'waiting' },
   { when: { failure: 'ours', waited: 'tooLong' }, becomes: 'failed' },
-  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'passedOver' },
   { when: { failure: 'refused', next: true, upgrade: true }, becomes: 'failed' },
   { when: { failure: 'refused', next: false, fallback: true }, becomes: 'fallBack' },
   { when: { failure: 'refused', next: false, fallback: false }, becomes: 'failed' },
   // Once more; then on, or waiting as for a service that is away.
   { when: { failure: 'unreadable', upgrade: true }, becomes: 'failed' },
   { when: { failure: 'unreadable', upgrade: false, attempt: 1 }, becomes: 'tryAgain' },
-  { when: { ...UNREADABLE, next: true }, becomes: 'nextProvider' },
+  { when: { ...UNREADABLE, next: true }, becomes: 'passedOver' },
   { when: { ...UNREADABLE, next: false, fallback: true }, becomes: 'fallBack' },
   { when: { ...UNREADABLE, next: false, fallback: false, kind: 'call' }, becomes: 'failed' },
   // Looking at a job again costs nothing.
   { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: SOONER }, becomes: 'waiting' },
   { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: 'tooLong' }, becomes: 'failed' },
   // A provider that ends every job is not asked for a third where there is another way.
-  { when: { ...ENDED, next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { ...ENDED, next: true, upgrade: false }, becomes: 'passedOver' },
   { when: { ...ENDED, next: false, fallback: true }, becomes: 'fallBack' },
   { when: { ...ENDED, next: true, upgrade: true }, becomes: 'tryAgain' },
   { when: { ...ENDED, next: false, fallback: false }, becomes: 'tryAgain' },
   { when: { failure: 'jobEnded', attempt: 1 }, becomes: 'tryAgain' },
   { when: { failure: 'unexpected', attempt: [1, 2, 3, 4] }, becomes: 'tryAgain' },
-  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'passedOver' },
   { when: { failure: TRIES, attempt: 5, next: true, upgrade: true }, becomes: 'failed' },
   { when: { failure: TRIES, attempt: 5, next: false, fallback: true }, becomes: 'fallBack' },
   { when: { failure: TRIES, attempt: 5, next: false, fallback: false }, becomes: 'failed' },
@@ -251,7 +254,7 @@ describe('the last provider, when those before it were only away', () => {
   test('gives way to them again, after as long as a fallback waits', () => {
     const unavailable = awayFor(alone, WAITED_MS.long).unavailable
     expect(decide(alone, { step: { ...step, unavailable } })).toMatchObject({
-      outcome: { kind: 'nextProvider', comesBack: true, awaySinceMs: NOW_MS - WAITED_MS.long },
+      outcome: { kind: 'cameBack', awaySinceMs: NOW_MS - WAITED_MS.long },
     })
     expect(nameOf(decide(alone, { step }))).toBe('waiting')
   })
@@ -259,7 +262,7 @@ describe('the last provider, when those before it were only away', () => {
   test('gives way to the fallback instead, or to one that has not been asked yet', () => {
     const away = { ...step, unavailable: awayFor(alone, WAITED_MS.long).unavailable }
     expect(nameOf(decide({ ...alone, fallback: true }, { step: away }))).toBe('fallBack')
-    expect(decide({ ...alone, next: true }, { step: away })).toMatchObject({ outcome: { comesBack: false } })
+    expect(decide({ ...alone, next: true }, { step: away })).toMatchObject({ outcome: { kind: 'passedOverAway' } })
   })
 
   test('ends the waiting when the first has been away for longer than the deadline', () => {

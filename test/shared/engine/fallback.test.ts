@@ -41,7 +41,7 @@ const FELL_BACK = {
   result: RESULTS.write,
   degraded: 'without',
   call: 'unknown',
-  upgradeAfterMs: 99_000,
+  upgrade: { kind: 'later', afterMs: 99_000 },
 } as const satisfies Outcome
 
 describe('a step without its provider', () => {
@@ -61,7 +61,7 @@ describe('a step without its provider', () => {
   })
 
   test('is not asked for again where its owner wants no upgrade', () => {
-    const { next } = settleStep(first, { ...FELL_BACK, upgradeAfterMs: undefined }, 20)
+    const { next } = settleStep(first, { ...FELL_BACK, upgrade: { kind: 'never' } }, 20)
     expect(next.steps.write.fallback).toEqual({ atMs: 20, tries: 0 })
   })
 

@@ -168,12 +168,14 @@ describe('a worker that has lost its step', () => {
   test.each<[string, Outcome]>([
     ['done', doneAs('transcribe')],
     ['adopted', { kind: 'adopted', result: RESULTS.transcribe, call: 'unsent' }],
-    ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgradeAfterMs: 1 }],
+    ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgrade: { kind: 'never' } }],
     ['failed', FAILED],
     ['polling', pollingAfter(1)],
     ['waiting', waitingFor('x', 1)],
     ['tryAgain', againAfter(1)],
-    ['nextProvider', { kind: 'nextProvider', provider: 'x', call: 'ended', awaySinceMs: undefined, comesBack: false }],
+    ['passedOver', { kind: 'passedOver', provider: 'x', call: 'ended' }],
+    ['passedOverAway', { kind: 'passedOverAway', provider: 'x', call: 'ended', awaySinceMs: 1 }],
+    ['cameBack', { kind: 'cameBack', provider: 'x', call: 'ended', awaySinceMs: 1 }],
   ])('changes nothing by settling as %s', (_name, outcome) => {
     const event = { fence: first.fence, outcome, cost: { calls: 1 } }
     expect(settle(PIPELINE, second.episode, event, 40_000)).toBeUndefined()
@@ -218,7 +220,7 @@ describe('waiting for a service', () => {
   })
 })
 
-const NEXT = { kind: 'nextProvider', provider: 'first', awaySinceMs: undefined, comesBack: false } as const
+const NEXT = { kind: 'passedOver', provider: 'first' } as const
 
 describe('another provider', () => {
   const providers = [
@@ -232,6 +234,7 @@ describe('another provider', () => {
     expect(held.episode.steps.write.provider).toBe('first')
     const moved = settleStep(held, { ...NEXT, call: 'ambiguous' }, 20)
     expect(moved.next.steps.write).toMatchObject({ state: 'pending', attempt: 0, passedOver: ['first'] })
+    expect(moved.next.steps.write).not.toHaveProperty('away')
     const again = claimStep(moved.next, taskFor(moved, 'write'), 30, { providers })
     expect(again.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
     // What became of the call at the first is not the second's to find.
@@ -291,7 +294,7 @@ describe('another provider', () => {
     )
     const passed = settleStep(
       { episode: known?.next ?? first.episode, fence: first.fence },
-      { ...NEXT, call: 'unknown', awaySinceMs: 5 },
+      { kind: 'passedOverAway', provider: 'first', call: 'unknown', awaySinceMs: 5 },
       20,
     )
     const second = claimStep(passed.next, taskFor(passed, 'transcribe'), 30, { providers: jobs })
@@ -300,7 +303,7 @@ describe('another provider', () => {
       away: { sinceMs: 5, providers: ['first'] },
     })
     expect(second.resumesIntent).toBe(false)
-    const round = { ...NEXT, provider: 'second', call: 'unsent', awaySinceMs: 25, comesBack: true } as const
+    const round = { kind: 'cameBack', provider: 'second', call: 'unsent', awaySinceMs: 25 } as const
     const back = settleStep(second, round, 40)
     expect(back.next.steps.transcribe).toMatchObject({
       passedOver: ['second'],

@@ -110,7 +110,7 @@ export function pollingAfter(afterMs: number): Outcome {
 type Waiting = Extract<Outcome, { kind: 'waiting' }>
 
 export function waitingFor(service: string, afterMs: number, more: Partial<Waiting> = {}): Waiting {
-  const rest = { sinceMs: 0, problem: PROBLEM, call: 'unsent', fallback: undefined } as const
+  const rest = { sinceMs: 0, problem: PROBLEM, call: 'unsent', fallback: { kind: 'unknown' } } as const
   return { kind: 'waiting', service, afterMs, ...rest, ...more }
 }
 

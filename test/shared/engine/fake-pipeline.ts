@@ -6,13 +6,21 @@ import { definePipeline } from '../../../shared/engine/definition.ts'
 import type { StepDefinition } from '../../../shared/engine/definition.ts'
 import { JobEnded } from '../../../shared/engine/failure.ts'
 import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
-import type { Workflow } from '../../../shared/engine/workflow.ts'
+import { freshSteps } from '../../../shared/engine/transitions/moved.ts'
+import type { Step, Workflow } from '../../../shared/engine/workflow.ts'
 import type { FakeVendors } from './fake-vendors.ts'
 
 /* Another product on the same engine: five steps of every kind, whose work is done by vendors in memory. */
 
-/** `brought`: its owner has brought what the first step was to make. */
-export type Order = Workflow & { brought?: boolean }
+export type FakeStepName = 'transcribe' | 'write' | 'voice' | 'master' | 'finish'
+
+/** `brought`: its owner has brought what the first step was to make. `silent`: it is to have no voice. */
+export type Order = Workflow & {
+  steps: Readonly<Record<FakeStepName, Step>>
+  results: Readonly<Partial<Record<FakeStepName, unknown>>>
+  brought?: boolean
+  silent?: boolean
+}
 
 export type FakeTools = {
   readonly vendors: FakeVendors
@@ -132,6 +140,7 @@ const voice = defineStep({
   name: 'voice',
   after: [transcribe],
   redoneWith: [],
+  skips: ({ silent }) => silent === true,
   kind: 'call',
   share: 0.05,
   result: RESULT,
@@ -172,7 +181,6 @@ const finish = defineStep({
 
 export const FAKE_PIPELINE = definePipeline([transcribe, write, voice, master, finish])
 export const FAKE_STEPS = FAKE_PIPELINE.map(({ name }) => name)
-export type FakeStepName = (typeof FAKE_PIPELINE)[number]['name']
 
 export const FAKE_PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>> = {
   transcribe: [
@@ -188,7 +196,6 @@ export const FAKE_PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>>
 }
 
 export function newOrder(id = 'o1'): Order {
-  const idle = { state: 'pending', attempt: 0, dispatch: 0 } as const
-  const steps = Object.fromEntries(FAKE_STEPS.map((name) => [name, idle]))
+  const steps = freshSteps(FAKE_PIPELINE) as Order['steps']
   return { id, status: 'draft', generation: 0, steps, results: {}, createdAtMs: 0, updatedAtMs: 0 }
 }

@@ -3,11 +3,11 @@ import * as z from 'zod'
 
 import { FallbackBusy, JobEnded, NoFallback, StepRefused } from '../../../shared/engine/failure.ts'
 import { cancel } from '../../../shared/engine/transitions/owner.ts'
-import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
 import { countEvents, failing, lasting, LEASE_MS, opened, withTools } from './by-hand.ts'
 import type { RunnerPart } from './by-hand.ts'
 import { FAKE_PIPELINE } from './fake-pipeline.ts'
 import type { FakeStepName } from './fake-pipeline.ts'
+import { NOT_ACCEPTED } from './order-fixtures.ts'
 import { Instance, SETTINGS, StoreAway, VendorAway, VendorGarbled } from './world.ts'
 
 /** The runner, one delivery at a time: what vendors that fail come to. */

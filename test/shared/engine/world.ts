@@ -5,13 +5,13 @@ import type { EngineSettings } from '../../../shared/engine/limits.ts'
 import type { Clock, TaskQueue, WorkflowStore } from '../../../shared/engine/ports.ts'
 import { StepRunner } from '../../../shared/engine/runner.ts'
 import type { RunnerOptions } from '../../../shared/engine/runner-options.ts'
-import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
 import { VirtualTime } from '../virtual-time.ts'
 import { FAKE_PIPELINE, FAKE_PROVIDERS, newOrder } from './fake-pipeline.ts'
 import type { FakeTools, Order } from './fake-pipeline.ts'
 import { FakeVendors } from './fake-vendors.ts'
 import { MemoryTasks } from './memory-queue.ts'
 import { MemoryWorkflows } from './memory-store.ts'
+import { NOT_ACCEPTED } from './order-fixtures.ts'
 
 export const SETTINGS: EngineSettings = {
   stepLeaseMs: 20_000,

@@ -47,7 +47,10 @@ export type FailedAttempt = {
 /** What follows: an outcome, or the fallback, why, and the outcome should it turn out not to be had. */
 export type Decision =
   | { readonly next: 'settle'; readonly outcome: Outcome }
-  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly because: WhyWithout; readonly otherwise: Outcome }
+  | { readonly next: 'fallBack'; readonly call: CallEnd; readonly because: WhyWithout; readonly otherwise: Otherwise }
+
+/** What a step comes to that has neither another provider nor a fallback. */
+type Otherwise = Extract<Outcome, { kind: 'failed' | 'waiting' }>
 
 /** What follows from an attempt's failure: waiting for a service, another attempt or provider, the fallback, or the end. */
 export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: number): Decision {
@@ -94,13 +97,14 @@ function afterAbsence(
   const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
   const isOverdue = nowMs - (step.away?.sinceMs ?? sinceMs) > settings.deadlineMs
-  const otherwise: Extract<Outcome, { call: CallEnd }> = isOverdue
+  const otherwise: Otherwise = isOverdue
     ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
-    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: undefined }
+    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: { kind: 'unknown' } }
   // An end is worse than any result: whoever may go on does so at the deadline at the latest.
   if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
-  if (attempt.hasNextProvider || (canReturn && !isOverdue))
-    return settleAs({ ...nextProvider(attempt, call), awaySinceMs: sinceMs, comesBack: canReturn })
+  const left = { ...leaveProvider(attempt, call), awaySinceMs: sinceMs }
+  if (attempt.hasNextProvider) return settleAs({ kind: 'passedOverAway', ...left })
+  if (canReturn && !isOverdue) return settleAs({ kind: 'cameBack', ...left })
   return goOn(attempt, { why: 'away', canPass: true }, otherwise)
 }
 
@@ -133,9 +137,9 @@ function afterUnreadable(
 export const FAILED: WhyWithout = { why: 'failed', canPass: true }
 
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
-function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Extract<Outcome, { call: CallEnd }>): Decision {
+function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise): Decision {
   const { call } = otherwise
-  if (canAskAnother(attempt)) return settleAs(nextProvider(attempt, call))
+  if (canAskAnother(attempt)) return settleAs({ kind: 'passedOver', ...leaveProvider(attempt, call) })
   return attempt.mayFallBack ? { next: 'fallBack', call, because, otherwise } : settleAs(otherwise)
 }
 
@@ -153,8 +157,8 @@ function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {
   return hasNextProvider && !isUpgrade
 }
 
-function nextProvider({ provider = '' }: FailedAttempt, call: CallEnd) {
-  return { kind: 'nextProvider', provider, call, awaySinceMs: undefined, comesBack: false } as const
+function leaveProvider({ provider = '' }: FailedAttempt, call: CallEnd) {
+  return { provider, call }
 }
 
 function callEnd({ callCounted, callLeft, wasCharged }: FailedAttempt, ambiguous: boolean): CallEnd {

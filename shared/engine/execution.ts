@@ -1,20 +1,22 @@
 import type * as z from 'zod'
 
 import { FAILED, afterFailure } from './after-failure.ts'
-import type { Decision, FailedAttempt } from './after-failure.ts'
+import type { FailedAttempt } from './after-failure.ts'
+import { afterFallback } from './after-fallback.ts'
+import type { FallBack } from './after-fallback.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
 import { NoFallback, UnreadableResult } from './failure.ts'
 import type { Lease } from './lease.ts'
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
-import type { CallEnd, Cost, Outcome } from './outcome.ts'
+import { AMBIGUOUS_REPEATS_MAX } from './limits.ts'
+import type { CallEnd, Cost, Outcome, UpgradePlan } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { stepOf } from './workflow.ts'
 import type { GenerationView, Workflow } from './workflow.ts'
 
-type FallBack = Extract<Decision, { next: 'fallBack' }>
+const BROKEN = { kind: 'broken' } as const
 
 /** The work of one attempt under its lease: the code of the step, and what follows when that fails. */
 export class Execution<W extends Workflow, Tools> {
@@ -128,7 +130,7 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
-  async #fallBack({ call, because, otherwise }: Omit<FallBack, 'next'>): Promise<Outcome> {
+  async #fallBack({ call, because, otherwise }: FallBack): Promise<Outcome> {
     const { attempt } = this
     const { tools, tell } = this.#options
     const fields = { ...this.#fields, provider: attempt.provider }
@@ -140,16 +142,9 @@ export class Execution<W extends Workflow, Tools> {
     } catch (error) {
       if (attempt.signal.aborted) throw error
       const failed = this.settleFailure(error)
-      // Storage that is away comes back, and so does room; whatever else went wrong would go wrong again.
-      const isOver = otherwise.kind === 'failed'
-      if (failed.kind === 'waiting')
-        return { ...failed, call, fallback: isOver ? { kind: 'only', because } : undefined }
-      tell('WARNING', 'step.no_fallback', { ...fields, error })
-      const reason = error instanceof NoFallback ? error.message : 'doing without the provider failed'
-      if (otherwise.kind === 'waiting') return { ...otherwise, fallback: { kind: 'none', why: reason } }
-      if (error instanceof NoFallback || failed.kind !== 'tryAgain' || attempt.step.attempt >= ATTEMPTS_MAX)
-        return otherwise
-      return { ...failed, call }
+      if (failed.kind !== 'waiting') tell('WARNING', 'step.no_fallback', { ...fields, error })
+      const found = error instanceof NoFallback ? ({ kind: 'none', why: error.message } as const) : BROKEN
+      return afterFallback({ call, because, otherwise, found, failed, attempt: attempt.step.attempt })
     }
   }
 
@@ -159,9 +154,12 @@ export class Execution<W extends Workflow, Tools> {
     // One repeat of a call whose end nobody saw is all that may ever be made.
     const mayAskAgain =
       call === 'ended' || step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
-    const upgradeAfterMs = canPass && mayAskAgain && wantsUpgrade(workflow) ? settings.upgradeAfterMs : undefined
+    const upgrade: UpgradePlan =
+      canPass && mayAskAgain && wantsUpgrade(workflow)
+        ? { kind: 'later', afterMs: settings.upgradeAfterMs }
+        : { kind: 'never' }
     const result = made.result === undefined ? undefined : this.#readable(made.result)
-    return { kind: 'fellBack', result, degraded: made.degraded, call, upgradeAfterMs }
+    return { kind: 'fellBack', result, degraded: made.degraded, call, upgrade }
   }
 
   /** The result as whoever reads the workflow will read it. @throws UnreadableResult before it is stored */

@@ -21,11 +21,16 @@ export type WhyWithout = {
 }
 
 /**
- * What an attempt to do without the provider has found out. `none`: it cannot be had, and why. `only`: the provider is
- * not asked again, and the fallback only waits for something of ours.
+ * What a step that waits knows of its fallback. `unknown`: nothing, as it was not tried to its end. `none`: it cannot be
+ * had, and why. `only`: the provider is not asked again, and the fallback only waits for something of ours.
  */
-type FallbackFound =
-  { readonly kind: 'none'; readonly why: string } | { readonly kind: 'only'; readonly because: WhyWithout }
+export type FallbackFound =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'none'; readonly why: string }
+  | { readonly kind: 'only'; readonly because: WhyWithout }
+
+/** Whether the provider is asked for a better result than the fallback's. */
+export type UpgradePlan = { readonly kind: 'never' } | { readonly kind: 'later'; readonly afterMs: number }
 
 /** How an attempt ended. Times are spans: whoever stores the outcome knows what time it is. */
 export type Outcome =
@@ -33,11 +38,11 @@ export type Outcome =
   | { kind: 'done'; result: unknown; by: string | undefined; degraded: string | undefined }
   /** The result that was made before: this attempt made no call. `call`: whether claiming the step had counted one. */
   | { kind: 'adopted'; result: unknown; call: 'unsent' | 'unknown' }
-  /** Without its provider; that is asked for a better result after `upgradeAfterMs`, never when undefined. */
-  | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgradeAfterMs: number | undefined }
+  /** Without its provider. */
+  | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgrade: UpgradePlan }
   /** The job goes on; `activity`: what the provider says it is at. */
   | { kind: 'polling'; afterMs: number; activity: string | undefined }
-  /** A service cannot be used just now. `fallback`: what is known by now of doing without the step's provider. */
+  /** A service cannot be used just now. */
   | {
       kind: 'waiting'
       service: string
@@ -45,16 +50,17 @@ export type Outcome =
       sinceMs: number
       problem: Problem
       call: CallEnd
-      fallback: FallbackFound | undefined
+      fallback: FallbackFound
     }
   /**
    * `job`: whether the job is asked for again, or the provider has ended it and there must be another. `because`: an
    * answer that nobody could read is asked for once more only.
    */
   | { kind: 'tryAgain'; afterMs: number; call: CallEnd; job: 'keep' | 'drop'; because: 'failed' | 'unreadable' }
-  /**
-   * The next provider in order is asked instead of this one. `awaySinceMs`: since when it is away, where that is why.
-   * `comesBack`: there is no other but those that were away before.
-   */
-  | { kind: 'nextProvider'; provider: string; call: CallEnd; awaySinceMs: number | undefined; comesBack: boolean }
+  /** The provider is given up on, and the next in order is asked. */
+  | { kind: 'passedOver'; provider: string; call: CallEnd }
+  /** The same of a provider that is only away, and can be come back to. */
+  | { kind: 'passedOverAway'; provider: string; call: CallEnd; awaySinceMs: number }
+  /** The provider is away, and there is no other but those that were away before: they are asked again. */
+  | { kind: 'cameBack'; provider: string; call: CallEnd; awaySinceMs: number }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

@@ -3,28 +3,33 @@ import { without } from '../workflow.ts'
 import type { Step } from '../workflow.ts'
 import { closeCall } from './paid-calls.ts'
 
-/**
- * The step without a provider that it has given up on: the next in order has attempts of its own.
- * @param awaySinceMs since when that provider is away, where that is why
- */
-export function passOver(step: Step, provider: string, nowMs: number, awaySinceMs?: number): Step {
-  const { job, passedOver = [], lostJobs = [] } = step
+/** The step without a provider that it has given up on: the next in order has attempts of its own. */
+export function passOver(step: Step, provider: string, nowMs: number): Step {
+  const left = leave(step, provider, nowMs)
+  // One that was meant to be made, and may be there, must still be found.
+  return step.job?.providerJobId === undefined ? { ...left, ...withLostJob(step, provider) } : left
+}
+
+/** The same with a provider that is only away. A job that it has is not made again. */
+export function passOverAway(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
+  const away = withAway(step, provider, awaySinceMs)
+  return { ...leave(step, provider, nowMs), away, ...withLostJob(step, provider) }
+}
+
+function leave(step: Step, provider: string, nowMs: number): Step {
   const free = without(step, 'job', 'unavailable', 'unreadable', 'provider')
   return {
     ...free,
     attempt: 0,
-    passedOver: [...passedOver, provider],
-    ...(awaySinceMs !== undefined && { away: withAway(step, provider, awaySinceMs) }),
+    passedOver: [...(step.passedOver ?? []), provider],
     progressAtMs: nowMs,
     // What became of the call at that provider does not concern the next.
     ...closeCall(free),
-    // One that was meant to be made, and may be there, must still be found; one that a provider has which is only away
-    // is not made again.
-    ...(job !== undefined &&
-      (job.providerJobId === undefined || awaySinceMs !== undefined) && {
-        lostJobs: [...lostJobs, { ...job, provider }],
-      }),
   }
+}
+
+function withLostJob({ job, lostJobs = [] }: Step, provider: string): Pick<Step, 'lostJobs'> {
+  return job === undefined ? {} : { lostJobs: [...lostJobs, { ...job, provider }] }
 }
 
 /**
@@ -54,7 +59,7 @@ export function reopenCall(step: Step, provider: string): Step {
 
 /** The step back with all that were only away, the one it leaves among them: one of them may have come back first. */
 export function comeBack(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
-  const left = passOver(step, provider, nowMs, awaySinceMs)
+  const left = passOverAway(step, provider, nowMs, awaySinceMs)
   const { away, passedOver = [] } = left
   const back = new Set((away?.providers ?? []).filter((name) => name !== provider))
   return {

@@ -1,10 +1,10 @@
 import type { Pipeline } from '../definition.ts'
-import type { Cost, Outcome } from '../outcome.ts'
+import type { Cost, FallbackFound, Outcome, UpgradePlan } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { comeBack, passOver } from './pass-over.ts'
+import { comeBack, passOver, passOverAway } from './pass-over.ts'
 import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
@@ -58,8 +58,7 @@ function settleStep<W extends Workflow>(
         ...release(settleCall(step, outcome.call), 'waiting'),
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
-        ...(fallback?.kind === 'none' && { noFallback: fallback.why }),
-        ...(fallback?.kind === 'only' && { onlyFallback: fallback.because }),
+        ...recordFallback(fallback),
       }
       return dispatch(workflow, name, waiting, nowMs, untilMs)
     }
@@ -69,19 +68,38 @@ function settleStep<W extends Workflow>(
       const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
       return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
     }
-    case 'nextProvider': {
+    case 'passedOver':
+    case 'passedOverAway':
+    case 'cameBack': {
       const free = release(settleCall(step, outcome.call), 'pending')
-      return dispatch(workflow, name, passOn(free, outcome, nowMs), nowMs)
+      return dispatch(workflow, name, changeProvider(free, outcome, nowMs), nowMs)
     }
   }
 }
 
+type ProviderLeft = Extract<Outcome, { kind: 'passedOver' | 'passedOverAway' | 'cameBack' }>
+
 /** The step with its next provider; with those again that were only away, when there is no other. */
-function passOn(step: Step, outcome: Extract<Outcome, { kind: 'nextProvider' }>, nowMs: number): Step {
-  const { provider, awaySinceMs, comesBack } = outcome
-  return comesBack && awaySinceMs !== undefined
-    ? comeBack(step, provider, nowMs, awaySinceMs)
-    : passOver(step, provider, nowMs, awaySinceMs)
+function changeProvider(step: Step, outcome: ProviderLeft, nowMs: number): Step {
+  switch (outcome.kind) {
+    case 'passedOver':
+      return passOver(step, outcome.provider, nowMs)
+    case 'passedOverAway':
+      return passOverAway(step, outcome.provider, nowMs, outcome.awaySinceMs)
+    case 'cameBack':
+      return comeBack(step, outcome.provider, nowMs, outcome.awaySinceMs)
+  }
+}
+
+function recordFallback(found: FallbackFound): Pick<Step, 'noFallback' | 'onlyFallback'> {
+  switch (found.kind) {
+    case 'unknown':
+      return {}
+    case 'none':
+      return { noFallback: found.why }
+    case 'only':
+      return { onlyFallback: found.because }
+  }
 }
 
 /** Stores a step's result, and makes tasks for what has become ready with it. */
@@ -118,11 +136,19 @@ function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
     case 'adopted':
       return { ...free, ...closeCall(settleCall(free, outcome.call)) }
     case 'fellBack': {
-      const { degraded, call, upgradeAfterMs: pauseMs } = outcome
-      const again = pauseMs === undefined ? {} : { pauseMs, nextTryAtMs: nowMs + pauseMs }
-      const fallback = { atMs: nowMs, tries: 0, ...again }
+      const { degraded, call, upgrade } = outcome
+      const fallback = { atMs: nowMs, tries: 0, ...nextTry(upgrade, nowMs) }
       return { ...settleCall(free, call), provider: BY_US, degraded, fallback }
     }
+  }
+}
+
+function nextTry(upgrade: UpgradePlan, nowMs: number): Pick<NonNullable<Step['fallback']>, 'pauseMs' | 'nextTryAtMs'> {
+  switch (upgrade.kind) {
+    case 'never':
+      return {}
+    case 'later':
+      return { pauseMs: upgrade.afterMs, nextTryAtMs: nowMs + upgrade.afterMs }
   }
 }
 

@@ -9,7 +9,7 @@ import type { CallEnd } from '../../../shared/engine/outcome.ts'
 
 const SETTINGS = { fallbackAfterMs: 120_000, deadlineMs: 86_400_000 }
 const NOW_MS = 1_000_000_000
-const WORDS = { code: 'provider_rejected', message: 'refused', retryable: false }
+const WORDS = { code: 'provider_rejected', message: 'it said no', retryable: false }
 
 const FAILURES = {
   away: { kind: 'away', service: 'vendor', sent: true, ambiguous: false, retryAfterMs: 0, technical: 'vendor away' },
@@ -26,10 +26,13 @@ type FailureName = keyof typeof FAILURES
 const WAITED_MS = { short: 1_000, long: 130_000, tooLong: 90_000_000 }
 type Waited = keyof typeof WAITED_MS
 
+/** The last may not be followed by another; of jobs that a provider ends, the second may not. */
+const ATTEMPTS = [1, 2, 3, 4, 5] as const
+
 type Situation = {
   failure: FailureName
   waited: Waited
-  attempt: 1 | 4 | 5
+  attempt: (typeof ATTEMPTS)[number]
   kind: 'job' | 'call' | 'plain'
   next: boolean
   fallback: boolean
@@ -40,7 +43,7 @@ type Situation = {
 function* everySituation(): Generator<Situation> {
   for (const failure of Object.keys(FAILURES) as FailureName[])
     for (const waited of Object.keys(WAITED_MS) as Waited[])
-      for (const attempt of [1, 4, 5] as const)
+      for (const attempt of ATTEMPTS)
         for (const kind of ['job', 'call', 'plain'] as const)
           for (const next of [true, false])
             for (const fallback of [true, false])
@@ -86,8 +89,9 @@ const VENDOR = ['away', 'rejected'] as const
 const SOONER = ['short', 'long'] as const
 const LATER = ['long', 'tooLong'] as const
 const TRIES = ['jobEnded', 'unexpected'] as const
-/** For the second time: the attempts of the table are the answers nobody could read, too. */
-const UNREADABLE = { failure: 'unreadable', upgrade: false, attempt: [4, 5] } as const
+/** For the second time: at the first attempt, no answer was unreadable yet. */
+const UNREADABLE = { failure: 'unreadable', upgrade: false, attempt: [2, 3, 4, 5] } as const
+const ENDED = { failure: 'jobEnded', attempt: [2, 3, 4] } as const
 const FREE = ['job', 'plain'] as const
 const WITH_VENDOR = ['job', 'call'] as const
 
@@ -99,7 +103,10 @@ const TABLE: readonly Row[] = [
     becomes: 'failed',
   },
   { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: 'short' }, becomes: 'waiting' },
-  { when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: true }, becomes: 'nextProvider' },
+  {
+    when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: true },
+    becomes: 'passedOverAway',
+  },
   {
     when: { failure: VENDOR, kind: WITH_VENDOR, upgrade: false, waited: LATER, next: false, fallback: true },
     becomes: 'fallBack',
@@ -113,27 +120,27 @@ const TABLE: readonly Row[] = [
   { when: { failure: VENDOR, kind: 'plain', waited: 'tooLong' }, becomes: 'failed' },
   { when: { failure: 'ours', waited: SOONER }, becomes: 'waiting' },
   { when: { failure: 'ours', waited: 'tooLong' }, becomes: 'failed' },
-  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: 'refused', next: true, upgrade: false }, becomes: 'passedOver' },
   { when: { failure: 'refused', next: true, upgrade: true }, becomes: 'failed' },
   { when: { failure: 'refused', next: false, fallback: true }, becomes: 'fallBack' },
   { when: { failure: 'refused', next: false, fallback: false }, becomes: 'failed' },
   // Once more; then on, or waiting as for a service that is away.
   { when: { failure: 'unreadable', upgrade: true }, becomes: 'failed' },
   { when: { failure: 'unreadable', upgrade: false, attempt: 1 }, becomes: 'tryAgain' },
-  { when: { ...UNREADABLE, next: true }, becomes: 'nextProvider' },
+  { when: { ...UNREADABLE, next: true }, becomes: 'passedOver' },
   { when: { ...UNREADABLE, next: false, fallback: true }, becomes: 'fallBack' },
   { when: { ...UNREADABLE, next: false, fallback: false, kind: 'call' }, becomes: 'failed' },
   // Looking at a job again costs nothing.
   { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: SOONER }, becomes: 'waiting' },
   { when: { ...UNREADABLE, next: false, fallback: false, kind: FREE, waited: 'tooLong' }, becomes: 'failed' },
   // A provider that ends every job is not asked for a third where there is another way.
-  { when: { failure: 'jobEnded', attempt: 4, next: true, upgrade: false }, becomes: 'nextProvider' },
-  { when: { failure: 'jobEnded', attempt: 4, next: false, fallback: true }, becomes: 'fallBack' },
-  { when: { failure: 'jobEnded', attempt: 4, next: true, upgrade: true }, becomes: 'tryAgain' },
-  { when: { failure: 'jobEnded', attempt: 4, next: false, fallback: false }, becomes: 'tryAgain' },
+  { when: { ...ENDED, next: true, upgrade: false }, becomes: 'passedOver' },
+  { when: { ...ENDED, next: false, fallback: true }, becomes: 'fallBack' },
+  { when: { ...ENDED, next: true, upgrade: true }, becomes: 'tryAgain' },
+  { when: { ...ENDED, next: false, fallback: false }, becomes: 'tryAgain' },
   { when: { failure: 'jobEnded', attempt: 1 }, becomes: 'tryAgain' },
-  { when: { failure: 'unexpected', attempt: [1, 4] }, becomes: 'tryAgain' },
-  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'nextProvider' },
+  { when: { failure: 'unexpected', attempt: [1, 2, 3, 4] }, becomes: 'tryAgain' },
+  { when: { failure: TRIES, attempt: 5, next: true, upgrade: false }, becomes: 'passedOver' },
   { when: { failure: TRIES, attempt: 5, next: true, upgrade: true }, becomes: 'failed' },
   { when: { failure: TRIES, attempt: 5, next: false, fallback: true }, becomes: 'fallBack' },
   { when: { failure: TRIES, attempt: 5, next: false, fallback: false }, becomes: 'failed' },
@@ -207,6 +214,27 @@ test('a deadline before the time at which a step goes on without its provider en
   expect(decision).toMatchObject({ next: 'fallBack', otherwise: { kind: 'failed' } })
 })
 
+/** The service has been away for exactly so long. */
+function awayFor(situation: Situation, forMs: number): FailedAttempt['step'] {
+  const unavailable = { service: 'vendor', sinceMs: NOW_MS - forMs, waits: 3, untilMs: NOW_MS }
+  return { ...failedAttempt(situation).step, unavailable }
+}
+
+test('a step goes on without its provider from the very moment at which it may', () => {
+  const stepAfter = (forMs: number) => ({ step: awayFor(SITUATION, forMs) })
+  expect(nameOf(decide(SITUATION, stepAfter(119_999)))).toBe('waiting')
+  // Should there be no fallback after all, it waits as long as for any service.
+  const decision = decide(SITUATION, stepAfter(120_000))
+  expect(decision).toMatchObject({ next: 'fallBack', otherwise: { kind: 'waiting', afterMs: 12_000 } })
+  expect(decide(SITUATION, stepAfter(130_000))).toMatchObject({ otherwise: { kind: 'waiting', afterMs: 12_000 } })
+})
+
+test('a step that cannot go on waits until the deadline, and no longer', () => {
+  const patient = { ...SITUATION, fallback: false }
+  expect(nameOf(decide(patient, { step: awayFor(patient, 86_400_000) }))).toBe('waiting')
+  expect(nameOf(decide(patient, { step: awayFor(patient, 86_400_001) }))).toBe('failed')
+})
+
 test('an answer that was charged and could not be read counts the next call as a repeat, and there is one', () => {
   const unreadable: Situation = { ...SITUATION, failure: 'unreadable', fallback: false }
   expect(decide(unreadable)).toMatchObject({ outcome: { kind: 'tryAgain', call: 'ambiguous', because: 'unreadable' } })
@@ -214,20 +242,27 @@ test('an answer that was charged and could not be read counts the next call as a
   expect(nameOf(decide(unreadable, { step: spent }))).toBe('failed')
 })
 
+test('an answer that could not be read, and was no call’s, leaves open what became of an earlier call', () => {
+  const looked: Situation = { ...SITUATION, failure: 'unreadable', kind: 'job' }
+  expect(decide(looked)).toMatchObject({ outcome: { kind: 'tryAgain', call: 'unknown' } })
+})
+
 describe('the last provider, when those before it were only away', () => {
   const step = { ...failedAttempt(SITUATION).step, away: { sinceMs: NOW_MS - 200_000, providers: ['another'] } }
   const alone: Situation = { ...SITUATION, fallback: false }
 
   test('gives way to them again, after as long as a fallback waits', () => {
-    expect(
-      decide(
-        { ...alone, waited: 'long' },
-        { step: { ...step, unavailable: failedAttempt({ ...alone, waited: 'long' }).step.unavailable } },
-      ),
-    ).toMatchObject({
-      outcome: { kind: 'nextProvider', comesBack: true, awaySinceMs: NOW_MS - WAITED_MS.long },
+    const unavailable = awayFor(alone, WAITED_MS.long).unavailable
+    expect(decide(alone, { step: { ...step, unavailable } })).toMatchObject({
+      outcome: { kind: 'cameBack', awaySinceMs: NOW_MS - WAITED_MS.long },
     })
     expect(nameOf(decide(alone, { step }))).toBe('waiting')
+  })
+
+  test('gives way to the fallback instead, or to one that has not been asked yet', () => {
+    const away = { ...step, unavailable: awayFor(alone, WAITED_MS.long).unavailable }
+    expect(nameOf(decide({ ...alone, fallback: true }, { step: away }))).toBe('fallBack')
+    expect(decide({ ...alone, next: true }, { step: away })).toMatchObject({ outcome: { kind: 'passedOverAway' } })
   })
 
   test('ends the waiting when the first has been away for longer than the deadline', () => {
@@ -257,6 +292,13 @@ describe('how long is waited', () => {
       return waitOf(decide(patient, { step }))
     })
     expect(waits).toEqual([1_500, 3_000, 6_000, 12_000, 45_000])
+    const { unavailable: _none, ...step } = failedAttempt(patient).step
+    expect(waitOf(decide(patient, { step }))).toBe(1_500)
+  })
+
+  test('for a job’s state that cannot be read as for a provider that is away', () => {
+    const unreadable = { ...SITUATION, failure: 'unreadable', kind: 'job', attempt: 2, fallback: false } as const
+    expect(waitOf(decide(unreadable))).toBe(12_000)
   })
 
   test('until its breaker lets calls in again, and a little more', () => {
@@ -270,11 +312,59 @@ describe('how long is waited', () => {
     expect(outcome).toMatchObject({ kind: 'waiting', sinceMs: startedAtMs, afterMs: 1_000 })
   })
 
+  test('since now, where the step cannot go on without it', () => {
+    const { unavailable: _none, ...step } = failedAttempt(SITUATION).step
+    expect(decide({ ...SITUATION, fallback: false }, { step })).toMatchObject({ outcome: { sinceMs: NOW_MS } })
+  })
+
+  test('before an answer is asked for once more, however many attempts there were', () => {
+    const unreadable: Situation = { ...SITUATION, failure: 'unreadable', attempt: 4 }
+    expect(waitOf(decide(unreadable, { step: { ...failedAttempt(unreadable).step, unreadable: 0 } }))).toBe(750)
+  })
+
   test('between attempts longer and longer', () => {
-    const waits = ([1, 4] as const).map((attempt) => waitOf(decide({ ...SITUATION, failure: 'unexpected', attempt })))
-    expect(waits).toEqual([750, 6_000])
+    const tries = [1, 2, 3, 4] as const
+    const waits = tries.map((attempt) => waitOf(decide({ ...SITUATION, failure: 'unexpected', attempt })))
+    expect(waits).toEqual([750, 1_500, 3_000, 6_000])
   })
 })
+
+describe('why a step falls back', () => {
+  const becauseOf = (situation: Situation, more?: Partial<FailedAttempt>) => {
+    const decision = decide(situation, more)
+    return decision.next === 'fallBack' ? decision.because : decision.outcome
+  }
+
+  test('its provider is away, which can pass', () => {
+    expect(becauseOf({ ...SITUATION, waited: 'long' })).toEqual({ why: 'away', canPass: true })
+  })
+
+  test.each([true, false])('its provider refuses, in its words; whether that can pass, it says: %s', (canPass) => {
+    const failure: Failure = { ...FAILURES.refused, canPass }
+    expect(becauseOf(SITUATION, { failure })).toEqual({ why: 'refused', refusal: 'it said no', canPass })
+  })
+
+  test.each(['unexpected', 'jobEnded', 'unreadable'] as const)(
+    'nothing came of asking, which can pass: %s',
+    (failure) => {
+      expect(becauseOf({ ...SITUATION, failure, attempt: 5 })).toEqual({ why: 'failed', canPass: true })
+    },
+  )
+})
+
+test.each([
+  [false, false, false],
+  [true, false, true],
+  [false, true, true],
+])(
+  'a refusal whose words say retryable: %s, and that can pass: %s, is told as retryable: %s',
+  (words, canPass, told) => {
+    const failure: Failure = { ...FAILURES.refused, words: { ...WORDS, retryable: words }, canPass }
+    expect(decide({ ...SITUATION, fallback: false }, { failure })).toMatchObject({
+      outcome: { kind: 'failed', problem: { retryable: told } },
+    })
+  },
+)
 
 describe('what is told', () => {
   const outcomeOf = (decision: Decision) => (decision.next === 'settle' ? decision.outcome : decision.otherwise)
@@ -299,6 +389,17 @@ describe('what is told', () => {
       { ...SITUATION, failure: 'unexpected', attempt: 5, fallback: false },
       { problem: { code: 'attempts_exhausted', retryable: true, error_id: 'e1' } },
     ],
+    [
+      'an answer that could not be read',
+      { ...SITUATION, failure: 'unreadable', attempt: 5, fallback: false },
+      { problem: { code: 'attempts_exhausted', retryable: true } },
+    ],
+    [
+      'an answer to an upgrade that could not be read',
+      { ...SITUATION, failure: 'unreadable', fallback: false, upgrade: true },
+      { problem: { code: 'attempts_exhausted', retryable: false } },
+    ],
+    ['another attempt', { ...SITUATION, failure: 'unexpected' }, { because: 'failed' }],
     ['the provider that is left', { ...SITUATION, failure: 'refused', next: true }, { provider: 'vendor' }],
     ['a job that has ended', { ...SITUATION, failure: 'jobEnded' }, { job: 'drop' }],
     ['a job that goes on', { ...SITUATION, failure: 'unexpected' }, { job: 'keep' }],

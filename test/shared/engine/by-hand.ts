@@ -61,6 +61,24 @@ export class ByHand {
     return this.#finish(this.deliver(step, more).ended)
   }
 
+  /** How a delivery has ended by now. @throws when it goes on: no more time passes for it to end in */
+  async endOf({ ended }: Delivery) {
+    let done = false
+    void ended.then(() => (done = true))
+    await this.pass(0)
+    if (!done) throw new Error('the delivery has not ended')
+    return ended
+  }
+
+  /** Lets time pass, ms by ms, until something holds. */
+  async passWhile(holds: () => boolean): Promise<void> {
+    const sinceMs = this.world.time.nowMs
+    while (holds()) {
+      if (this.world.time.nowMs - sinceMs > 600_000) throw new Error('it still holds after ten minutes')
+      await this.pass(1)
+    }
+  }
+
   async pass(ms: number): Promise<void> {
     await this.world.time.run(this.world.time.nowMs + ms)
   }
@@ -72,7 +90,8 @@ export class ByHand {
   async #finish<T>(work: Promise<T>): Promise<T> {
     let done = false
     void work.finally(() => (done = true)).catch(() => undefined)
-    for (let minutes = 0; !done && minutes < 600; minutes++) await this.pass(1_000)
+    for (let seconds = 0; !done && seconds < 600; seconds++) await this.pass(1_000)
+    if (!done) throw new Error('it has not ended after ten minutes')
     return work
   }
 }
@@ -81,7 +100,8 @@ export const withTools = (instance: Instance, more: Partial<FakeTools>): RunnerP
   tools: {
     vendors: instance.world.vendors,
     passing: instance.passing,
-    working: (attempt) => instance.working(attempt),
+    preparing: (attempt) => instance.prepare(attempt),
+    working: (attempt) => instance.lasting(attempt, 'workMs'),
     trouble: () => undefined,
     garbled: () => undefined,
     ...more,

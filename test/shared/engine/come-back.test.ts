@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { comeBack, passOver, reopenCall } from '../../../shared/engine/transitions/pass-over.ts'
+import { comeBack, passOver, passOverAway, reopenCall } from '../../../shared/engine/transitions/pass-over.ts'
 import { countCall } from '../../../shared/engine/transitions/paid-calls.ts'
 import type { Step } from '../../../shared/engine/workflow.ts'
 
@@ -14,6 +14,27 @@ const leftAt = (repeats: number, open: boolean): Step => ({
   passedOver: ['a'],
   away: { sinceMs: AT_MS, providers: ['a'] },
   paid: { calls: 1 + repeats, repeats, open },
+})
+
+describe('of a job at a provider that is given up on', () => {
+  const intended = { key: 'k', webhookToken: 'hook', polls: 0 }
+  const withJob = (job: NonNullable<Step['job']>): Step => ({ ...leftAt(0, false), job })
+
+  test('nothing is left that the next could find, once it is known', () => {
+    const left = passOver(withJob({ ...intended, providerJobId: 'j1' }), 'b', AT_MS)
+    expect(left).not.toHaveProperty('lostJobs')
+    // It is not come back to either.
+    expect([left.passedOver, left.away?.providers]).toEqual([['a', 'b'], ['a']])
+  })
+
+  test('the intent is kept, as the job may be there', () => {
+    expect(passOver(withJob(intended), 'b', AT_MS).lostJobs).toEqual([{ ...intended, provider: 'b' }])
+  })
+
+  test('all is kept where the provider is only away', () => {
+    const left = passOverAway(withJob({ ...intended, providerJobId: 'j1' }), 'b', AT_MS, AT_MS)
+    expect(left.lostJobs).toEqual([{ ...intended, providerJobId: 'j1', provider: 'b' }])
+  })
 })
 
 describe('a provider that was only away', () => {
@@ -35,7 +56,7 @@ describe('a provider that was only away', () => {
   })
 
   test('whose call has ended is come back to with a call of its own', () => {
-    const back = reopenCall(passOver(leftAt(0, false), 'b', AT_MS, AT_MS), 'b')
+    const back = reopenCall(passOverAway(leftAt(0, false), 'b', AT_MS, AT_MS), 'b')
     expect(countCall(back)).toMatchObject({ calls: 2, repeats: 0, isRepeat: false })
   })
 })

@@ -6,18 +6,28 @@ import { definePipeline } from '../../../shared/engine/definition.ts'
 import type { StepDefinition } from '../../../shared/engine/definition.ts'
 import { JobEnded } from '../../../shared/engine/failure.ts'
 import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
-import type { Workflow } from '../../../shared/engine/workflow.ts'
+import { freshSteps } from '../../../shared/engine/transitions/moved.ts'
+import type { Step, Workflow } from '../../../shared/engine/workflow.ts'
 import type { FakeVendors } from './fake-vendors.ts'
 
 /* Another product on the same engine: five steps of every kind, whose work is done by vendors in memory. */
 
-/** `brought`: its owner has brought what the first step was to make. */
-export type Order = Workflow & { brought?: boolean }
+export type FakeStepName = 'transcribe' | 'write' | 'voice' | 'master' | 'finish'
+
+/** `brought`: its owner has brought what the first step was to make. `silent`: it is to have no voice. */
+export type Order = Workflow & {
+  steps: Readonly<Record<FakeStepName, Step>>
+  results: Readonly<Partial<Record<FakeStepName, unknown>>>
+  brought?: boolean
+  silent?: boolean
+}
 
 export type FakeTools = {
   readonly vendors: FakeVendors
   /** Awaited wherever a real step would wait for the world. */
   readonly passing: (point: 'ask' | 'answer') => Promise<void>
+  /** Awaited for as long as a step needs before its first request can be sent. */
+  readonly preparing: (attempt: Attempt<Order>) => Promise<void>
   /** Awaited for as long as a call or a piece of work takes. */
   readonly working: (attempt: Attempt<Order>) => Promise<void>
   /** Throws what may go wrong at a vendor, or does not. */
@@ -37,11 +47,15 @@ function defineStep<const Name extends string>(step: FakeStep<Name>): FakeStep<N
 const artefactOf = ({ workflow, name }: Attempt<Order>) => `g${workflow.generation}-${name}`
 const callNameOf = (attempt: Attempt<Order>) => `${artefactOf(attempt)}-${attempt.provider ?? ''}`
 
+/** Whatever may be charged is sent here, once the engine lets it. */
+function send({ call, step }: Attempt<Order>, { vendors }: FakeTools): void {
+  call.stillEntitled?.()
+  vendors.onSent(step.lease?.token ?? '')
+}
+
 /** A job: looked for where it may have been made, made once, recorded, asked for until it ends. */
-async function runJob(
-  attempt: Attempt<Order>,
-  { vendors, passing, trouble, garbled }: FakeTools,
-): Promise<Ended<Made>> {
+async function runJob(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended<Made>> {
+  const { vendors, passing, preparing, trouble, garbled } = tools
   const { key, providerJobId } = jobOf(attempt)
   trouble(attempt)
   let id = providerJobId
@@ -52,7 +66,8 @@ async function runJob(
     if (id !== undefined) await attempt.recordJob({ providerJobId: id })
   }
   if (id === undefined) {
-    attempt.call.stillEntitled?.()
+    await preparing(attempt)
+    send(attempt, tools)
     id = vendors.makeJob(attempt.name, key)
     await passing('answer')
     await attempt.recordJob({ providerJobId: id })
@@ -68,10 +83,11 @@ async function runJob(
 
 /** A call that is charged: its result is stored at once, and looked for before it is made again. */
 async function runCall(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended<Made>> {
-  const { vendors, passing, working, trouble, garbled } = tools
+  const { vendors, passing, preparing, working, trouble, garbled } = tools
   await passing('ask')
   trouble(attempt)
-  attempt.call.stillEntitled?.()
+  await preparing(attempt)
+  send(attempt, tools)
   vendors.countCall(attempt.name, callNameOf(attempt))
   await working(attempt)
   garbled(attempt)
@@ -124,6 +140,7 @@ const voice = defineStep({
   name: 'voice',
   after: [transcribe],
   redoneWith: [],
+  skips: ({ silent }) => silent === true,
   kind: 'call',
   share: 0.05,
   result: RESULT,
@@ -164,7 +181,6 @@ const finish = defineStep({
 
 export const FAKE_PIPELINE = definePipeline([transcribe, write, voice, master, finish])
 export const FAKE_STEPS = FAKE_PIPELINE.map(({ name }) => name)
-export type FakeStepName = (typeof FAKE_PIPELINE)[number]['name']
 
 export const FAKE_PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>> = {
   transcribe: [
@@ -180,7 +196,6 @@ export const FAKE_PROVIDERS: Readonly<Record<string, readonly ProviderChoice[]>>
 }
 
 export function newOrder(id = 'o1'): Order {
-  const idle = { state: 'pending', attempt: 0, dispatch: 0 } as const
-  const steps = Object.fromEntries(FAKE_STEPS.map((name) => [name, idle]))
+  const steps = freshSteps(FAKE_PIPELINE) as Order['steps']
   return { id, status: 'draft', generation: 0, steps, results: {}, createdAtMs: 0, updatedAtMs: 0 }
 }

@@ -8,6 +8,8 @@ export class FakeVendors {
   readonly callsOfStep: Record<string, number> = {}
   /** Calls by step, generation and provider. */
   readonly calls = new Map<string, number>()
+  /** Hears which attempt sends what may be charged, the moment it does. */
+  onSent: (token: string) => void = () => undefined
 
   /** @param durationMs how long the next job takes */
   constructor(nowMs: () => number, durationMs: () => number) {

@@ -1,16 +1,15 @@
 import { describe, expect, test } from 'vitest'
 
+import { planOf } from '../../../shared/engine/definition.ts'
+import type { StepPlan } from '../../../shared/engine/definition.ts'
 import { mayFallBack } from '../../../shared/engine/execution.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { bring, start } from '../../../shared/engine/transitions/owner.ts'
 import type { Moved } from '../../../shared/engine/transitions/moved.ts'
 import { renew } from '../../../shared/engine/transitions/renew.ts'
-import type { Episode } from '../../../shared/podcast/episode.ts'
-import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
-import { finish } from '../../../shared/podcast/steps/finish.ts'
-import { transcribe } from '../../../shared/podcast/steps/transcribe.ts'
-import { write } from '../../../shared/podcast/steps/write.ts'
+import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import type { Order } from './fake-pipeline.ts'
 import {
   askFor,
   carryOut,
@@ -20,28 +19,28 @@ import {
   FAILED,
   LEASE_MS,
   pollingAfter,
-  RESULTS,
+  resultOf,
   settleStep,
   started,
   taskFor,
   waitingFor,
-} from '../podcast/episode-fixtures.ts'
+} from './order-fixtures.ts'
 
-/** What doing without a provider, and a transcript by hand, do to an episode. */
+/** What doing without a provider, and a result by hand, do to an order. */
 
 const MAY_FALL_BACK = { mayFallBack: true }
 
-function transcribed(): Moved<Episode> {
+function transcribed(): Moved<Order> {
   const moved = started()
   return carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
 }
 
 const FELL_BACK = {
   kind: 'fellBack',
-  result: RESULTS.write,
+  result: resultOf('write'),
   degraded: 'without',
   call: 'unknown',
-  upgradeAfterMs: 99_000,
+  upgrade: { kind: 'later', afterMs: 99_000 },
 } as const satisfies Outcome
 
 describe('a step without its provider', () => {
@@ -57,11 +56,11 @@ describe('a step without its provider', () => {
       provider: 'here',
       fallback: { atMs: 20, tries: 0, pauseMs: 99_000, nextTryAtMs: 99_020 },
     })
-    expect(next.results.write).toEqual(RESULTS.write)
+    expect(next.results.write).toEqual(resultOf('write'))
   })
 
   test('is not asked for again where its owner wants no upgrade', () => {
-    const { next } = settleStep(first, { ...FELL_BACK, upgradeAfterMs: undefined }, 20)
+    const { next } = settleStep(first, { ...FELL_BACK, upgrade: { kind: 'never' } }, 20)
     expect(next.steps.write.fallback).toEqual({ atMs: 20, tries: 0 })
   })
 
@@ -75,78 +74,80 @@ describe('a step without its provider', () => {
   })
 
   test('whose provider has had all its attempts is given the fallback alone, and an end when it has none', () => {
-    let episode = ready.next
+    let order = ready.next
     let nowMs = 10
     // A call, and one repeat of it whose end nobody saw either.
     for (let crash = 0; crash < 2; crash++, nowMs += LEASE_MS)
-      ({ episode } = claimStep(episode, task, nowMs, MAY_FALL_BACK))
-    expect(askFor(episode, task, nowMs)).toMatchObject({ kind: 'gaveUp' })
-    const last = askFor(episode, task, nowMs, MAY_FALL_BACK)
+      ({ order } = claimStep(order, task, nowMs, MAY_FALL_BACK))
+    expect(askFor(order, task, nowMs)).toMatchObject({ kind: 'gaveUp' })
+    const last = askFor(order, task, nowMs, MAY_FALL_BACK)
     expect(last).toMatchObject({ kind: 'claimed', todo: 'fallBack', resumesIntent: true })
     if (last.kind !== 'claimed') return
     // Nothing is counted as a call that is none.
-    expect(last.moved.next.steps.write.paid).toEqual(episode.steps.write.paid)
-    const held = { episode: last.moved.next, fence: last.fence }
+    expect(last.moved.next.steps.write.paid).toEqual(order.steps.write.paid)
+    const held = { order: last.moved.next, fence: last.fence }
     expect(settleStep(held, FAILED, nowMs).next.status).toBe('error')
   })
 
   test('that crashes in its fallback ends after as many attempts as any other', () => {
-    let episode = ready.next
+    let order = ready.next
     let nowMs = 10
     let claims = 0
     for (; claims < 20; claims++, nowMs += LEASE_MS) {
-      const asked = askFor(episode, task, nowMs, MAY_FALL_BACK)
+      const asked = askFor(order, task, nowMs, MAY_FALL_BACK)
       if (asked.kind === 'gaveUp') break
-      if (asked.kind === 'claimed') episode = asked.moved.next
+      if (asked.kind === 'claimed') order = asked.moved.next
     }
     expect(claims).toBe(6)
   })
 
-  test('may not fall back where owner, configuration or recording say no', () => {
-    const { episode } = first
+  test('may not fall back where owner, configuration or workflow say no', () => {
+    const [transcribe, write, finish] = (['transcribe', 'write', 'finish'] as const).map((name) =>
+      planOf(FAKE_PIPELINE, name),
+    ) as [StepPlan, StepPlan, StepPlan]
+    const { order } = first
     const everything = () => true
     const nothing = () => false
-    expect(mayFallBack(episode, write, everything)).toBe(true)
-    expect(mayFallBack(episode, transcribe, everything)).toBe(false)
-    expect(mayFallBack(episode, finish, everything)).toBe(false)
-    expect(mayFallBack(episode, write, nothing)).toBe(false)
+    expect(mayFallBack(order, write, everything)).toBe(true)
+    expect(mayFallBack(order, transcribe, everything)).toBe(false)
+    expect(mayFallBack(order, finish, everything)).toBe(false)
+    expect(mayFallBack(order, write, nothing)).toBe(false)
     expect(
-      mayFallBack({ ...episode, replaces: { step: 'write', steps: episode.steps, results: {} } }, write, everything),
+      mayFallBack({ ...order, replaces: { step: 'write', steps: order.steps, results: {} } }, write, everything),
     ).toBe(false)
-    const waits = settleStep(first, waitingFor('gemini', 30, { fallback: { kind: 'none', why: 'too large' } }), 20)
+    const waits = settleStep(first, waitingFor('write-1', 30, { fallback: { kind: 'none', why: 'too large' } }), 20)
     expect(mayFallBack(waits.next, write, everything)).toBe(false)
   })
 })
 
-describe('a transcript by hand', () => {
-  const HAND = { key: 'h', timed: false }
-  const give = (episode: Episode, nowMs: number) =>
-    bring(PIPELINE, { ...episode, handTranscript: HAND }, { step: 'transcribe' }, nowMs)
+describe('a result that its owner brings', () => {
+  const give = (order: Order, nowMs: number) =>
+    bring(FAKE_PIPELINE, { ...order, brought: true }, { step: 'transcribe' }, nowMs)
 
   test('waits in a draft, and starts nothing', () => {
     const { next, tasks } = give(draft(), 5)
-    expect([next.status, next.handTranscript, tasks]).toEqual(['draft', HAND, []])
+    expect([next.status, next.brought, tasks]).toEqual(['draft', true, []])
   })
 
-  test('fences out a transcription that hangs, and remembers its job', () => {
+  test('fences out a step that hangs, and remembers its job', () => {
     const moved = started()
     const held = claimStep(moved.next, taskFor(moved, 'transcribe'), 2)
     const event = { fence: held.fence, leaseMs: 100, job: { providerJobId: 'j1' }, activity: undefined }
-    const submitted = renew(PIPELINE, held.episode, event, 3)?.next ?? draft()
+    const submitted = renew(FAKE_PIPELINE, held.order, event, 3)?.next ?? draft()
     const given = give(submitted, 4)
     expect(given.tasks).toEqual([{ step: 'transcribe', generation: 2, dispatch: 1 }])
     const late = { fence: held.fence, outcome: pollingAfter(9), cost: undefined }
-    expect(settle(PIPELINE, given.next, late, 5)).toBeUndefined()
-    expect(given.next.jobs).toEqual([{ step: 'transcribe', provider: 'assemblyai', id: 'j1' }])
+    expect(settle(FAKE_PIPELINE, given.next, late, 5)).toBeUndefined()
+    expect(given.next.jobs).toEqual([{ step: 'transcribe', provider: 'transcribe-1', id: 'j1' }])
     const again = claimStep(given.next, taskFor(given, 'transcribe'), 6)
-    expect(again.episode.steps.transcribe).toMatchObject({ attempt: 1, state: 'running' })
+    expect(again.order.steps.transcribe).toMatchObject({ attempt: 1, state: 'running' })
   })
 
   test('makes no job of its own, and says who did it', () => {
-    const begun = start(PIPELINE, give(draft(), 1).next, {}, 2)
+    const begun = start(FAKE_PIPELINE, give(draft(), 1).next, {}, 2)
     const held = claimStep(begun.next, taskFor(begun, 'transcribe'), 3)
-    expect(held.episode.steps.transcribe).not.toHaveProperty('job')
-    const by = { kind: 'done', result: RESULTS.transcribe, by: 'hand', degraded: 'by hand' } as const
+    expect(held.order.steps.transcribe).not.toHaveProperty('job')
+    const by = { kind: 'done', result: resultOf('transcribe'), by: 'hand', degraded: 'by hand' } as const
     expect(settleStep(held, by, 4).next.steps.transcribe).toMatchObject({ provider: 'hand', degraded: 'by hand' })
   })
 
@@ -155,12 +156,12 @@ describe('a transcript by hand', () => {
     moved = settleStep(claimStep(moved.next, taskFor(moved, 'voice'), 5), doneAs('voice'), 6)
     const given = give(moved.next, 7)
     expect(given.next.steps.voice.state).toBe('done')
-    expect(given.next.results).toEqual({ voice: RESULTS.voice })
+    expect(given.next.results).toEqual({ voice: resultOf('voice') })
     expect(given.next.steps.write).toMatchObject({ state: 'pending', attempt: 0 })
     expect(given.tasks.map(({ step }) => step)).toEqual(['transcribe'])
   })
 
-  test('brings an episode back that an error had ended', () => {
+  test('brings an order back that an error had ended', () => {
     const moved = started()
     const failed = settleStep(claimStep(moved.next, taskFor(moved, 'transcribe'), 2), FAILED, 3)
     const given = give(failed.next, 4)

@@ -10,7 +10,7 @@ import { seededRandom } from '../seeded-random.ts'
 import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
 import type { Order } from './fake-pipeline.ts'
 import type { Landed } from './memory-store.ts'
-import { FAIR, Instance, RULES, World } from './world.ts'
+import { FAIR, Instance, RULES, SKEW_MS, World } from './world.ts'
 
 /** What one seeded life of a workflow went through, and which promises were broken: none may be. */
 export type Life = {
@@ -40,8 +40,9 @@ const CALLS_MOST = 2
  * Lives one workflow with the deployed runner and the deployed sweep: tasks come twice, late and out of order; instances
  * whose clocks differ crash, freeze and end at every await; answers are lost; vendors fail; the owner cancels, retries
  * and brings results; webhooks come and go; tasks are lost. After half an hour of that, only the honest rest goes on.
+ * @param prepareMs of what precedes a step's first request, at most
  */
-export async function liveOnce(seed: number): Promise<Life> {
+export async function liveOnce(seed: number, prepareMs = 30_000): Promise<Life> {
   const random = seededRandom(seed)
   const weather = {
     crash: random() * 0.03,
@@ -54,6 +55,7 @@ export async function liveOnce(seed: number): Promise<Life> {
     interrupt: random() * 0.01,
     latencyMs: 200,
     workMs: 90_000,
+    prepareMs,
   }
   return new LivedWorkflow(new World(random, weather)).live()
 }
@@ -62,6 +64,8 @@ class LivedWorkflow {
   readonly #world: World
   readonly #life: Life
   #readyTimes = 0
+  /** By attempt, until when the store has its lease. */
+  readonly #leasedUntilMs = new Map<string, number>()
 
   constructor(world: World) {
     this.#world = world
@@ -69,6 +73,7 @@ class LivedWorkflow {
     const more = { fallbacks: 0, upgrades: 0, brought: 0, interrupted: 0 }
     this.#life = { broken: [], status: 'draft', ...none, ...more }
     world.workflows.onLanded = (landed) => this.#check(landed)
+    world.vendors.onSent = (token) => this.#checkSending(token)
     world.tasks.onAdded = (name, { dueMs }) => void world.time.at(dueMs, () => void this.#deliver(name))
   }
 
@@ -78,7 +83,8 @@ class LivedWorkflow {
     time.after(SWEEP_EVERY_MS, () => this.#sweepAgain())
     this.#troubleOwner()
     await time.run(TROUBLED_MS)
-    this.#world.weather = { ...FAIR, latencyMs: 200, workMs: 90_000 }
+    const { latencyMs, workMs, prepareMs } = this.#world.weather
+    this.#world.weather = { ...FAIR, latencyMs, workMs, prepareMs }
     while (time.nowMs < LIFE_MS_MAX && !this.#isOver()) {
       const { status } = this.#world.order
       if (status === 'draft') this.#act('process')
@@ -100,6 +106,8 @@ class LivedWorkflow {
     if (after.status === 'ready' && before.status !== 'ready') this.#readyTimes++
     if (before.status === 'ready' && after.status !== 'ready') this.#break('a ready workflow was taken back')
     if (before.upgrade !== undefined && after.generation === before.upgrade.generation) this.#life.upgrades++
+    for (const { lease } of Object.values(viewCurrent(after).steps))
+      if (lease !== undefined) this.#leasedUntilMs.set(lease.token, lease.untilMs)
     const [who, token = ''] = (cause?.by ?? '').split(' ')
     if (who !== 'attempt') return
     const holds = ({ steps }: Pick<Order, 'steps'>) =>
@@ -108,6 +116,16 @@ class LivedWorkflow {
       // A step of an older generation is nobody's, even where its document still names a holder.
       this.#break(`a write by attempt ${token}, which held no step, was accepted`)
     }
+  }
+
+  /**
+   * Whoever sends what may be charged has a lease that nobody's clock says has ended. Its own clock may be behind the
+   * world's when it stores the lease, and another's ahead of it, each by `SKEW_MS`.
+   */
+  #checkSending(token: string): void {
+    const untilMs = this.#leasedUntilMs.get(token) ?? -Infinity
+    if (this.#world.time.nowMs + SKEW_MS >= untilMs)
+      this.#break(`a request was sent by attempt ${token}, whose lease had ended`)
   }
 
   /** Delivers a task as long as it is not carried out; now and then to two at once. */

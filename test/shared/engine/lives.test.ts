@@ -6,7 +6,7 @@ import { howMany } from '../how-many.ts'
 const LIVES = howMany('WORKFLOW_LIVES', { quick: 1_000, long: 3_000 })
 const FIRST_SEED = Number(process.env['WORKFLOW_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
-test(`in ${LIVES} seeded lives every workflow becomes ready, once, and nobody writes who has lost a step`, async () => {
+test(`in ${LIVES} seeded lives every workflow becomes ready, once, and who has lost a step neither writes nor sends`, async () => {
   process.stdout.write(`seeds from ${FIRST_SEED} (WORKFLOW_SEED=${FIRST_SEED} WORKFLOW_LIVES=${LIVES} repeats them)\n`)
   const sums: Record<string, number> = {}
   const broken: string[] = []
@@ -28,10 +28,10 @@ test(`in ${LIVES} seeded lives every workflow becomes ready, once, and nobody wr
   for (const [what, share] of Object.entries({ ...least, ...less })) expect(sums[what]).toBeGreaterThan(share * LIVES)
 })
 
-/** Lives that once showed a fault, each with what it was. */
+/** Lives that once showed a fault, each with what it was. In these, requests leave as soon as a step begins. */
 test.each([
   [3_000_018_218, 'a paid call at a provider that was come back to was no repeat of the one before'],
   [3_000_027_813, 'the same, later'],
 ])('life %i keeps every promise: %s', async (seed) => {
-  expect((await liveOnce(seed)).broken).toEqual([])
+  expect((await liveOnce(seed, 0)).broken).toEqual([])
 })

@@ -3,11 +3,11 @@ import * as z from 'zod'
 
 import { FallbackBusy, JobEnded, NoFallback, StepRefused } from '../../../shared/engine/failure.ts'
 import { cancel } from '../../../shared/engine/transitions/owner.ts'
-import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
-import { failing, opened, withTools } from './by-hand.ts'
+import { countEvents, failing, lasting, LEASE_MS, opened, withTools } from './by-hand.ts'
 import type { RunnerPart } from './by-hand.ts'
 import { FAKE_PIPELINE } from './fake-pipeline.ts'
 import type { FakeStepName } from './fake-pipeline.ts'
+import { NOT_ACCEPTED } from './order-fixtures.ts'
 import { Instance, SETTINGS, StoreAway, VendorAway, VendorGarbled } from './world.ts'
 
 /** The runner, one delivery at a time: what vendors that fail come to. */
@@ -80,7 +80,7 @@ describe('what a failure comes to', () => {
 
   test('a refusal asks the next in order at once, then does without, and never asks again', async () => {
     const bench = await opened('voice')
-    expect((await bench.carryOut('voice', refused)).outcome).toBe('nextProvider')
+    expect((await bench.carryOut('voice', refused)).outcome).toBe('passedOver')
     expect((await bench.carryOut('voice', refused)).outcome).toBe('fellBack')
     expect(bench.step('voice').fallback?.nextTryAtMs).toBeUndefined()
   })
@@ -167,6 +167,19 @@ describe('what a failure comes to', () => {
     expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
   })
 
+  test('a call that was lost twice is done without, and its vendor never asked again', async () => {
+    const bench = await opened('write')
+    for (let loss = 0; loss < 2; loss++) {
+      const lost = bench.deliver('write', lasting(60_000))
+      await bench.pass(1_000)
+      lost.instance.kill()
+      await bench.pass(LEASE_MS)
+    }
+    expect((await bench.carryOut('write')).outcome).toBe('fellBack')
+    expect(bench.step('write')).toMatchObject({ paid: { calls: 2, repeats: 1, open: true } })
+    expect(bench.step('write').fallback?.nextTryAtMs).toBeUndefined()
+  })
+
   test('a job that its vendor has ended is made anew', async () => {
     const bench = await opened('transcribe')
     await bench.carryOut('transcribe')
@@ -228,10 +241,15 @@ describe('what a failure comes to', () => {
   })
 
   test.each([
-    ['no room is waited for', new FallbackBusy('all places are taken'), { unavailable: { service: 'capacity' } }],
-    ['one that cannot be had is not tried again', new NoFallback('too large'), { noFallback: 'too large' }],
-    ['one that breaks is not tried again', new Error('it broke'), { noFallback: 'doing without the provider failed' }],
-  ])('a fallback with %s', async (_name, error, expected) => {
+    ['no room is waited for', new FallbackBusy('all places are taken'), { unavailable: { service: 'capacity' } }, 0],
+    ['one that cannot be had is not tried again', new NoFallback('too large'), { noFallback: 'too large' }, 1],
+    [
+      'one that breaks is not tried again',
+      new Error('it broke'),
+      { noFallback: 'doing without the provider failed' },
+      1,
+    ],
+  ])('a fallback with %s', async (_name, error, expected, told) => {
     const bench = await opened('write')
     const pipeline = FAKE_PIPELINE.map((step) =>
       step.name === 'write' ? { ...step, fallBack: () => Promise.reject(error) } : step,
@@ -244,6 +262,7 @@ describe('what a failure comes to', () => {
     await bench.pass(SETTINGS.fallbackAfterMs)
     await bench.carryOut('write', gone)
     expect(bench.step('write')).toMatchObject({ state: 'waiting', ...expected })
+    expect(countEvents(bench, 'step.no_fallback')).toBe(told)
   })
 })
 
@@ -252,7 +271,7 @@ describe('a task that has become useless', () => {
     const bench = await opened('master')
     const task = bench.deliver('master')
     await bench.pass(1_000)
-    await task.ended
+    await bench.endOf(task)
     const { store } = new Instance(bench.world)
     const cancelled = store.move('o1', (order, nowMs) => cancel(FAKE_PIPELINE, order, {}, nowMs))
     await bench.pass(1_000)

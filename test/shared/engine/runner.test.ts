@@ -18,7 +18,7 @@ describe('a step whose work takes three leases', () => {
       expect((await bench.carryOut('write')).outcome).toBe('busy')
     }
     await bench.pass(20_000)
-    expect((await first.ended).outcome).toBe('done')
+    expect((await bench.endOf(first)).outcome).toBe('done')
     expect(writeCalls(bench)).toBe(1)
     expect(bench.step('write')).toMatchObject({ state: 'done', attempt: 1, paid: { calls: 1, repeats: 0 } })
   })
@@ -37,7 +37,7 @@ describe('a step whose work takes three leases', () => {
     expect(leastMs).toBeGreaterThan(LEASE_MS / 2)
     expect(leases.size).toBeGreaterThan(8)
     await bench.pass(5_000)
-    expect((await first.ended).outcome).toBe('done')
+    expect((await bench.endOf(first)).outcome).toBe('done')
   })
 })
 
@@ -51,21 +51,45 @@ describe('an attempt that has lost its step', () => {
     const second = bench.deliver('write', lasting(600_000))
     await bench.pass(20_000)
     const sinceMs = bench.world.time.nowMs
-    expect((await first.ended).outcome).toBe('fenced')
+    expect((await bench.endOf(first)).outcome).toBe('fenced')
     expect(bench.world.time.nowMs).toBe(sinceMs)
     expect(bench.step('write')).toMatchObject({ state: 'running', attempt: 2, paid: { calls: 2, repeats: 1 } })
     await bench.pass(600_000)
-    expect((await second.ended).outcome).toBe('done')
+    expect((await bench.endOf(second)).outcome).toBe('done')
   })
 
   test('sends nothing, should it have been frozen before it could', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write')
     // Claimed, and about to send.
-    while (bench.step('write').state !== 'running') await bench.pass(1)
+    await bench.passWhile(() => bench.step('write').state !== 'running')
     first.instance.freeze(LEASE_MS - 4_000)
     await bench.pass(2 * LEASE_MS)
-    expect((await first.ended).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect(writeCalls(bench)).toBe(0)
+    expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
+  })
+
+  test('sends nothing, should it have been frozen before it heard the answer to its renewal', async () => {
+    const bench = await opened('write')
+    const first = bench.deliver('write', (instance) =>
+      withTools(instance, {
+        preparing: async () => {
+          // Until after its first renewal; and a moment more once it goes on, so that it hears the answer first.
+          await instance.clock.sleep(LEASE_MS / 2)
+          await instance.clock.sleep(1)
+        },
+      }),
+    )
+    let renewals = 0
+    bench.world.workflows.onLanded = ({ before, after }) => {
+      const [lease, renewed] = [before, after].map(({ steps }) => steps['write']?.lease)
+      if (lease === undefined || lease.token !== renewed?.token) return
+      if (renewals++ === 0) first.instance.freeze(2 * LEASE_MS)
+    }
+    await bench.pass(3 * LEASE_MS)
+    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect(renewals).toBeGreaterThan(0)
     expect(writeCalls(bench)).toBe(0)
     expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
   })
@@ -88,7 +112,7 @@ describe('an attempt that has lost its step', () => {
       }),
     }))
     await bench.pass(2 * LEASE_MS)
-    expect((await first.ended).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
     expect(countEvents(bench, 'step.heartbeat_failed')).toBeGreaterThan(0)
     expect(writeCalls(bench)).toBe(0)
   })
@@ -98,7 +122,7 @@ describe('after a crash', () => {
   test('the result that was kept is found, not paid for again, and no repeat is told', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write', lasting(1_000))
-    while (!bench.world.vendors.has('g1-write')) await bench.pass(1)
+    await bench.passWhile(() => !bench.world.vendors.has('g1-write'))
     first.instance.kill()
     await bench.pass(LEASE_MS)
     expect((await bench.carryOut('write')).outcome).toBe('adopted')
@@ -120,7 +144,7 @@ describe('after a crash', () => {
   test('a job that was made and not recorded is found, and none is made beside it', async () => {
     const bench = await opened('transcribe')
     const first = bench.deliver('transcribe')
-    while (bench.world.vendors.jobKeys().length === 0) await bench.pass(1)
+    await bench.passWhile(() => bench.world.vendors.jobKeys().length === 0)
     first.instance.kill()
     await bench.pass(LEASE_MS)
     expect(['polling', 'done']).toContain((await bench.carryOut('transcribe')).outcome)
@@ -183,10 +207,10 @@ describe('the last write', () => {
       'write',
       awayUntil(bench, () => Infinity),
     )
-    while (countEvents(bench, 'step.settle_retried') === 0) await bench.pass(100)
+    await bench.passWhile(() => countEvents(bench, 'step.settle_retried') === 0)
     const sinceMs = bench.world.time.nowMs
     await bench.pass(LEASE_MS)
-    expect(await delivery.ended).toMatchObject({ outcome: 'threw', error: expect.any(StoreAway) as StoreAway })
+    expect(await bench.endOf(delivery)).toMatchObject({ outcome: 'threw', error: expect.any(StoreAway) as StoreAway })
     expect(bench.world.time.nowMs - sinceMs).toBeLessThanOrEqual(LEASE_MS)
     expect((await bench.carryOut('write')).outcome).toBe('adopted')
     expect(writeCalls(bench)).toBe(1)
@@ -205,10 +229,10 @@ describe('an instance that is ending', () => {
         },
       }),
     )
-    while (!isAsking) await bench.pass(1)
+    await bench.passWhile(() => !isAsking)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await first.ended).outcome).toBe('interrupted')
+    expect((await bench.endOf(first)).outcome).toBe('interrupted')
     expect(bench.step('write')).toMatchObject({ state: 'pending', attempt: 0, paid: { calls: 0, open: false } })
     expect((await bench.carryOut('write')).outcome).toBe('done')
   })
@@ -216,10 +240,10 @@ describe('an instance that is ending', () => {
   test('keeps a step whose paid call may have gone through, until its lease is over', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write', lasting(30_000))
-    while (writeCalls(bench) === 0) await bench.pass(1)
+    await bench.passWhile(() => writeCalls(bench) === 0)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await first.ended).outcome).toBe('interrupted')
+    expect((await bench.endOf(first)).outcome).toBe('interrupted')
     expect((await bench.carryOut('write')).outcome).toBe('busy')
     await bench.pass(LEASE_MS)
     expect((await bench.carryOut('write')).outcome).toBe('done')
@@ -237,10 +261,10 @@ describe('an instance that is ending', () => {
       }),
     )
     const jobsMade = () => bench.world.vendors.jobsMade['transcribe'] ?? 0
-    while (jobsMade() === 0) await bench.pass(1)
+    await bench.passWhile(() => jobsMade() === 0)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await first.ended).outcome).toBe('interrupted')
+    expect((await bench.endOf(first)).outcome).toBe('interrupted')
     expect((await bench.carryOut('transcribe')).outcome).toBe('busy')
     await bench.pass(LEASE_MS)
     await bench.carryOut('transcribe')

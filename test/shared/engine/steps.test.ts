@@ -8,8 +8,8 @@ import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { hasten } from '../../../shared/engine/transitions/webhook.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
 import type { GenerationView } from '../../../shared/engine/workflow.ts'
-import type { Episode } from '../../../shared/podcast/episode.ts'
-import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
+import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import type { Order } from './fake-pipeline.ts'
 import {
   againAfter,
   askFor,
@@ -21,13 +21,13 @@ import {
   LEASE_MS,
   pollingAfter,
   PROBLEM,
-  RESULTS,
+  resultOf,
   settleStep,
   started,
   taskFor,
   waitingFor,
-} from '../podcast/episode-fixtures.ts'
-import type { Held } from '../podcast/episode-fixtures.ts'
+} from './order-fixtures.ts'
+import type { Held } from './order-fixtures.ts'
 
 /** As often as an attempt may end in a crash or an unexpected failure, whatever the product says. */
 const ATTEMPTS = 5
@@ -38,10 +38,10 @@ const renewal = ({ fence }: Held, job: RenewEvent['job'] = {}): RenewEvent => ({
   job,
   activity: undefined,
 })
-const startAgain = (episode: Episode, nowMs: number) => start(PIPELINE, episode, {}, nowMs)
-const cancelNow = (episode: Episode, nowMs: number) => cancel(PIPELINE, episode, {}, nowMs)
+const startAgain = (order: Order, nowMs: number) => start(FAKE_PIPELINE, order, {}, nowMs)
+const cancelNow = (order: Order, nowMs: number) => cancel(FAKE_PIPELINE, order, {}, nowMs)
 
-describe('the pipeline', () => {
+describe('a pipeline', () => {
   test('goes transcribe, then write and voice in parallel, then master, then finish', () => {
     let moved = started()
     expect(moved.tasks.map(({ step }) => step)).toEqual(['transcribe'])
@@ -57,8 +57,8 @@ describe('the pipeline', () => {
     expect(moved.tasks).toEqual([])
   })
 
-  test('passes over the voice when no intro was asked for', () => {
-    let moved = started({})
+  test('passes over a step that says so', () => {
+    let moved = started({ silent: true })
     moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
     expect(moved.next.steps.voice.state).toBe('skipped')
     moved = carryOut(moved.next, taskFor(moved, 'write'), 3)
@@ -72,8 +72,8 @@ describe('a claim', () => {
 
   test('is refused while another attempt holds the step, and granted when its lease has run out', () => {
     const first = claimStep(moved.next, task, 10)
-    expect(askFor(first.episode, task, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
-    expect(askFor(first.episode, task, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
+    expect(askFor(first.order, task, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
+    expect(askFor(first.order, task, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
   })
 
   test('by a task that gave way to a newer one changes nothing', () => {
@@ -95,10 +95,10 @@ describe('a claim', () => {
   })
 
   test('after five crashes ends the step with a visible, retryable error', () => {
-    let episode = moved.next
+    let order = moved.next
     let nowMs = 10
-    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS) ({ episode } = claimStep(episode, task, nowMs))
-    expect(askFor(episode, task, nowMs)).toMatchObject({
+    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS) ({ order } = claimStep(order, task, nowMs))
+    expect(askFor(order, task, nowMs)).toMatchObject({
       kind: 'gaveUp',
       moved: { next: { status: 'error', error: { code: 'attempts_exhausted', retryable: true } } },
     })
@@ -107,10 +107,10 @@ describe('a claim', () => {
   test('repeats a paid call whose end nobody saw once, and no more', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    let episode = transcribed.next
-    for (let call = 0; call < 2; call++) ({ episode } = claimStep(episode, write, 20 + call * LEASE_MS))
-    expect(episode.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: true })
-    expect(askFor(episode, write, 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
+    let order = transcribed.next
+    for (let call = 0; call < 2; call++) ({ order } = claimStep(order, write, 20 + call * LEASE_MS))
+    expect(order.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: true })
+    expect(askFor(order, write, 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('counts no repeat when the call before was never made, or its end was seen', () => {
@@ -123,7 +123,7 @@ describe('a claim', () => {
   test.each(['keep', 'drop'] as const)('looks for a new job exactly when the old one has ended (%s)', (job) => {
     const holding = claimStep(moved.next, task, 10)
     const again = settleStep(holding, againAfter(5, { job }), 15)
-    const before = holding.episode.steps.transcribe.job?.key
+    const before = holding.order.steps.transcribe.job?.key
     expect(again.next.steps.transcribe.job?.key).toBe(job === 'drop' ? undefined : before)
     expect(claimStep(again.next, taskFor(again, 'transcribe'), 30).resumesIntent).toBe(job === 'keep')
   })
@@ -131,18 +131,18 @@ describe('a claim', () => {
   test('counts no repeat when the result of the call before was found', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    const crashed = claimStep(transcribed.next, write, 20).episode
+    const crashed = claimStep(transcribed.next, write, 20).order
     const second = claimStep(crashed, write, 20 + LEASE_MS)
-    const done = settleStep(second, { kind: 'adopted', result: RESULTS.write, call: 'unsent' }, 30 + LEASE_MS)
+    const done = settleStep(second, { kind: 'adopted', result: resultOf('write'), call: 'unsent' }, 30 + LEASE_MS)
     expect(done.next.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false, isRepeat: false })
   })
 
   test('whose call was never made leaves open what became of the one before it', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    const crashed = claimStep(transcribed.next, write, 20).episode
+    const crashed = claimStep(transcribed.next, write, 20).order
     const second = claimStep(crashed, write, 20 + LEASE_MS)
-    expect(second.episode.steps.write.paid).toMatchObject({ calls: 2, repeats: 1 })
+    expect(second.order.steps.write.paid).toMatchObject({ calls: 2, repeats: 1 })
     const waits = settleStep(second, waitingFor('gcs', 10, { call: 'unsent' }), 30 + LEASE_MS)
     expect(waits.next.steps.write.paid).toMatchObject({ calls: 1, repeats: 0, open: true })
     expect(claimStep(waits.next, taskFor(waits, 'write'), 50 + LEASE_MS).resumesIntent).toBe(true)
@@ -151,10 +151,10 @@ describe('a claim', () => {
   test('with only the fallback left finds the result of a repeat, and tells that there was one', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    let { episode } = claimStep(transcribed.next, write, 20)
-    ;({ episode } = claimStep(episode, write, 20 + LEASE_MS))
-    const third = claimStep(episode, write, 20 + 2 * LEASE_MS, { mayFallBack: true })
-    const done = settleStep(third, { kind: 'adopted', result: RESULTS.write, call: 'unknown' }, 30 + 2 * LEASE_MS)
+    let { order } = claimStep(transcribed.next, write, 20)
+    ;({ order } = claimStep(order, write, 20 + LEASE_MS))
+    const third = claimStep(order, write, 20 + 2 * LEASE_MS, { mayFallBack: true })
+    const done = settleStep(third, { kind: 'adopted', result: resultOf('write'), call: 'unknown' }, 30 + 2 * LEASE_MS)
     expect(done.next.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: false })
   })
 })
@@ -163,30 +163,41 @@ describe('a worker that has lost its step', () => {
   const moved = started()
   const task = taskFor(moved, 'transcribe')
   const first = claimStep(moved.next, task, 10)
-  const second = claimStep(first.episode, task, 10 + LEASE_MS)
+  const second = claimStep(first.order, task, 10 + LEASE_MS)
 
   test.each<[string, Outcome]>([
     ['done', doneAs('transcribe')],
-    ['adopted', { kind: 'adopted', result: RESULTS.transcribe, call: 'unsent' }],
-    ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgradeAfterMs: 1 }],
+    ['adopted', { kind: 'adopted', result: resultOf('transcribe'), call: 'unsent' }],
+    ['fellBack', { kind: 'fellBack', result: {}, degraded: 'x', call: 'ended', upgrade: { kind: 'never' } }],
     ['failed', FAILED],
     ['polling', pollingAfter(1)],
     ['waiting', waitingFor('x', 1)],
     ['tryAgain', againAfter(1)],
-    ['nextProvider', { kind: 'nextProvider', provider: 'x', call: 'ended', awaySinceMs: undefined, comesBack: false }],
+    ['passedOver', { kind: 'passedOver', provider: 'x', call: 'ended' }],
+    ['passedOverAway', { kind: 'passedOverAway', provider: 'x', call: 'ended', awaySinceMs: 1 }],
+    ['cameBack', { kind: 'cameBack', provider: 'x', call: 'ended', awaySinceMs: 1 }],
   ])('changes nothing by settling as %s', (_name, outcome) => {
     const event = { fence: first.fence, outcome, cost: { calls: 1 } }
-    expect(settle(PIPELINE, second.episode, event, 40_000)).toBeUndefined()
+    expect(settle(FAKE_PIPELINE, second.order, event, 40_000)).toBeUndefined()
   })
 
   test('changes nothing by a heartbeat', () => {
-    expect(renew(PIPELINE, second.episode, renewal(first), 40_000)).toBeUndefined()
+    expect(renew(FAKE_PIPELINE, second.order, renewal(first), 40_000)).toBeUndefined()
   })
 
   test('changes nothing after a cancel, nor after a delete', () => {
-    expect(heldStep(cancelNow(second.episode, 5).next, second.fence)).toBeUndefined()
-    expect(heldStep({ ...second.episode, deletedAtMs: 5 }, second.fence)).toBeUndefined()
+    expect(heldStep(cancelNow(second.order, 5).next, second.fence)).toBeUndefined()
+    expect(heldStep({ ...second.order, deletedAtMs: 5 }, second.fence)).toBeUndefined()
   })
+})
+
+test('a workflow remembers the forty jobs that were made for it last, oldest first', () => {
+  const moved = started()
+  const held = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
+  let { order } = held
+  for (let job = 1; job <= 45; job++)
+    order = renew(FAKE_PIPELINE, order, renewal(held, { providerJobId: `j${job}` }), 10 + job)?.next ?? draft()
+  expect(order.jobs?.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, at) => `j${at + 6}`))
 })
 
 describe('waiting for a service', () => {
@@ -196,7 +207,7 @@ describe('waiting for a service', () => {
     let moves = moved
     for (let wait = 0; wait < 50; wait++) {
       const holding = claimStep(moves.next, taskFor(moves, 'transcribe'), wait * 1000 + 10)
-      moves = settleStep(holding, waitingFor('assemblyai', 880), wait * 1000 + 20)
+      moves = settleStep(holding, waitingFor('transcribe-1', 880), wait * 1000 + 20)
     }
     expect(moves.next.steps.transcribe).toMatchObject({ state: 'waiting', attempt: 1, unavailable: { waits: 50 } })
   })
@@ -209,7 +220,7 @@ describe('waiting for a service', () => {
   })
 })
 
-const NEXT = { kind: 'nextProvider', provider: 'first', awaySinceMs: undefined, comesBack: false } as const
+const NEXT = { kind: 'passedOver', provider: 'first' } as const
 
 describe('another provider', () => {
   const providers = [
@@ -220,26 +231,27 @@ describe('another provider', () => {
   const held = claimStep(transcribed.next, taskFor(transcribed, 'write'), 10, { providers })
 
   test('is asked next, with attempts of its own, and nothing is left of the job at the first', () => {
-    expect(held.episode.steps.write.provider).toBe('first')
+    expect(held.order.steps.write.provider).toBe('first')
     const moved = settleStep(held, { ...NEXT, call: 'ambiguous' }, 20)
     expect(moved.next.steps.write).toMatchObject({ state: 'pending', attempt: 0, passedOver: ['first'] })
+    expect(moved.next.steps.write).not.toHaveProperty('away')
     const again = claimStep(moved.next, taskFor(moved, 'write'), 30, { providers })
-    expect(again.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
+    expect(again.order.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
     // What became of the call at the first is not the second's to find.
     expect(again.resumesIntent).toBe(false)
   })
 
   test('is asked when the first has killed whoever asked it, with the result of that call should there be one', () => {
     const task = taskFor(transcribed, 'write')
-    let { episode } = held
-    ;({ episode } = claimStep(episode, task, 10 + LEASE_MS, { providers }))
-    expect(episode.steps.write).toMatchObject({ provider: 'first', paid: { calls: 2, repeats: 1 } })
-    const next = claimStep(episode, task, 10 + 2 * LEASE_MS, { providers })
+    let { order } = held
+    ;({ order } = claimStep(order, task, 10 + LEASE_MS, { providers }))
+    expect(order.steps.write).toMatchObject({ provider: 'first', paid: { calls: 2, repeats: 1 } })
+    const next = claimStep(order, task, 10 + 2 * LEASE_MS, { providers })
     expect(next.resumesIntent).toBe(true)
-    expect(next.episode.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
+    expect(next.order.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
     // The one repeat there may be is spent: should this call be lost, too, no other is made.
-    expect(askFor(next.episode, task, 10 + 3 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
-    expect(askFor(next.episode, task, 10 + 3 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
+    expect(askFor(next.order, task, 10 + 3 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(next.order, task, 10 + 3 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
       kind: 'claimed',
       todo: 'fallBack',
     })
@@ -252,19 +264,19 @@ describe('another provider', () => {
     ] as const
     const begun = started()
     const task = taskFor(begun, 'transcribe')
-    let episode = begun.next
-    const claimAgain = (crash: number) => claimStep(episode, task, 10 + crash * LEASE_MS, { providers: jobs })
-    for (let crash = 0; crash < ATTEMPTS; crash++) ({ episode } = claimAgain(crash))
-    const { job } = episode.steps.transcribe
-    ;({ episode } = claimAgain(ATTEMPTS))
-    expect(episode.steps.transcribe).toMatchObject({
+    let order = begun.next
+    const claimAgain = (crash: number) => claimStep(order, task, 10 + crash * LEASE_MS, { providers: jobs })
+    for (let crash = 0; crash < ATTEMPTS; crash++) ({ order } = claimAgain(crash))
+    const { job } = order.steps.transcribe
+    ;({ order } = claimAgain(ATTEMPTS))
+    expect(order.steps.transcribe).toMatchObject({
       attempt: 1,
       provider: 'second',
       job: { provider: 'second' },
       lostJobs: [{ key: job?.key, provider: 'first' }],
     })
-    for (let crash = 1; crash < ATTEMPTS; crash++) ({ episode } = claimAgain(ATTEMPTS + crash))
-    expect(askFor(episode, task, 10 + 2 * ATTEMPTS * LEASE_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
+    for (let crash = 1; crash < ATTEMPTS; crash++) ({ order } = claimAgain(ATTEMPTS + crash))
+    expect(askFor(order, task, 10 + 2 * ATTEMPTS * LEASE_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('gives way to the first again, should both be away, with the job that is there', () => {
@@ -275,48 +287,48 @@ describe('another provider', () => {
     const begun = started()
     const first = claimStep(begun.next, taskFor(begun, 'transcribe'), 10, { providers: jobs })
     const known = renew(
-      PIPELINE,
-      first.episode,
+      FAKE_PIPELINE,
+      first.order,
       { fence: first.fence, leaseMs: LEASE_MS, job: { providerJobId: 'j1' }, activity: undefined },
       11,
     )
     const passed = settleStep(
-      { episode: known?.next ?? first.episode, fence: first.fence },
-      { ...NEXT, call: 'unknown', awaySinceMs: 5 },
+      { order: known?.next ?? first.order, fence: first.fence },
+      { kind: 'passedOverAway', provider: 'first', call: 'unknown', awaySinceMs: 5 },
       20,
     )
     const second = claimStep(passed.next, taskFor(passed, 'transcribe'), 30, { providers: jobs })
-    expect(second.episode.steps.transcribe).toMatchObject({
+    expect(second.order.steps.transcribe).toMatchObject({
       provider: 'second',
       away: { sinceMs: 5, providers: ['first'] },
     })
     expect(second.resumesIntent).toBe(false)
-    const round = { ...NEXT, provider: 'second', call: 'unsent', awaySinceMs: 25, comesBack: true } as const
+    const round = { kind: 'cameBack', provider: 'second', call: 'unsent', awaySinceMs: 25 } as const
     const back = settleStep(second, round, 40)
     expect(back.next.steps.transcribe).toMatchObject({
       passedOver: ['second'],
       away: { sinceMs: 5, providers: ['second'] },
     })
     const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: jobs })
-    expect(again.episode.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
+    expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
     expect(again.resumesIntent).toBe(true)
   })
 
   test('is not asked for an upgrade, which nobody waits for', () => {
-    const upgrade: GenerationView<Episode> = {
-      ...held.episode,
-      replaces: { step: 'write', steps: held.episode.steps, results: {} },
+    const upgrade: GenerationView<Order> = {
+      ...held.order,
+      replaces: { step: 'write', steps: held.order.steps, results: {} },
     }
     const task = taskFor(transcribed, 'write')
     const again = claimStep(upgrade, task, 10 + LEASE_MS, { providers })
-    expect(askFor(again.episode, task, 10 + 2 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(again.order, task, 10 + 2 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('is stayed with until the step is done', () => {
     let moves = settleStep(held, { ...NEXT, call: 'ended' }, 20)
     moves = settleStep(claimStep(moves.next, taskFor(moves, 'write'), 30, { providers }), waitingFor('second', 5), 31)
     const again = claimStep(moves.next, taskFor(moves, 'write'), 40, { providers })
-    expect(again.episode.steps.write.provider).toBe('second')
+    expect(again.order.steps.write.provider).toBe('second')
     expect(settleStep(again, doneAs('write'), 50).next.steps.write.provider).toBe('second')
   })
 })
@@ -324,9 +336,9 @@ describe('another provider', () => {
 describe('a webhook', () => {
   const moved = started()
   const holding = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
-  const known = renew(PIPELINE, holding.episode, renewal(holding, { providerJobId: 'j1' }), 11)?.next ?? draft()
-  const withJob = { ...holding, episode: known }
-  const hastenNow = (episode: Episode, nowMs: number) => hasten(PIPELINE, episode, { step: 'transcribe' }, nowMs)
+  const known = renew(FAKE_PIPELINE, holding.order, renewal(holding, { providerJobId: 'j1' }), 11)?.next ?? draft()
+  const withJob = { ...holding, order: known }
+  const hastenNow = (order: Order, nowMs: number) => hasten(FAKE_PIPELINE, order, { step: 'transcribe' }, nowMs)
 
   test('makes a waiting step be looked at now, under a name of its own', () => {
     const polling = settleStep(withJob, pollingAfter(60_000), 12)
@@ -337,12 +349,12 @@ describe('a webhook', () => {
 
   test('that comes while the step is held makes the next look come at once', () => {
     const told = hastenNow(known, 12)?.next ?? draft()
-    const polling = settleStep({ ...holding, episode: told }, pollingAfter(60_000), 13)
+    const polling = settleStep({ ...holding, order: told }, pollingAfter(60_000), 13)
     expect(polling.tasks).toMatchObject([{ notBeforeMs: 13 }])
     expect(polling.next.steps.transcribe.job).not.toHaveProperty('webhookCame')
   })
 
-  test('after the step is done, or the episode deleted, changes nothing', () => {
+  test('after the step is done, or the order deleted, changes nothing', () => {
     expect(hastenNow(settleStep(withJob, doneAs('transcribe'), 14).next, 15)).toBeUndefined()
     expect(hastenNow({ ...known, deletedAtMs: 14 }, 15)).toBeUndefined()
   })
@@ -361,21 +373,21 @@ describe('a retry', () => {
 
   test('looks for a job only when whoever may still be making it cannot any more', () => {
     const first = started(undefined, 0)
-    const { episode } = claimStep(first.next, taskFor(first, 'transcribe'), 100)
-    const again = startAgain(cancelNow(episode, 200).next, 300)
+    const { order } = claimStep(first.next, taskFor(first, 'transcribe'), 100)
+    const again = startAgain(cancelNow(order, 200).next, 300)
     const task = taskFor(again, 'transcribe')
     expect(task.notBeforeMs).toBe(100 + LEASE_MS)
     expect(askFor(again.next, task, 400)).toEqual({ kind: 'busy', untilMs: 100 + LEASE_MS })
     expect(claimStep(again.next, task, 100 + LEASE_MS).resumesIntent).toBe(true)
   })
 
-  test('keeps the result of a parallel step that finished after the episode had failed', () => {
+  test('keeps the result of a parallel step that finished after the order had failed', () => {
     let moved = started()
     moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
     const writing = claimStep(moved.next, taskFor(moved, 'write'), 3)
-    const voicing = claimStep(writing.episode, taskFor(moved, 'voice'), 4)
-    const failed = settleStep({ ...writing, episode: voicing.episode }, FAILED, 5)
-    const late = settleStep({ ...voicing, episode: failed.next }, doneAs('voice'), 6)
+    const voicing = claimStep(writing.order, taskFor(moved, 'voice'), 4)
+    const failed = settleStep({ ...writing, order: voicing.order }, FAILED, 5)
+    const late = settleStep({ ...voicing, order: failed.next }, doneAs('voice'), 6)
     expect(late.next.status).toBe('error')
     expect(late.next.error).toEqual(PROBLEM)
     expect(late.tasks).toEqual([])

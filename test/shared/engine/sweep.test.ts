@@ -9,10 +9,8 @@ import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
 import { cancel, start } from '../../../shared/engine/transitions/owner.ts'
 import { letGo, renew } from '../../../shared/engine/transitions/renew.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
-import { mayHoldFiles } from '../../../shared/podcast/clean-up.ts'
-import type { Episode } from '../../../shared/podcast/episode.ts'
-import { PIPELINE, STEP_NAMES } from '../../../shared/podcast/pipeline.ts'
-import type { StepName } from '../../../shared/podcast/pipeline.ts'
+import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
+import type { FakeStepName, Order } from './fake-pipeline.ts'
 import {
   againAfter,
   claimEvent,
@@ -26,7 +24,8 @@ import {
   started,
   taskFor,
   waitingFor,
-} from '../podcast/episode-fixtures.ts'
+  mayHoldFiles,
+} from './order-fixtures.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -36,30 +35,30 @@ const RULES = {
   deadlineMs: 24 * HOUR_MS,
   stepLeaseMs: LEASE_MS,
   orphanAgeMs: 24 * HOUR_MS,
-  mayHoldFiles: (episode: unknown) => mayHoldFiles(episode as Episode),
+  mayHoldFiles,
 }
-const OUTPUTS = { audioKey: 'a', transcriptKey: 't', vttKey: 'v', srtKey: 's' }
+const OUTPUTS = { by: 'storage' }
 
-const dueAtMs = (episode: Episode) => sweepAtMs(PIPELINE, episode, RULES)
-const decide = (episode: Episode, nowMs: number, lastResult?: unknown) =>
-  decideSweep(episode, { pipeline: PIPELINE, rules: RULES, evidence: { lastResult }, errorId: 'e1' }, nowMs)
+const dueAtMs = (order: Order) => sweepAtMs(FAKE_PIPELINE, order, RULES)
+const decide = (order: Order, nowMs: number, lastResult?: unknown) =>
+  decideSweep(order, { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult }, errorId: 'e1' }, nowMs)
 
-type InHand = { episode: Episode; fence: Fence }
+type InHand = { order: Order; fence: Fence }
 
-function claimed(moved: Moved<Episode>, step: StepName, nowMs: number): InHand {
+function claimed(moved: Moved<Order>, step: FakeStepName, nowMs: number): InHand {
   return claimStep(moved.next, taskFor(moved, step), nowMs)
 }
 
-function renewed({ episode, fence }: InHand, nowMs: number, job = {}): Episode {
-  const moved = renew(PIPELINE, episode, { fence, leaseMs: LEASE_MS, job, activity: undefined }, nowMs)
+function renewed({ order, fence }: InHand, nowMs: number, job = {}): Order {
+  const moved = renew(FAKE_PIPELINE, order, { fence, leaseMs: LEASE_MS, job, activity: undefined }, nowMs)
   if (moved === undefined) throw new Error('the step is held by another attempt')
   return moved.next
 }
 
 /** The pipeline up to where there is a task for `step` and nobody has begun it. */
-function upTo(step: StepName): Moved<Episode> {
-  let moved = started({}, 0)
-  for (const before of STEP_NAMES) {
+function upTo(step: FakeStepName): Moved<Order> {
+  let moved = started({ silent: true }, 0)
+  for (const before of FAKE_STEPS) {
     if (before === step) return moved
     if (moved.tasks.some((task) => task.step === before))
       moved = settleStep(claimed(moved, before, 0), doneAs(before), 0)
@@ -67,35 +66,35 @@ function upTo(step: StepName): Moved<Episode> {
   return moved
 }
 
-const away = (afterMs: number, sinceMs = 0): Outcome => waitingFor('gemini', afterMs, { sinceMs })
+const away = (afterMs: number, sinceMs = 0): Outcome => waitingFor('write-1', afterMs, { sinceMs })
 
 describe('every state at every age', () => {
-  const running = (step: StepName) => claimed(upTo(step), step, 0).episode
+  const running = (step: FakeStepName) => claimed(upTo(step), step, 0).order
   const waiting = (untilMs: number) => settleStep(claimed(upTo('write'), 'write', 0), away(untilMs), 0).next
   const polling = () => {
     const held = claimed(upTo('transcribe'), 'transcribe', 0)
-    const known = { ...held, episode: renewed(held, 0, { providerJobId: 'p' }) }
+    const known = { ...held, order: renewed(held, 0, { providerJobId: 'p' }) }
     return settleStep(known, pollingAfter(20_000), 0).next
   }
-  const processing = (step: StepName) => upTo(step).next
+  const processing = (step: FakeStepName) => upTo(step).next
   const ready = () => settleStep(claimed(upTo('finish'), 'finish', 0), doneAs('finish'), 0).next
   const failed = () => settleStep(claimed(upTo('write'), 'write', 0), FAILED, 0).next
-  const cancelled = () => cancel(PIPELINE, processing('write'), {}, 0).next
+  const cancelled = () => cancel(FAKE_PIPELINE, processing('write'), {}, 0).next
   const deleted = () => ({ ...processing('write'), deletedAtMs: 0 })
 
   // What is expected just after the start, before and after a step counts as stalled, and past every threshold.
-  test.each<[string, () => Episode, [number, string][]]>([
+  test.each<[string, () => Order, [number, string][]]>([
     [
-      'a draft without a recording',
-      () => withoutAudio(draft()),
+      'a draft without files',
+      draft,
       [
         [0, 'none'],
         [100 * HOUR_MS, 'none'],
       ],
     ],
     [
-      'a draft with a recording',
-      () => ({ ...draft(), updatedAtMs: 1 }),
+      'a draft with files',
+      () => draft({ brought: true, updatedAtMs: 1 }),
       [
         [HOUR_MS, 'none'],
         [25 * HOUR_MS, 'tidy'],
@@ -188,9 +187,9 @@ describe('every state at every age', () => {
       ],
     ],
   ])('%s', (_name, make, expected) => {
-    const episode = make()
+    const order = make()
     const seen = expected.map(([nowMs]) => {
-      const decision = decide(episode, nowMs)
+      const decision = decide(order, nowMs)
       expect(decision.kind === 'move' ? decision.cures.map(({ reason }) => reason) : [decision.reason]).not.toContain(
         '',
       )
@@ -199,19 +198,19 @@ describe('every state at every age', () => {
     expect(seen).toEqual(expected)
   })
 
-  test('outputs that are all in storage finish the episode, stalled or stuck', () => {
-    const episode = running('finish')
+  test('outputs that are all in storage finish the order, stalled or stuck', () => {
+    const order = running('finish')
     for (const nowMs of [LEASE_MS + 150_000, 30 * HOUR_MS]) {
-      expect(needsEvidence(PIPELINE, episode, RULES, nowMs)).toBe(true)
-      const decision = decide(episode, nowMs, OUTPUTS)
+      expect(needsEvidence(FAKE_PIPELINE, order, RULES, nowMs)).toBe(true)
+      const decision = decide(order, nowMs, OUTPUTS)
       expect(decision).toMatchObject({ kind: 'move', cures: [{ action: 'finish', step: 'finish' }] })
       if (decision.kind !== 'move') return
       expect(decision.moved.next).toMatchObject({ status: 'ready', results: { finish: OUTPUTS } })
     }
-    expect(decide(episode, LEASE_MS, OUTPUTS).kind).toBe('none')
+    expect(decide(order, LEASE_MS, OUTPUTS).kind).toBe('none')
   })
 
-  test('a stuck episode says which step, since when, with which lease and after how many attempts', () => {
+  test('a stuck order says which step, since when, with which lease and after how many attempts', () => {
     const decision = decide(running('write'), 3 * HOUR_MS)
     expect(decision).toMatchObject({
       moved: {
@@ -228,24 +227,20 @@ describe('every state at every age', () => {
     })
   })
 
-  test('a cancelled episode whose mastering runs is seen to at once', () => {
+  test('a cancelled order whose job can be stopped is seen to at once', () => {
     const held = claimed(upTo('master'), 'master', 0)
-    const { next: episode, tasks } = cancel(PIPELINE, renewed(held, 0, { providerJobId: 'p' }), {}, 5)
+    const { next: order, tasks } = cancel(FAKE_PIPELINE, renewed(held, 0, { providerJobId: 'p' }), {}, 5)
     expect(tasks).toMatchObject([{ step: 'master' }])
-    expect(decide(episode, 5)).toMatchObject({ kind: 'tidy' })
+    expect(decide(order, 5)).toMatchObject({ kind: 'tidy' })
   })
-
-  function withoutAudio({ audio: _none, ...rest }: Episode): Episode {
-    return rest
-  }
 })
 
 test('a step that renews its lease for three hours is alive', () => {
-  const { fence, episode: first } = claimed(upTo('master'), 'master', 0)
-  let episode = first
+  const { fence, order: first } = claimed(upTo('master'), 'master', 0)
+  let order = first
   for (let nowMs = 0; nowMs < 3 * HOUR_MS; nowMs += 6000) {
-    episode = renewed({ episode, fence }, nowMs)
-    for (const later of [0, 6000, LEASE_MS]) expect(decide(episode, nowMs + later).kind).toBe('none')
+    order = renewed({ order, fence }, nowMs)
+    for (const later of [0, 6000, LEASE_MS]) expect(decide(order, nowMs + later).kind).toBe('none')
   }
 })
 
@@ -259,18 +254,18 @@ test('a step that was alive for three hours and then went silent is given to ano
   expect(decide(decision.moved.next, nowMs).kind).toBe('none')
   expect(dueAtMs(decision.moved.next)).toBe(nowMs + RULES.stalledStepMs)
   // So is one whose instance ends in good order.
-  const given = letGo(PIPELINE, alive, { fence: held.fence, call: 'unknown' }, 3 * HOUR_MS + 1)
+  const given = letGo(FAKE_PIPELINE, alive, { fence: held.fence, call: 'unknown' }, 3 * HOUR_MS + 1)
   expect(decide(given?.next ?? draft(), 3 * HOUR_MS + 2).kind).toBe('none')
 })
 
-test('a provider that comes back after ten hours leaves no episode that counts as stuck', () => {
+test('a provider that comes back after ten hours leaves no order that counts as stuck', () => {
   const waited = settleStep(claimed(upTo('transcribe'), 'transcribe', 0), away(10 * HOUR_MS), 0)
   const held = claimed(waited, 'transcribe', 10 * HOUR_MS)
   const polled = settleStep(held, pollingAfter(19_000), 10 * HOUR_MS + 1000)
   expect(decide(polled.next, 10 * HOUR_MS + 30_000).kind).toBe('none')
 })
 
-test('a sweep decides exactly when an episode is due, whatever happened before, and is not asked again at once', () => {
+test('a sweep decides exactly when an order is due, whatever happened before, and is not asked again at once', () => {
   const acts = fc.array(
     fc.record({
       after: fc.oneof(
@@ -278,7 +273,7 @@ test('a sweep decides exactly when an episode is due, whatever happened before, 
         { weight: 1, arbitrary: fc.integer({ min: 0, max: 30 * HOUR_MS }) },
       ),
       act: fc.constantFrom('claim', 'done', 'poll', 'wait', 'again', 'beat', 'cancel', 'sweep', 'start'),
-      step: fc.constantFrom(...STEP_NAMES),
+      step: fc.constantFrom(...FAKE_STEPS),
     }),
     { minLength: 1, maxLength: 40 },
   )
@@ -286,61 +281,61 @@ test('a sweep decides exactly when an episode is due, whatever happened before, 
   fc.assert(
     fc.property(acts, (sequence) => {
       let nowMs = 0
-      let { next: episode, tasks } = started(undefined, nowMs)
-      const fences = new Map<StepName, Fence>()
+      let { next: order, tasks } = started(undefined, nowMs)
+      const fences = new Map<FakeStepName, Fence>()
       for (const { after, act, step } of sequence) {
         nowMs += after
-        const dueMs = dueAtMs(episode)
-        const decision = decide(episode, nowMs)
+        const dueMs = dueAtMs(order)
+        const decision = decide(order, nowMs)
         expect(decision.kind === 'none').toBe(dueMs === undefined || dueMs > nowMs)
-        // An episode at work always has a next event that the sweep would see.
-        if (episode.status === 'processing') expect(dueMs).toBeDefined()
+        // An order at work always has a next event that the sweep would see.
+        if (order.status === 'processing') expect(dueMs).toBeDefined()
         if (decision.kind === 'none' || decision.kind === 'tidy') seen[decision.kind]++
         for (const { action, overdueMs } of decision.kind === 'move' ? decision.cures : []) {
           seen[action]++
           expect(overdueMs).toBeGreaterThanOrEqual(0)
         }
         const moved = move(act, step)
-        if (moved !== undefined) [episode, tasks] = [moved.next, [...tasks, ...moved.tasks]]
+        if (moved !== undefined) [order, tasks] = [moved.next, [...tasks, ...moved.tasks]]
 
-        function move(what: string, name: StepName): Moved<Episode> | undefined {
+        function move(what: string, name: FakeStepName): Moved<Order> | undefined {
           const fence = fences.get(name)
           const task = tasks.findLast((one) => one.step === name)
           const settleAs = (outcome: Outcome) =>
-            fence && settle(PIPELINE, episode, { fence, outcome, cost: undefined }, nowMs)
+            fence && settle(FAKE_PIPELINE, order, { fence, outcome, cost: undefined }, nowMs)
           switch (what) {
             case 'claim': {
               if (task === undefined) return undefined
-              const asked = claim<Episode>(PIPELINE, episode, claimEvent(task, `${nowMs}`), nowMs)
+              const asked = claim<Order>(FAKE_PIPELINE, order, claimEvent(task, `${nowMs}`), nowMs)
               if (asked.kind === 'claimed') fences.set(name, asked.fence)
               return 'moved' in asked ? asked.moved : undefined
             }
             case 'beat': {
               const event = { leaseMs: LEASE_MS, job: { providerJobId: 'p' }, activity: undefined }
-              return fence && renew(PIPELINE, episode, { fence, ...event }, nowMs)
+              return fence && renew(FAKE_PIPELINE, order, { fence, ...event }, nowMs)
             }
             case 'done':
               return settleAs(doneAs(name))
             case 'poll':
               return settleAs(pollingAfter(20_000))
             case 'wait':
-              return settleAs(away(MINUTE_MS, episode.steps[name].unavailable?.sinceMs ?? nowMs))
+              return settleAs(away(MINUTE_MS, order.steps[name].unavailable?.sinceMs ?? nowMs))
             case 'again':
               return settleAs(againAfter(1000))
             case 'cancel':
-              return episode.status === 'processing' && name === 'finish'
-                ? cancel(PIPELINE, episode, {}, nowMs)
+              return order.status === 'processing' && name === 'finish'
+                ? cancel(FAKE_PIPELINE, order, {}, nowMs)
                 : undefined
             case 'start':
-              return episode.status === 'error' || episode.status === 'cancelled'
-                ? start(PIPELINE, episode, {}, nowMs)
+              return order.status === 'error' || order.status === 'cancelled'
+                ? start(FAKE_PIPELINE, order, {}, nowMs)
                 : undefined
             default: {
               if (decision.kind !== 'move') return undefined
               expect(dueAtMs(decision.moved.next) ?? Infinity).toBeGreaterThan(nowMs)
               // Nobody who held a step that was given on still holds it.
               for (const { step: cured } of decision.cures)
-                expect(decision.moved.next.steps[cured as StepName].lease).toBeUndefined()
+                expect(decision.moved.next.steps[cured as FakeStepName].lease).toBeUndefined()
               return decision.moved
             }
           }

@@ -10,11 +10,9 @@ import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { beginUpgrade, inGeneration, upgradeAtMs, viewGeneration } from '../../../shared/engine/transitions/upgrade.ts'
 import type { Step } from '../../../shared/engine/workflow.ts'
-import { mayHoldFiles } from '../../../shared/podcast/clean-up.ts'
-import type { Episode } from '../../../shared/podcast/episode.ts'
-import { PIPELINE, STEP_NAMES } from '../../../shared/podcast/pipeline.ts'
-import type { StepName } from '../../../shared/podcast/pipeline.ts'
-import { claimEvent, draft, PROBLEM } from '../podcast/episode-fixtures.ts'
+import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
+import type { FakeStepName, Order } from './fake-pipeline.ts'
+import { claimEvent, draft, PROBLEM, mayHoldFiles } from './order-fixtures.ts'
 
 const HOUR_MS = 3_600_000
 const RULES = {
@@ -23,15 +21,15 @@ const RULES = {
   deadlineMs: 24 * HOUR_MS,
   stepLeaseMs: 20_000,
   orphanAgeMs: 24 * HOUR_MS,
-  mayHoldFiles: (episode: unknown) => mayHoldFiles(episode as Episode),
+  mayHoldFiles,
 }
-const CONTEXT = { pipeline: PIPELINE, rules: RULES, evidence: { lastResult: undefined }, errorId: 'e1' }
+const CONTEXT = { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult: undefined }, errorId: 'e1' }
 const PAUSE_MS = 300_000
-const NOTES = (title: string) => ({ notesKey: title, notes: { title, description: 'D', chapters: [], tags: [] } })
+const madeBy = (by: string) => ({ by })
 
 /** Ready at time 0, the given steps by fallbacks. */
-function ready(...fallen: StepName[]): Episode {
-  const step = (name: StepName): Step => ({
+function ready(...fallen: FakeStepName[]): Order {
+  const step = (name: FakeStepName): Step => ({
     state: 'done',
     attempt: 1,
     dispatch: 1,
@@ -45,40 +43,36 @@ function ready(...fallen: StepName[]): Episode {
     ...draft(),
     status: 'ready',
     generation: 1,
-    steps: Object.fromEntries(STEP_NAMES.map((name) => [name, step(name)])) as Episode['steps'],
+    steps: Object.fromEntries(FAKE_STEPS.map((name) => [name, step(name)])) as Order['steps'],
     results: {
-      transcribe: { transcriptKey: 't', durationSeconds: 10, wordCount: 3 },
-      write: NOTES('old'),
-      master: { audioKey: 'm', durationSeconds: 10, introSeconds: 0 },
-      finish: { audioKey: 'a', transcriptKey: 't', vttKey: 'v', srtKey: 's' },
+      transcribe: madeBy('old'),
+      write: madeBy('old'),
+      master: madeBy('old'),
+      finish: madeBy('old'),
     },
   }
 }
 
-const begin = (episode: Episode, nowMs: number): Moved<Episode> =>
-  beginUpgrade(PIPELINE, episode, {}, nowMs) ?? { next: episode, tasks: [] }
+const begin = (order: Order, nowMs: number): Moved<Order> =>
+  beginUpgrade(FAKE_PIPELINE, order, {}, nowMs) ?? { next: order, tasks: [] }
 
-function claimed({ next, tasks }: Moved<Episode>, step: StepName, nowMs: number): { episode: Episode; fence: Fence } {
+function claimed({ next, tasks }: Moved<Order>, step: FakeStepName, nowMs: number): { order: Order; fence: Fence } {
   const task = tasks.find((one) => one.step === step)
   if (task === undefined) throw new Error(`no task for ${step}`)
   let fence: Fence | undefined
   const moved = inGeneration(next, task.generation, (view) => {
-    const asked = claim<Episode>(PIPELINE, view, claimEvent(task, `t${nowMs}`), nowMs)
+    const asked = claim<Order>(FAKE_PIPELINE, view, claimEvent(task, `t${nowMs}`), nowMs)
     if (asked.kind !== 'claimed') throw new Error(asked.kind)
     fence = asked.fence
     return asked.moved
   })
   if (moved === undefined || fence === undefined) throw new Error('not claimed')
-  return { episode: moved.next, fence }
+  return { order: moved.next, fence }
 }
 
-function settled(
-  { episode, fence }: { episode: Episode; fence: Fence },
-  outcome: Outcome,
-  nowMs: number,
-): Moved<Episode> {
-  const moved = inGeneration(episode, fence.generation, (view) =>
-    settle(PIPELINE, view, { fence, outcome, cost: undefined }, nowMs),
+function settled({ order, fence }: { order: Order; fence: Fence }, outcome: Outcome, nowMs: number): Moved<Order> {
+  const moved = inGeneration(order, fence.generation, (view) =>
+    settle(FAKE_PIPELINE, view, { fence, outcome, cost: undefined }, nowMs),
   )
   if (moved === undefined) throw new Error('the step is held by another attempt')
   return moved
@@ -86,7 +80,7 @@ function settled(
 
 const done = (step: 'write' | 'finish'): Outcome => ({
   kind: 'done',
-  result: step === 'write' ? NOTES('new') : { audioKey: 'a2', transcriptKey: 't2', vttKey: 'v2', srtKey: 's2' },
+  result: madeBy(`new ${step}`),
   by: undefined,
   degraded: undefined,
 })
@@ -98,29 +92,29 @@ const failed = (problem: Problem, call: 'unsent' | 'ended' | 'ambiguous' = 'ende
 
 describe('an upgrade', () => {
   test('is begun by the sweep when it is due, and not before', () => {
-    const episode = ready('write')
-    expect([upgradeAtMs(episode), sweepAtMs(PIPELINE, episode, RULES)]).toEqual([PAUSE_MS, PAUSE_MS])
-    const decide = (nowMs: number) => decideSweep(episode, CONTEXT, nowMs)
+    const order = ready('write')
+    expect([upgradeAtMs(order), sweepAtMs(FAKE_PIPELINE, order, RULES)]).toEqual([PAUSE_MS, PAUSE_MS])
+    const decide = (nowMs: number) => decideSweep(order, CONTEXT, nowMs)
     expect(decide(PAUSE_MS - 1).kind).toBe('none')
     expect(decide(PAUSE_MS)).toMatchObject({ kind: 'move', cures: [{ step: 'write', action: 'upgrade' }] })
   })
 
-  test('works beside the episode, which is ready and serves what it has until all of the new is there', () => {
+  test('works beside the order, which is ready and serves what it has until all of the new is there', () => {
     const begun = begin(ready('write'), PAUSE_MS)
     expect(begun.tasks).toEqual([{ step: 'write', generation: 2, dispatch: 1 }])
     const written = settled(claimed(begun, 'write', PAUSE_MS + 1), done('write'), PAUSE_MS + 2)
-    expect(written.next).toMatchObject({ status: 'ready', generation: 1, results: { write: NOTES('old') } })
+    expect(written.next).toMatchObject({ status: 'ready', generation: 1, results: { write: madeBy('old') } })
     expect(written.tasks).toEqual([{ step: 'finish', generation: 2, dispatch: 1 }])
-    const { next: episode } = settled(claimed(written, 'finish', PAUSE_MS + 3), done('finish'), PAUSE_MS + 4)
-    expect(episode).toMatchObject({
+    const { next: order } = settled(claimed(written, 'finish', PAUSE_MS + 3), done('finish'), PAUSE_MS + 4)
+    expect(order).toMatchObject({
       status: 'ready',
       generation: 2,
-      results: { write: NOTES('new'), master: { audioKey: 'm' }, finish: { audioKey: 'a2' } },
+      results: { write: madeBy('new write'), master: madeBy('old'), finish: madeBy('new finish') },
     })
-    expect(episode).not.toHaveProperty('upgrade')
-    expect(episode).not.toHaveProperty('replaces')
-    expect(episode.steps.write).not.toHaveProperty('degraded')
-    expect(upgradeAtMs(episode)).toBeUndefined()
+    expect(order).not.toHaveProperty('upgrade')
+    expect(order).not.toHaveProperty('replaces')
+    expect(order.steps.write).not.toHaveProperty('degraded')
+    expect(upgradeAtMs(order)).toBeUndefined()
   })
 
   test.each([
@@ -130,21 +124,21 @@ describe('an upgrade', () => {
   ] as const)('of %s does again %j and nothing else', (step, again) => {
     const begun = begin(ready(step), PAUSE_MS)
     const run = viewGeneration(begun.next, 2)
-    expect(STEP_NAMES.filter((name) => run.steps[name].state !== 'done')).toEqual(again)
+    expect(FAKE_STEPS.filter((name) => run.steps[name].state !== 'done')).toEqual(again)
     expect(begun.tasks.map((task) => task.step)).toEqual([step])
   })
 
   test('that is given up leaves all as it was, and is tried again later and later', () => {
-    let episode = ready('write')
+    let order = ready('write')
     const waits: number[] = []
     for (let tries = 1, nowMs = PAUSE_MS; tries < 30; tries++) {
-      const begun = begin(episode, nowMs)
+      const begun = begin(order, nowMs)
       expect(begun.tasks[0]?.generation).toBe(tries + 1)
       const given = settled(claimed(begun, 'write', nowMs), failed(PROBLEM, 'unsent'), nowMs)
-      episode = given.next
-      expect(episode).toMatchObject({ status: 'ready', generation: 1, results: { write: NOTES('old') } })
-      expect(episode.steps.write).toMatchObject({ degraded: 'without', fallback: { tries } })
-      const nextMs = upgradeAtMs(episode)
+      order = given.next
+      expect(order).toMatchObject({ status: 'ready', generation: 1, results: { write: madeBy('old') } })
+      expect(order.steps.write).toMatchObject({ degraded: 'without', fallback: { tries } })
+      const nextMs = upgradeAtMs(order)
       if (nextMs === undefined) break
       waits.push(nextMs - nowMs)
       nowMs = nextMs
@@ -160,31 +154,31 @@ describe('an upgrade', () => {
     const given = settled(claimed(begun, 'write', PAUSE_MS), failed(refused), PAUSE_MS)
     expect(upgradeAtMs(given.next)).toBeUndefined()
 
-    let episode = ready('write')
+    let order = ready('write')
     let calls = 0
     for (; calls < 10; calls++) {
-      const nowMs = upgradeAtMs(episode)
+      const nowMs = upgradeAtMs(order)
       if (nowMs === undefined) break
-      const asked = claimed(begin(episode, nowMs), 'write', nowMs)
-      episode = settled(asked, failed(PROBLEM, 'ambiguous'), nowMs).next
+      const asked = claimed(begin(order, nowMs), 'write', nowMs)
+      order = settled(asked, failed(PROBLEM, 'ambiguous'), nowMs).next
     }
     expect(calls).toBe(2)
   })
 
   test('still knows of jobs that may be somewhere, of every step that it does again', () => {
     const lostJobs = [{ key: 'k', webhookToken: 't', provider: 'first', polls: 0 }]
-    const episode = ready('write')
-    const { write, finish } = episode.steps
-    const steps = { ...episode.steps, write: { ...write, lostJobs }, finish: { ...finish, lostJobs } }
-    const begun = begin({ ...episode, steps }, PAUSE_MS).next.upgrade
+    const order = ready('write')
+    const { write, finish } = order.steps
+    const steps = { ...order.steps, write: { ...write, lostJobs }, finish: { ...finish, lostJobs } }
+    const begun = begin({ ...order, steps }, PAUSE_MS).next.upgrade
     expect([begun?.steps['write']?.lostJobs, begun?.steps['finish']?.lostJobs]).toEqual([lostJobs, lostJobs])
   })
 
   test('takes up the job that was begun before the fallback', () => {
-    const episode = ready('master')
+    const order = ready('master')
     const job = { key: 'g1-master', webhookToken: 'h', providerJobId: 'p1', polls: 7 }
-    const before = { ...episode, steps: { ...episode.steps, master: { ...episode.steps.master, job } } }
-    const { episode: asked } = claimed(begin(before, PAUSE_MS), 'master', PAUSE_MS)
+    const before = { ...order, steps: { ...order.steps, master: { ...order.steps.master, job } } }
+    const { order: asked } = claimed(begin(before, PAUSE_MS), 'master', PAUSE_MS)
     expect(viewGeneration(asked, 2).steps.master.job).toEqual({ ...job, polls: 0 })
   })
 
@@ -206,21 +200,21 @@ describe('an upgrade', () => {
     if (given.kind === 'move') expect(given.moved.next).not.toHaveProperty('upgrade')
   })
 
-  test('of a deleted episode is nobody’s: neither claims nor writes are let in', () => {
+  test('of a deleted order is nobody’s: neither claims nor writes are let in', () => {
     const begun = begin(ready('write'), PAUSE_MS)
-    const { episode, fence } = claimed(begun, 'write', PAUSE_MS)
-    const deleted = { ...episode, deletedAtMs: 5, generation: 2 }
+    const { order, fence } = claimed(begun, 'write', PAUSE_MS)
+    const deleted = { ...order, deletedAtMs: 5, generation: 2 }
     expect(
       inGeneration(deleted, fence.generation, (view) =>
-        settle(PIPELINE, view, { fence, outcome: done('write'), cost: undefined }, 9),
+        settle(FAKE_PIPELINE, view, { fence, outcome: done('write'), cost: undefined }, 9),
       ),
     ).toBeUndefined()
   })
 
   test('is told in the history', () => {
     const before = ready('write')
-    const { next: episode } = begin(before, PAUSE_MS)
-    expect(recordHistory(before, episode, { by: 'sweep' }, 'episode').history).toEqual([
+    const { next: order } = begin(before, PAUSE_MS)
+    expect(recordHistory(before, order, { by: 'sweep' }, 'order').history).toEqual([
       { atMs: PAUSE_MS, by: 'sweep', what: 'upgrade', to: 'running', why: 'a better write is asked for' },
     ])
   })

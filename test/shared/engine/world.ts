@@ -5,13 +5,13 @@ import type { EngineSettings } from '../../../shared/engine/limits.ts'
 import type { Clock, TaskQueue, WorkflowStore } from '../../../shared/engine/ports.ts'
 import { StepRunner } from '../../../shared/engine/runner.ts'
 import type { RunnerOptions } from '../../../shared/engine/runner-options.ts'
-import { NOT_ACCEPTED } from '../../../shared/podcast/problems.ts'
 import { VirtualTime } from '../virtual-time.ts'
 import { FAKE_PIPELINE, FAKE_PROVIDERS, newOrder } from './fake-pipeline.ts'
 import type { FakeTools, Order } from './fake-pipeline.ts'
 import { FakeVendors } from './fake-vendors.ts'
 import { MemoryTasks } from './memory-queue.ts'
 import { MemoryWorkflows } from './memory-store.ts'
+import { NOT_ACCEPTED } from './order-fixtures.ts'
 
 export const SETTINGS: EngineSettings = {
   stepLeaseMs: 20_000,
@@ -38,6 +38,8 @@ export type Weather = {
   latencyMs: number
   /** Of a call or job, at most. */
   workMs: number
+  /** Of what precedes a step's first request, at most. */
+  prepareMs: number
 }
 export const FAIR: Weather = {
   crash: 0,
@@ -50,6 +52,7 @@ export const FAIR: Weather = {
   interrupt: 0,
   latencyMs: 20,
   workMs: 60_000,
+  prepareMs: 0,
 }
 
 /** A vendor that cannot be used just now. */
@@ -140,7 +143,7 @@ export class World {
 }
 
 /** How far the clock of an instance may be from the store's: as much as a lease leaves room for. */
-const SKEW_MS = 2_400
+export const SKEW_MS = 2_400
 const FREEZE_MS_MAX = 90_000
 const OUTAGE_MS_MAX = 15 * 60_000
 
@@ -199,16 +202,20 @@ export class Instance {
       })
     })
 
-  /** Work of some length, which ends early when its signal aborts. */
-  working(attempt: Attempt<Order>): Promise<void> {
+  /** Something of some length, which ends early when its signal aborts. */
+  lasting({ signal }: Attempt<Order>, most: 'workMs' | 'prepareMs'): Promise<void> {
     return new Promise((resolve, reject) => {
       const { world } = this
-      attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason as Error), { once: true })
-      this.#later(world.random() * world.weather.workMs, () => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      this.#later(world.random() * world.weather[most], () => {
         this.#strike()
         this.#later(0, resolve)
       })
     })
+  }
+
+  async prepare(attempt: Attempt<Order>): Promise<void> {
+    if (this.world.weather.prepareMs > 0) await this.lasting(attempt, 'prepareMs')
   }
 
   runner(more: Partial<RunnerOptions<Order, FakeTools>> = {}): StepRunner<Order, FakeTools> {
@@ -231,7 +238,8 @@ export class Instance {
       tools: {
         vendors: world.vendors,
         passing: this.passing,
-        working: (attempt) => this.working(attempt),
+        preparing: (attempt) => this.prepare(attempt),
+        working: (attempt) => this.lasting(attempt, 'workMs'),
         trouble: (attempt) => makeTrouble(world, attempt),
         garbled: ({ provider = 'nobody' }) => {
           if (world.odds('garbled')) throw new VendorGarbled(provider)

@@ -15,8 +15,8 @@ import type { StepName } from '../../../shared/podcast/pipeline.ts'
 
 /* An episode in the hands of a test, and what can be done to it. */
 
-export const PROBLEM: Problem = { code: 'attempts_exhausted', message: 'gave up', retryable: true, error_id: 'e1' }
-export const LEASE_MS = 20_000
+const PROBLEM: Problem = { code: 'attempts_exhausted', message: 'gave up', retryable: true, error_id: 'e1' }
+const LEASE_MS = 20_000
 
 export const RESULTS: { readonly [Name in StepName]: NonNullable<Episode['results'][Name]> } = {
   transcribe: { transcriptKey: 't', durationSeconds: 10, wordCount: 3 },
@@ -88,11 +88,7 @@ export function claimStep(episode: Episode, task: StepTask, nowMs: number, more:
   return { episode: asked.moved.next, fence: asked.fence, resumesIntent: asked.resumesIntent }
 }
 
-export function settleStep(
-  { episode, fence }: Omit<Held, 'resumesIntent'>,
-  outcome: Outcome,
-  nowMs: number,
-): Moved<Episode> {
+function settleStep({ episode, fence }: Omit<Held, 'resumesIntent'>, outcome: Outcome, nowMs: number): Moved<Episode> {
   const moved = settle(PIPELINE, episode, { fence, outcome, cost: undefined }, nowMs)
   if (moved === undefined) throw new Error('the step is held by another attempt')
   return moved
@@ -102,21 +98,6 @@ export function doneAs(step: StepName): Outcome {
   return { kind: 'done', result: RESULTS[step], by: undefined, degraded: undefined }
 }
 export const FAILED: Outcome = { kind: 'failed', problem: PROBLEM, call: 'ended' }
-
-export function pollingAfter(afterMs: number): Outcome {
-  return { kind: 'polling', afterMs, activity: undefined }
-}
-
-type Waiting = Extract<Outcome, { kind: 'waiting' }>
-
-export function waitingFor(service: string, afterMs: number, more: Partial<Waiting> = {}): Waiting {
-  const rest = { sinceMs: 0, problem: PROBLEM, call: 'unsent', fallback: undefined } as const
-  return { kind: 'waiting', service, afterMs, ...rest, ...more }
-}
-
-export function againAfter(afterMs: number, more: Partial<Extract<Outcome, { kind: 'tryAgain' }>> = {}): Outcome {
-  return { kind: 'tryAgain', afterMs, call: 'ended', job: 'keep', because: 'failed', ...more }
-}
 
 /** Carries out one task at once and successfully. */
 export function carryOut(episode: Episode, task: StepTask, nowMs: number): Moved<Episode> {

@@ -8,12 +8,12 @@ import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { taskQueueContract } from '../../contracts/task-queue.ts'
 import type { Delivered } from '../../contracts/task-queue.ts'
 import { workflowStoreContract } from '../../contracts/workflow-store.ts'
+import { MemoryTasks } from '../engine/memory-queue.ts'
+import { MemoryWorkflows } from '../engine/memory-store.ts'
 import { draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 import { settle, VirtualTime } from '../virtual-time.ts'
-import { MemoryTasks } from './memory-queue.ts'
-import { MemoryWorkflows } from './memory-store.ts'
 
 /** The engine's ports in memory, and as the product has them, held to the same contracts. */
 const RULES = sweepRules(testConfig())

@@ -1,4 +1,5 @@
 import type { LocalRequest, Route } from '../http-service.ts'
+import type { FileStore, StoredFile } from './files.ts'
 import type { Buckets, ObjectSettings, StoredObject } from './objects.ts'
 import {
   content,
@@ -81,7 +82,7 @@ export function objectRoutes(buckets: Buckets): Route[] {
       handle: (request) => {
         const object = requireObject(request, buckets)
         return request.url.searchParams.get('alt') === 'media'
-          ? content(request, object)
+          ? content(request, buckets, object)
           : { status: 200, json: resourceOf(request, object) }
       },
     },
@@ -115,8 +116,8 @@ export function objectRoutes(buckets: Buckets): Route[] {
         }
         requireConditions(conditionsOf(request.url.searchParams), buckets.get(bucket, name))
         const sources = sourceObjects.map((source) => buckets.get(bucket, source.name) ?? notFound(bucket, source.name))
-        const data = Buffer.concat(sources.map((source) => source.data))
-        return { status: 200, json: resourceOf(request, buckets.put(bucket, name, data, destination ?? {})) }
+        const file = await joinFiles(buckets.files, sources)
+        return { status: 200, json: resourceOf(request, buckets.put(bucket, name, file, destination ?? {})) }
       },
     },
     {
@@ -124,15 +125,14 @@ export function objectRoutes(buckets: Buckets): Route[] {
       path: COPY,
       handle: async (request) => {
         const [fromBucket = '', fromName = '', verb, toBucket = '', toName = ''] = request.params
-        const source = buckets.get(fromBucket, fromName) ?? notFound(fromBucket, fromName)
-        requireConditions(conditionsOf(request.url.searchParams), buckets.get(toBucket, toName))
         const bytes = await request.bytes()
         const settings = bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as ObjectSettings)
-        const resource = resourceOf(
-          request,
-          buckets.put(toBucket, toName, source.data, { ...source.settings, ...settings }),
-        )
-        const size = String(source.data.length)
+        const source = buckets.get(fromBucket, fromName) ?? notFound(fromBucket, fromName)
+        requireConditions(conditionsOf(request.url.searchParams), buckets.get(toBucket, toName))
+        requireBucket(buckets, toBucket)
+        const copied = buckets.files.copy(source.file)
+        const resource = resourceOf(request, buckets.put(toBucket, toName, copied, { ...source.settings, ...settings }))
+        const size = String(copied.sizeBytes)
         return {
           status: 200,
           json:
@@ -143,6 +143,14 @@ export function objectRoutes(buckets: Buckets): Route[] {
       },
     },
   ]
+}
+
+async function joinFiles(files: FileStore, objects: readonly StoredObject[]): Promise<StoredFile> {
+  // Opened at once, before any can be removed.
+  const sources = objects.map(({ file }) => files.read(file))
+  const writer = files.create()
+  for (const source of sources) for await (const chunk of source) await writer.write(chunk as Buffer)
+  return writer.finish()
 }
 
 function listing(request: LocalRequest, buckets: Buckets, bucket: string): unknown {

@@ -1,5 +1,6 @@
 import type { LocalRequest, Route } from '../http-service.ts'
 import type { FileStore, StoredFile } from './files.ts'
+import { compareBytes } from './objects.ts'
 import type { Buckets, ObjectSettings, StoredObject } from './objects.ts'
 import {
   content,
@@ -158,20 +159,25 @@ function listing(request: LocalRequest, buckets: Buckets, bucket: string): unkno
   const [prefix, delimiter] = [query.get('prefix') ?? '', query.get('delimiter')]
   const pageSize = Math.min(PAGE_SIZE_DEFAULT, Number(query.get('maxResults') ?? PAGE_SIZE_DEFAULT))
   const after = Buffer.from(query.get('pageToken') ?? '', 'base64').toString()
-  const items: StoredObject[] = []
-  const prefixes = new Set<string>()
+  const page = { items: [] as StoredObject[], prefixes: [] as string[] }
+  let last = after
   let more = false
   for (const object of buckets.list(bucket, prefix)) {
-    if (after !== '' && object.name <= after) continue
     const cut = delimiter ? object.name.indexOf(delimiter, prefix.length) : -1
-    if (cut >= 0) prefixes.add(object.name.slice(0, cut + (delimiter?.length ?? 0)))
-    else if (items.length < pageSize) items.push(object)
-    else more = true
+    const folder = cut < 0 ? undefined : object.name.slice(0, cut + (delimiter?.length ?? 0))
+    // A folder is one entry, whatever is in it, and on one page alone.
+    const entry = folder ?? object.name
+    if (last !== '' && compareBytes(entry, last) <= 0) continue
+    more = page.items.length + page.prefixes.length >= pageSize
+    if (more) break
+    last = entry
+    if (folder === undefined) page.items.push(object)
+    else page.prefixes.push(folder)
   }
   return {
     kind: 'storage#objects',
-    items: items.map((object) => resourceOf(request, object)),
-    ...(prefixes.size > 0 && { prefixes: [...prefixes] }),
-    ...(more && { nextPageToken: Buffer.from(items.at(-1)?.name ?? '').toString('base64') }),
+    ...(page.items.length > 0 && { items: page.items.map((object) => resourceOf(request, object)) }),
+    ...(page.prefixes.length > 0 && { prefixes: page.prefixes }),
+    ...(more && { nextPageToken: Buffer.from(last).toString('base64') }),
   }
 }

@@ -67,7 +67,7 @@ export class Buckets {
 
   list(bucket: string, prefix: string): StoredObject[] {
     const objects = [...(this.#buckets.get(bucket)?.values() ?? [])].filter(({ name }) => name.startsWith(prefix))
-    return objects.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+    return objects.toSorted((a, b) => compareBytes(a.name, b.name))
   }
 
   /** @param file what was written to `files`; what the name stood for before is removed */
@@ -106,6 +106,11 @@ export class Buckets {
     this.#buckets.get(object.bucket)?.delete(object.name)
     this.files.remove(object.file)
   }
+}
+
+/** The order of names in a listing: by their bytes in UTF-8. */
+export function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 /** Generation 0 stands for "there is none". */

@@ -16,6 +16,8 @@ export type LocalRequest = {
   /** A fault that only the stand-in itself can act out: `blocked`, `auth`, `billing`. */
   fault: Fault | undefined
   bytes(): Promise<Buffer>
+  /** The body as it comes in, once. It ends only when the request is whole, and throws when its client goes before. */
+  stream(): AsyncIterable<Buffer>
   json(): Promise<unknown>
   /** Names the episode in the journal. */
   concerns(episodeId: string): void
@@ -50,6 +52,13 @@ export type ServiceOptions = {
   /** How this service words a refusal: its own error body for a status. */
   refuse: (status: number, headers: Record<string, string>) => Reply
   around?: Around
+  /**
+   * `read`: at once and into memory, so that what a client has sent arrives even when the client is gone before we act on
+   * it; what is not said otherwise. `streamed`: as the route takes them, for bodies of any size.
+   */
+  bodies?: 'read' | 'streamed'
+  /** Called when the service stops for good. */
+  onStop?: () => void
 }
 
 const KEEP_ALIVE_MS = 120_000
@@ -82,6 +91,7 @@ export class HttpService {
   async stop(): Promise<void> {
     await this.#close()
     this.#port = 0
+    this.#options.onStop?.()
   }
 
   async #listen(port: number): Promise<void> {
@@ -90,6 +100,8 @@ export class HttpService {
     })
     // Longer than clients keep idle connections, so that none is closed under a request that is on its way.
     server.keepAliveTimeout = KEEP_ALIVE_MS
+    // Uploads may take their time.
+    server.requestTimeout = 0
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve)
     })
@@ -125,20 +137,22 @@ export class HttpService {
       else request.resume()
       return
     }
-    // Read at once: what a client has sent arrives, even when the client is gone before we act on it.
-    const body = readAll(request)
-    body.catch(() => undefined)
-    if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
+    const latencyMs = fault?.mode === 'slow' ? (fault.latencyMs ?? 5000) : 0
+    const latency = latencyMs === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, latencyMs))
+    const body = this.#options.bodies === 'streamed' ? streamedBody(request, latency) : readBody(request)
+    // A body that streams is taken in meanwhile, and ends when the time is over.
+    if (!body.isStreamed) await latency
 
     const refused = refusalOf(fault, refuse)
     const reply = refused ?? (await this.#route(request, body, url, fault, (id) => (episodeId = id)))
+    await latency
     record(reply.status)
     await answer(request, response, fault?.mode === 'malformed' ? garble(reply) : reply, fault?.mode === 'truncate')
   }
 
   async #route(
     request: IncomingMessage,
-    body: Promise<Buffer>,
+    body: Body,
     url: URL,
     fault: Fault | undefined,
     concerns: (id: string) => void,
@@ -159,14 +173,17 @@ export class HttpService {
         headers: request.headers,
         params: chosen.params,
         fault,
-        bytes: () => body,
-        json: async () => JSON.parse((await body).toString('utf8')) as unknown,
+        bytes: body.bytes,
+        stream: body.stream,
+        json: async () => JSON.parse((await body.bytes()).toString('utf8')) as unknown,
         concerns,
       }
       return await around(asked, async () => takeReply(async () => chosen.route.handle(asked)))
     } catch (error) {
       if (error instanceof ReplyError) return error.reply
       if (error instanceof SyntaxError) return refuse(400, {})
+      // Whoever is gone is answered nothing.
+      if (request.destroyed && !request.complete) throw error
       process.stderr.write(`local ${this.#options.target}: ${error instanceof Error ? error.stack : String(error)}\n`)
       return refuse(500, {})
     }
@@ -201,6 +218,7 @@ function refusalOf(fault: Fault | undefined, refuse: ServiceOptions['refuse']): 
 
 /** A body that starts like the real one and is not what it says. */
 function garble(reply: Reply): Reply {
+  if (reply.body instanceof Readable) reply.body.destroy()
   return { ...reply, body: '{"oops": <html>', json: undefined }
 }
 
@@ -217,7 +235,8 @@ async function answer(
   }
   if (body instanceof Readable) {
     response.writeHead(reply.status, headers)
-    return pipeline(body, response)
+    if (request.method === 'HEAD') return void response.end(() => body.destroy())
+    return truncated ? sendHalf(body, response) : pipeline(body, response)
   }
   const bytes = Buffer.from(body as string)
   response.writeHead(reply.status, { 'Content-Length': bytes.length, ...headers })
@@ -226,10 +245,47 @@ async function answer(
   response.end(request.method === 'HEAD' ? undefined : bytes)
 }
 
-async function readAll(request: IncomingMessage): Promise<Buffer> {
+/** Sends half of what was announced, and hangs up. */
+async function sendHalf(body: Readable, response: ServerResponse): Promise<void> {
+  let left = Math.floor(Number(response.getHeader('Content-Length') ?? 0) / 2)
+  for await (const chunk of body) {
+    const part = (chunk as Buffer).subarray(0, left)
+    left -= part.length
+    if (left > 0) response.write(part)
+    else return void response.write(part, () => response.destroy())
+  }
+  response.destroy()
+}
+
+type Body = { isStreamed: boolean; bytes: () => Promise<Buffer>; stream: () => AsyncIterable<Buffer> }
+
+function readBody(request: IncomingMessage): Body {
+  const body = readAll(request)
+  body.catch(() => undefined)
+  return {
+    isStreamed: false,
+    bytes: () => body,
+    async *stream() {
+      yield await body
+    },
+  }
+}
+
+/** @param latency what has to be over before it ends */
+function streamedBody(request: IncomingMessage, latency: Promise<unknown>): Body {
+  const isEmpty = request.headers['transfer-encoding'] === undefined && !Number(request.headers['content-length'])
+  async function* stream(): AsyncGenerator<Buffer> {
+    // Whoever stops in the middle still answers.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+    await latency
+  }
+  return { isStreamed: !isEmpty, stream, bytes: () => readAll(stream()) }
+}
+
+async function readAll(body: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request) {
+  for await (const chunk of body) {
     bytes += (chunk as Buffer).length
     if (bytes > BODY_BYTES_MAX) throw new Error('the body is too large for the local cloud')
     chunks.push(chunk as Buffer)

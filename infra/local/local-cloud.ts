@@ -21,6 +21,7 @@ import { localLog } from './local-log.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
 import { startProviders } from './providers/start-providers.ts'
+import { FileStore } from './storage/files.ts'
 import { Buckets } from './storage/objects.ts'
 import { storageRoutes, storageServer } from './storage/service.ts'
 import type { Dispatcher } from './tasks/dispatcher.ts'
@@ -117,7 +118,7 @@ async function assemble(
   const accounts = localServiceAccounts(LOCAL_PROJECT)
   const credentials = join(folder, 'service-account.json')
   await writeFile(credentials, accounts.json('steadycast'), { mode: 0o600 })
-  const buckets = new Buckets()
+  const buckets = new Buckets(new FileStore(join(folder, 'objects')))
   const storageKept = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET, buckets })
   const storage = await storageServer({ faults, journal }, storageKept, iam.storageAround(undefined)).start()
   closers.push(() => storage.stop())

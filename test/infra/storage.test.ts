@@ -150,6 +150,30 @@ describe('reads', () => {
     expect((await bucket.getFiles(next ?? {}))[0]).toHaveLength(1)
   })
 
+  test('lists every object and folder on one page alone, whatever its size', async () => {
+    for (const name of ['p/a', 'p/b/1', 'p/b/2', 'p/b-c', 'p/b.d/3', 'p/é', 'p/\u{10000}', 'p/\uffff'])
+      await bucket.file(name).save('x', { resumable: false })
+    const all = ['p/a', 'p/b-c', 'p/b.d/', 'p/b/', 'p/é', 'p/\uffff', 'p/\u{10000}']
+    for (const maxResults of [1, 2, 3, 6, 7, 8]) {
+      const pages: string[][] = []
+      for (let token: string | undefined, isFirst = true; isFirst || token; isFirst = false) {
+        const query = {
+          prefix: 'p/',
+          delimiter: '/',
+          maxResults,
+          autoPaginate: false,
+          ...(token && { pageToken: token }),
+        }
+        const [files, , answer] = await bucket.getFiles(query)
+        const { prefixes = [], nextPageToken } = answer as { prefixes?: string[]; nextPageToken?: string }
+        pages.push([...files.map(({ name }) => name), ...prefixes])
+        token = nextPageToken
+      }
+      expect(pages.slice(0, -1).every(({ length }) => length === maxResults)).toBe(true)
+      expect(pages.flat().toSorted((a, b) => all.indexOf(a) - all.indexOf(b))).toEqual(all)
+    }
+  })
+
   test('copies, composes and removes by prefix', async () => {
     await bucket.file('dir/a b.txt').copy(bucket.file('c/1'))
     await bucket.combine(['c/1', 'c/1'], 'c/2')

@@ -1,4 +1,6 @@
 import type { LocalRequest, Route } from '../http-service.ts'
+import type { FileStore, StoredFile } from './files.ts'
+import { compareBytes } from './objects.ts'
 import type { Buckets, ObjectSettings, StoredObject } from './objects.ts'
 import {
   content,
@@ -81,7 +83,7 @@ export function objectRoutes(buckets: Buckets): Route[] {
       handle: (request) => {
         const object = requireObject(request, buckets)
         return request.url.searchParams.get('alt') === 'media'
-          ? content(request, object)
+          ? content(request, buckets, object)
           : { status: 200, json: resourceOf(request, object) }
       },
     },
@@ -115,8 +117,8 @@ export function objectRoutes(buckets: Buckets): Route[] {
         }
         requireConditions(conditionsOf(request.url.searchParams), buckets.get(bucket, name))
         const sources = sourceObjects.map((source) => buckets.get(bucket, source.name) ?? notFound(bucket, source.name))
-        const data = Buffer.concat(sources.map((source) => source.data))
-        return { status: 200, json: resourceOf(request, buckets.put(bucket, name, data, destination ?? {})) }
+        const file = await joinFiles(buckets.files, sources)
+        return { status: 200, json: resourceOf(request, buckets.put(bucket, name, file, destination ?? {})) }
       },
     },
     {
@@ -124,15 +126,14 @@ export function objectRoutes(buckets: Buckets): Route[] {
       path: COPY,
       handle: async (request) => {
         const [fromBucket = '', fromName = '', verb, toBucket = '', toName = ''] = request.params
-        const source = buckets.get(fromBucket, fromName) ?? notFound(fromBucket, fromName)
-        requireConditions(conditionsOf(request.url.searchParams), buckets.get(toBucket, toName))
         const bytes = await request.bytes()
         const settings = bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as ObjectSettings)
-        const resource = resourceOf(
-          request,
-          buckets.put(toBucket, toName, source.data, { ...source.settings, ...settings }),
-        )
-        const size = String(source.data.length)
+        const source = buckets.get(fromBucket, fromName) ?? notFound(fromBucket, fromName)
+        requireConditions(conditionsOf(request.url.searchParams), buckets.get(toBucket, toName))
+        requireBucket(buckets, toBucket)
+        const copied = buckets.files.copy(source.file)
+        const resource = resourceOf(request, buckets.put(toBucket, toName, copied, { ...source.settings, ...settings }))
+        const size = String(copied.sizeBytes)
         return {
           status: 200,
           json:
@@ -145,25 +146,38 @@ export function objectRoutes(buckets: Buckets): Route[] {
   ]
 }
 
+async function joinFiles(files: FileStore, objects: readonly StoredObject[]): Promise<StoredFile> {
+  // Opened at once, before any can be removed.
+  const sources = objects.map(({ file }) => files.read(file))
+  const writer = files.create()
+  for (const source of sources) for await (const chunk of source) await writer.write(chunk as Buffer)
+  return writer.finish()
+}
+
 function listing(request: LocalRequest, buckets: Buckets, bucket: string): unknown {
   const query = request.url.searchParams
   const [prefix, delimiter] = [query.get('prefix') ?? '', query.get('delimiter')]
   const pageSize = Math.min(PAGE_SIZE_DEFAULT, Number(query.get('maxResults') ?? PAGE_SIZE_DEFAULT))
   const after = Buffer.from(query.get('pageToken') ?? '', 'base64').toString()
-  const items: StoredObject[] = []
-  const prefixes = new Set<string>()
+  const page = { items: [] as StoredObject[], prefixes: [] as string[] }
+  let last = after
   let more = false
   for (const object of buckets.list(bucket, prefix)) {
-    if (after !== '' && object.name <= after) continue
     const cut = delimiter ? object.name.indexOf(delimiter, prefix.length) : -1
-    if (cut >= 0) prefixes.add(object.name.slice(0, cut + (delimiter?.length ?? 0)))
-    else if (items.length < pageSize) items.push(object)
-    else more = true
+    const folder = cut < 0 ? undefined : object.name.slice(0, cut + (delimiter?.length ?? 0))
+    // A folder is one entry, whatever is in it, and on one page alone.
+    const entry = folder ?? object.name
+    if (last !== '' && compareBytes(entry, last) <= 0) continue
+    more = page.items.length + page.prefixes.length >= pageSize
+    if (more) break
+    last = entry
+    if (folder === undefined) page.items.push(object)
+    else page.prefixes.push(folder)
   }
   return {
     kind: 'storage#objects',
-    items: items.map((object) => resourceOf(request, object)),
-    ...(prefixes.size > 0 && { prefixes: [...prefixes] }),
-    ...(more && { nextPageToken: Buffer.from(items.at(-1)?.name ?? '').toString('base64') }),
+    ...(page.items.length > 0 && { items: page.items.map((object) => resourceOf(request, object)) }),
+    ...(page.prefixes.length > 0 && { prefixes: page.prefixes }),
+    ...(more && { nextPageToken: Buffer.from(last).toString('base64') }),
   }
 }

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto'
-
-import { CRC32C } from '@google-cloud/storage'
+import type { FileStore, StoredFile } from './files.ts'
 
 /** What a client may set on an object. */
 export type ObjectSettings = {
@@ -14,13 +12,11 @@ export type ObjectSettings = {
 }
 
 export type StoredObject = {
-  data: Buffer
+  file: StoredFile
   bucket: string
   name: string
   generation: string
   metageneration: string
-  crc32c: string
-  md5: string
   timeCreated: string
   updated: string
   settings: ObjectSettings
@@ -34,10 +30,16 @@ export type Conditions = {
 
 export type ConditionResult = 'holds' | 'failed' | 'notModified'
 
-/** Buckets and their objects, in memory: nothing is left behind. */
+/** Buckets and what is known of their objects, whose bytes are in files. */
 export class Buckets {
+  /** Where the bytes are. A file is the bucket's once it is `put`; until then it is whoever's wrote it. */
+  readonly files: FileStore
   readonly #buckets = new Map<string, Map<string, StoredObject>>()
   #lastGeneration = Date.now() * 1000
+
+  constructor(files: FileStore) {
+    this.files = files
+  }
 
   create(bucket: string): boolean {
     if (this.#buckets.has(bucket)) return false
@@ -50,6 +52,7 @@ export class Buckets {
   }
 
   delete(bucket: string): void {
+    for (const object of this.#buckets.get(bucket)?.values() ?? []) this.remove(object)
     this.#buckets.delete(bucket)
   }
 
@@ -64,26 +67,25 @@ export class Buckets {
 
   list(bucket: string, prefix: string): StoredObject[] {
     const objects = [...(this.#buckets.get(bucket)?.values() ?? [])].filter(({ name }) => name.startsWith(prefix))
-    return objects.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+    return objects.toSorted((a, b) => compareBytes(a.name, b.name))
   }
 
-  put(bucket: string, name: string, data: Buffer, settings: ObjectSettings): StoredObject {
-    const crc = new CRC32C()
-    crc.update(data)
+  /** @param file what was written to `files`; what the name stood for before is removed */
+  put(bucket: string, name: string, file: StoredFile, settings: ObjectSettings): StoredObject {
     const now = new Date().toISOString()
     const stored: StoredObject = {
-      data,
+      file,
       bucket,
       name,
       generation: String((this.#lastGeneration = Math.max(this.#lastGeneration + 1, Date.now() * 1000))),
       metageneration: '1',
-      crc32c: crc.toString(),
-      md5: createHash('md5').update(data).digest('base64'),
       timeCreated: now,
       updated: now,
       settings: { contentType: 'application/octet-stream', ...pickSettings(settings) },
     }
+    const before = this.get(bucket, name)
     this.#buckets.get(bucket)?.set(name, stored)
+    if (before) this.files.remove(before.file)
     return stored
   }
 
@@ -102,7 +104,13 @@ export class Buckets {
 
   remove(object: StoredObject): void {
     this.#buckets.get(object.bucket)?.delete(object.name)
+    this.files.remove(object.file)
   }
+}
+
+/** The order of names in a listing: by their bytes in UTF-8. */
+export function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 /** Generation 0 stands for "there is none". */

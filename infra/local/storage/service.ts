@@ -5,6 +5,7 @@ import { HttpService } from '../http-service.ts'
 import type { Around, Route } from '../http-service.ts'
 import type { Journal } from '../journal.ts'
 import { bucketRoutes, objectRoutes } from './json-api.ts'
+import { FileStore } from './files.ts'
 import { Buckets } from './objects.ts'
 import { apiError } from './replies.ts'
 import { Sessions } from './resumable.ts'
@@ -13,18 +14,20 @@ import { xmlRoutes } from './xml-api.ts'
 
 type Shared = { faults: Faults; journal: Journal }
 
-/** `bucket`: one that is there from the beginning. `buckets`: what is kept, for whoever looks at it from outside. */
-type StorageParts = { signingKey: KeyObject; bucket: string; buckets?: Buckets }
+/** `bucket`: one that is there from the beginning. */
+type StorageParts = { signingKey: KeyObject; bucket: string }
 
-/** Cloud Storage's JSON API and the signed part of its XML API, for the unmodified client. */
+/** Cloud Storage's JSON API and the signed part of its XML API, for the unmodified client. Its files go when it stops. */
 export function storageService(options: Shared & StorageParts): HttpService {
-  return storageServer(options, storageRoutes(options))
+  const files = FileStore.temporary()
+  const routes = storageRoutes({ ...options, buckets: new Buckets(files) })
+  return storageServer({ ...options, onStop: () => files.removeAll() }, routes)
 }
 
-/** What serves it; given to several servers, they have one memory. */
-export function storageRoutes({ signingKey, bucket, buckets = new Buckets() }: StorageParts): Route[] {
+/** What serves it; given to several servers, they serve the same. */
+export function storageRoutes({ signingKey, bucket, buckets }: StorageParts & { buckets: Buckets }): Route[] {
   buckets.create(bucket)
-  const sessions = new Sessions()
+  const sessions = new Sessions(buckets.files)
   return [
     ...bucketRoutes(buckets),
     ...uploadRoutes(buckets, sessions),
@@ -33,13 +36,19 @@ export function storageRoutes({ signingKey, bucket, buckets = new Buckets() }: S
   ]
 }
 
-export function storageServer({ faults, journal }: Shared, routes: readonly Route[], around?: Around): HttpService {
+export function storageServer(
+  { faults, journal, onStop }: Shared & { onStop?: () => void },
+  routes: readonly Route[],
+  around?: Around,
+): HttpService {
   return new HttpService({
     faults,
     journal,
     target: 'gcs',
     routes,
+    bodies: 'streamed',
     refuse: (status, headers) => ({ ...apiError(status, 'refused'), headers }),
     ...(around && { around }),
+    ...(onStop && { onStop }),
   })
 }

@@ -1,11 +1,28 @@
 import { ReplyError } from '../http-service.ts'
-import type { LocalRequest, Route } from '../http-service.ts'
+import type { LocalRequest, Reply, Route } from '../http-service.ts'
+import type { FileStore, StoredFile } from './files.ts'
 import type { Buckets, ObjectSettings } from './objects.ts'
-import { resourceOf, settingsOf, conditionsOf, requireConditions, requireBucket, apiError } from './replies.ts'
+import { MalformedMultipart, readParts } from './related.ts'
+import {
+  apiError,
+  conditionsOf,
+  headerOf,
+  requireBucket,
+  requireConditions,
+  requireName,
+  resourceOf,
+  settingsOf,
+  storeObject,
+} from './replies.ts'
 import { receiveChunk } from './resumable-upload.ts'
 import type { Sessions } from './resumable.ts'
 
 const UPLOAD = /^(?:\/resumable)?\/upload\/storage\/v1\/b\/([^/]+)\/o$/
+const DESCRIPTION_BYTES_MAX = 1024 * 1024
+
+/** What a client says of an object before its bytes. */
+type Description = ObjectSettings & { name?: string; md5Hash?: string; crc32c?: string }
+type Upload = { description: Description; file: StoredFile }
 
 /** Simple, multipart and resumable uploads of the JSON API. */
 export function uploadRoutes(buckets: Buckets, sessions: Sessions): Route[] {
@@ -14,31 +31,18 @@ export function uploadRoutes(buckets: Buckets, sessions: Sessions): Route[] {
       method: 'POST',
       path: UPLOAD,
       handle: async (request) => {
+        // Clients send chunks with PUT, but Google's own for Go does with POST.
+        if (request.url.searchParams.has('upload_id')) return receiveChunk(request, buckets, sessions)
         const [bucket = ''] = request.params
         requireBucket(buckets, bucket)
-        const query = request.url.searchParams
-        const conditions = conditionsOf(query)
-        if (query.get('uploadType') === 'resumable') {
-          const bytes = await request.bytes()
-          const settings =
-            bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as ObjectSettings & { name?: string })
-          const name = query.get('name') ?? ('name' in settings ? (settings.name ?? '') : '')
-          requireConditions(conditions, buckets.get(bucket, name))
-          const contentType = request.headers['x-upload-content-type']
-          const id = sessions.start({
-            bucket,
-            name,
-            conditions,
-            lengthRange: undefined,
-            settings: { ...(typeof contentType === 'string' && { contentType }), ...settings },
-          })
-          const location = `http://${request.headers.host}/upload/storage/v1/b/${bucket}/o?uploadType=resumable&upload_id=${id}`
-          return { status: 200, headers: { Location: location, 'X-GUploader-UploadID': id } }
-        }
-        const { name, data, settings } =
-          query.get('uploadType') === 'multipart' ? await multipart(request) : await media(request)
-        requireConditions(conditions, buckets.get(bucket, name))
-        return { status: 200, json: resourceOf(request, buckets.put(bucket, name, data, settings)) }
+        const uploadType = request.url.searchParams.get('uploadType')
+        if (uploadType === 'resumable') return startSession(request, bucket, buckets, sessions)
+        const { description, file } =
+          uploadType === 'multipart' ? await multipart(request, buckets.files) : await media(request, buckets.files)
+        const target = { bucket, name: nameOf(request, description), settings: description }
+        const conditions = conditionsOf(request.url.searchParams)
+        const object = storeObject(buckets, { ...target, conditions }, file, description)
+        return { status: 200, json: resourceOf(request, object) }
       },
     },
     { method: 'PUT', path: UPLOAD, handle: (request) => receiveChunk(request, buckets, sessions) },
@@ -50,36 +54,95 @@ export function uploadRoutes(buckets: Buckets, sessions: Sessions): Route[] {
   ]
 }
 
-/** `multipart/related`: a JSON part that describes the object, then its bytes. */
-async function multipart(request: LocalRequest): Promise<{ name: string; data: Buffer; settings: ObjectSettings }> {
-  const boundary = /boundary="?([^";]+)"?/.exec(request.headers['content-type'] ?? '')?.[1]
-  const body = await request.bytes()
-  const delimiter = Buffer.from(`--${boundary ?? ''}`)
-  const parts: { head: string; data: Buffer }[] = []
-  for (let start = body.indexOf(delimiter); start >= 0;) {
-    const next = body.indexOf(delimiter, start + delimiter.length)
-    if (next < 0) break
-    const part = body.subarray(start + delimiter.length + 2, next - 2)
-    const split = part.indexOf('\r\n\r\n')
-    parts.push({ head: part.toString('latin1', 0, split), data: part.subarray(split + 4) })
-    start = next
-  }
-  const [description, data] = parts
-  if (boundary === undefined || description === undefined || data === undefined)
-    throw new ReplyError(apiError(400, 'Malformed multipart body.'))
-  const settings = JSON.parse(description.data.toString()) as ObjectSettings & { name?: string }
-  const contentType = /content-type: *([^\r\n]+)/i.exec(data.head)?.[1]
-  return {
-    name: request.url.searchParams.get('name') ?? settings.name ?? '',
-    data: Buffer.from(data.data),
+async function startSession(
+  request: LocalRequest,
+  bucket: string,
+  buckets: Buckets,
+  sessions: Sessions,
+): Promise<Reply> {
+  const bytes = await request.bytes()
+  const settings = bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as Description)
+  const name = nameOf(request, settings)
+  requireName(name)
+  const conditions = conditionsOf(request.url.searchParams)
+  requireConditions(conditions, buckets.get(bucket, name))
+  const contentType = headerOf(request, 'x-upload-content-type')
+  const announced = headerOf(request, 'x-upload-content-length')
+  const id = sessions.start({
+    bucket,
+    name,
+    conditions,
+    lengthRange: undefined,
+    totalBytes: announced === undefined ? undefined : Number(announced),
     settings: { ...(contentType && { contentType }), ...settings },
+    checksums: settings,
+  })
+  const location = `http://${request.headers.host}/upload/storage/v1/b/${bucket}/o?uploadType=resumable&upload_id=${id}`
+  return { status: 200, headers: { Location: location, 'X-GUploader-UploadID': id } }
+}
+
+function nameOf(request: LocalRequest, { name }: Description): string {
+  return request.url.searchParams.get('name') ?? name ?? ''
+}
+
+/** `multipart/related`: a JSON part that describes the object, then its bytes. */
+async function multipart(request: LocalRequest, files: FileStore): Promise<Upload> {
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(request.headers['content-type'] ?? '') ?? []
+  const boundary = quoted ?? plain
+  if (boundary === undefined) throw new ReplyError(apiError(400, 'The boundary of the body is not said.'))
+  const parts: Upload['description'][] = []
+  let file: StoredFile | undefined
+  try {
+    for await (const { headers, bytes } of readParts(request.stream(), boundary)) {
+      if (file !== undefined) throw new MalformedMultipart('A third part.')
+      if (parts.length === 0) {
+        parts.push(JSON.parse(await readText(bytes)) as Description)
+        continue
+      }
+      const contentType = headers.get('content-type')
+      if (contentType) parts.unshift({ contentType })
+      file = await writeFile(files, bytes)
+    }
+    if (file === undefined) throw new MalformedMultipart('Expected a description and a file.')
+    return { description: Object.assign({}, ...parts) as Description, file }
+  } catch (error) {
+    if (file) files.remove(file)
+    if (error instanceof MalformedMultipart) throw new ReplyError(apiError(400, `Malformed body: ${error.message}`))
+    throw error
   }
 }
 
-async function media(request: LocalRequest): Promise<{ name: string; data: Buffer; settings: ObjectSettings }> {
-  return {
-    name: request.url.searchParams.get('name') ?? '',
-    data: await request.bytes(),
-    settings: settingsOf(request),
+async function media(request: LocalRequest, files: FileStore): Promise<Upload> {
+  return { description: settingsOf(request), file: await writeFile(files, request.stream()) }
+}
+
+/** @throws what reading throws; then nothing is left */
+export async function writeFile(
+  files: FileStore,
+  bytes: AsyncIterable<Buffer>,
+  bytesMax = Infinity,
+): Promise<StoredFile> {
+  const writer = files.create()
+  try {
+    for await (const chunk of bytes) {
+      await writer.write(chunk)
+      // Whoever sends too much is refused for it when the rest is known to be.
+      if (writer.sizeBytes > bytesMax) break
+    }
+    return await writer.finish()
+  } catch (error) {
+    await writer.discard()
+    throw error
   }
+}
+
+async function readText(bytes: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of bytes) {
+    sizeBytes += chunk.length
+    if (sizeBytes > DESCRIPTION_BYTES_MAX) throw new MalformedMultipart('The description is too long.')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }

@@ -3,10 +3,21 @@ import type { KeyObject } from 'node:crypto'
 import type { LocalRequest, Reply, Route } from '../http-service.ts'
 import { checkConditions } from './objects.ts'
 import type { Buckets } from './objects.ts'
-import { content, hashes, settingsOf, headerOf, lengthRange, preconditionFailed, xmlError } from './replies.ts'
+import {
+  content,
+  hashes,
+  headerOf,
+  lengthRange,
+  preconditionFailed,
+  refuseLength,
+  settingsOf,
+  storeObject,
+  xmlError,
+} from './replies.ts'
 import { receiveChunk } from './resumable-upload.ts'
 import type { Sessions } from './resumable.ts'
 import { verifySignedUrl } from './signed-url.ts'
+import { writeFile } from './uploads.ts'
 
 const XML_OBJECT = /^\/(?!b\/|storage\/|upload\/|download\/|resumable\/)([^/]+)\/(.+)$/
 
@@ -31,7 +42,9 @@ export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject):
       path: XML_OBJECT,
       handle: signed((request, bucket, name) => {
         const object = buckets.get(bucket, name, request.url.searchParams.get('generation'))
-        return object ? content(request, object) : xmlError(404, 'NoSuchKey', 'The specified key does not exist.')
+        return object
+          ? content(request, buckets, object)
+          : xmlError(404, 'NoSuchKey', 'The specified key does not exist.')
       }),
     },
     {
@@ -55,11 +68,15 @@ export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject):
           name,
           conditions,
           lengthRange: lengthRange(request),
+          totalBytes: undefined,
           settings: settingsOf(request),
         })
         return {
           status: 201,
-          headers: { Location: `http://${request.headers.host}${request.url.pathname}?upload_id=${id}` },
+          headers: {
+            Location: `http://${request.headers.host}${request.url.pathname}?upload_id=${id}`,
+            'X-GUploader-UploadID': id,
+          },
         }
       }),
     },
@@ -67,17 +84,17 @@ export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject):
 }
 
 async function putSigned(request: LocalRequest, buckets: Buckets, bucket: string, name: string): Promise<Reply> {
-  const data = await request.bytes()
-  const conditions = { ifGenerationMatch: headerOf(request, 'x-goog-if-generation-match') ?? null }
-  if (checkConditions(conditions, buckets.get(bucket, name)) !== 'holds') return preconditionFailed()
   const range = lengthRange(request)
-  if (range && data.length > range.max)
-    return xmlError(400, 'EntityTooLarge', `Your proposed upload exceeds the maximum of ${range.max}.`)
-  if (range && data.length < range.min)
-    return xmlError(400, 'EntityTooSmall', `Your proposed upload is below the minimum of ${range.min}.`)
-  const stored = buckets.put(bucket, name, data, settingsOf(request))
+  const file = await writeFile(buckets.files, request.stream(), range?.max)
+  const conditions = { ifGenerationMatch: headerOf(request, 'x-goog-if-generation-match') ?? null }
+  if (checkConditions(conditions, buckets.get(bucket, name)) !== 'holds') {
+    buckets.files.remove(file)
+    return preconditionFailed()
+  }
+  refuseLength(buckets, file, range)
+  const stored = storeObject(buckets, { bucket, name, settings: settingsOf(request), conditions }, file)
   return {
     status: 200,
-    headers: { ETag: `"${stored.md5}"`, 'X-Goog-Generation': stored.generation, 'X-Goog-Hash': hashes(stored) },
+    headers: { ETag: `"${stored.file.md5}"`, 'X-Goog-Generation': stored.generation, 'X-Goog-Hash': hashes(stored) },
   }
 }

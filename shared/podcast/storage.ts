@@ -8,10 +8,22 @@ export type ObjectStat = { generation: string; sizeBytes: number; contentType: s
 export type StoredObject = { key: string; generation: string; sizeBytes: number; createdAtMs: number }
 export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
 
+export type ReadLink = {
+  /** How long the link is good for. */
+  readonly seconds: number
+  /** From when on; this machine's time when absent. */
+  readonly fromMs?: number
+  readonly generation?: string
+  readonly downloadName?: string
+  readonly query?: Record<string, string>
+}
+
 /** Artefacts. Every write is create-once: an object never changes under a reader. */
 export type Objects = {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
+  /** Names the bucket and the service that has it: links lead there, and nowhere else. */
+  readonly place: string
   /**
    * Writes an object under a name that is not taken.
    * @returns its stat, of the earlier write when there was one
@@ -29,10 +41,7 @@ export type Objects = {
   readText(key: string): Promise<string | undefined>
   readStream(key: string): Promise<Readable>
   /** A link that downloads the object, pinned to one version of it when asked. */
-  signedRead(
-    key: string,
-    options: { seconds: number; generation?: string; downloadName?: string; query?: Record<string, string> },
-  ): Promise<string>
+  signedRead(key: string, options: ReadLink): Promise<string>
   /** A link through which one object of that type and size can be created, once. */
   signedUpload(key: string, contentType: string, sizeBytes: number, seconds: number): Promise<SignedUpload>
   /** All that lies under a prefix, by name, a page at a time. */

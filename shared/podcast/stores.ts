@@ -1,5 +1,6 @@
 import type { Change, WorkflowStore } from '../engine/ports.ts'
 import type { Limits } from '../quotas/plans.ts'
+import type { KeptLinks } from './content.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
 
 /* What the podcast needs of storage; implemented in shared/store. */
@@ -22,6 +23,18 @@ export type EpisodeChange = Change<Episode> & {
 /** How much a person may bring, and how many drafts they may have. */
 export type Room = Pick<Limits, 'storageBytes' | 'drafts'>
 
+/** An episode as it was at one moment. */
+export type Look = {
+  readonly episode: Episode
+  /** That moment, by the store's clock. */
+  readonly atMs: number
+  /**
+   * Keeps links beside the episode, unless it has changed since that moment.
+   * @throws ServiceUnavailable
+   */
+  keepLinks(links: KeptLinks): Promise<void>
+}
+
 export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
@@ -33,6 +46,8 @@ export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   create(episode: Episode, room?: Room): Promise<boolean>
   /** @throws EpisodeUnreadable for a document that is damaged beyond what can be left out of it */
   read(id: string): Promise<Episode | undefined>
+  /** `read`, for links to what was made of it. @throws EpisodeUnreadable */
+  look(id: string): Promise<Look | undefined>
   /** What of an episode can be made out, whatever its document has become: enough to remove it. */
   readToRemove(id: string): Promise<Episode | undefined>
   /** `move` of what can be made out of an episode, whatever its document has become: for its removal. */

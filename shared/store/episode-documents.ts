@@ -9,6 +9,8 @@ import type { ReadLeniently } from './read-leniently.ts'
 
 /* Episodes as their documents have them, whatever has become of these. */
 
+export const EPISODES = 'episodes'
+
 const ISSUES_MAX = 5
 const LEFT_OUT_TOLD_MAX = 20
 

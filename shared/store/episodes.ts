@@ -18,15 +18,15 @@ import { usageChange } from '../podcast/usage.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
 import { Turns } from '../resilience/turns.ts'
 import { changedFields } from './changed-fields.ts'
-import { parseEpisode, parseToRemove, readableVersion, readVisible, versionOf } from './episode-documents.ts'
+import { EPISODES, parseEpisode, parseToRemove, readableVersion, readVisible, versionOf } from './episode-documents.ts'
 import type { ParseEpisode, Version } from './episode-documents.ts'
 import { ForeignPageToken } from './errors.ts'
+import { lookAtEpisode } from './look.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { requireReadable } from './require-readable.ts'
 import { checkRoom, countUsage } from './usage.ts'
 import type { CheckedUsage, FirestoreWords } from './usage.ts'
 
-const EPISODES = 'episodes'
 /** How many episodes an instance remembers its last write of. */
 const REMEMBERED_EPISODES = 50
 
@@ -82,6 +82,8 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     },
 
     read: async (id) => (await readVersion(id, parseEpisode))?.episode,
+
+    look: (id) => lookAtEpisode(firestore, id),
 
     readToRemove: async (id) => (await readVersion(id, parseToRemove))?.episode,
 

@@ -7,7 +7,7 @@ import type { File, FileMetadata } from '@google-cloud/storage'
 import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import type { Objects, ObjectStat, SignedUpload, StoredObject } from '../podcast/storage.ts'
+import type { Objects, ObjectStat, ReadLink, SignedUpload, StoredObject } from '../podcast/storage.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { inLanes } from '../resilience/lanes.ts'
 import { once } from '../resilience/once.ts'
@@ -50,6 +50,8 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       opened().catch(() => undefined)
       breaker.warmUp()
     },
+
+    place: `${config.storageApiEndpoint ?? 'storage.googleapis.com'}/${config.bucket}`,
 
     /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
     async create(
@@ -114,17 +116,18 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
     },
 
     /** A link that downloads the object, pinned to one version of it when asked. */
-    async signedRead(
-      key: string,
-      options: { seconds: number; generation?: string; downloadName?: string; query?: Record<string, string> },
-    ): Promise<string> {
+    async signedRead(key: string, options: ReadLink): Promise<string> {
+      const { seconds, fromMs = Date.now(), generation, downloadName, query } = options
       const source = await file(key)
+      const endsMs = fromMs + Math.min(seconds, SIGNED_URL_SECONDS_MAX) * 1000
       const [url] = await source.getSignedUrl({
         version: 'v4',
         action: 'read',
-        expires: Date.now() + Math.min(options.seconds, SIGNED_URL_SECONDS_MAX) * 1000,
-        queryParams: { ...options.query, ...(options.generation && { generation: options.generation }) },
-        ...(options.downloadName && { promptSaveAs: options.downloadName }),
+        accessibleAt: fromMs,
+        // The client refuses an end that is past by this machine's clock, which may be hours fast.
+        expires: Math.max(endsMs, Date.now() + 1000),
+        queryParams: { ...query, ...(generation && { generation }) },
+        ...(downloadName && { promptSaveAs: downloadName }),
       })
       return url
     },

@@ -4,7 +4,8 @@ import { LOCAL_SCHEDULER_ACCOUNT } from '../../infra/local/identity.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
-import { clientOf, paidRequests, startTestCloud, uploaded } from '../e2e/cloud.ts'
+import { clientOf, paidRequests, uploaded } from '../e2e/cloud.ts'
+import { startBenchCloud } from './bench-cloud.ts'
 import { figure, quantile, title } from './report.ts'
 
 const EPISODES = Number(process.env['CHAOS_EPISODES'] ?? 200)
@@ -25,7 +26,7 @@ export async function benchChaos(): Promise<void> {
   title(`chaos: ${EPISODES} episodes, workers killed every ${KILL_EVERY_MS / 1000} s`)
   mkdirSync('.steadycast', { recursive: true })
   const cures: number[] = []
-  const cloud = await startTestCloud({
+  const cloud = await startBenchCloud({
     instancesPerFunction: 2,
     environment: {
       DEFAULT_PLAN: 'unlimited',

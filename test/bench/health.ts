@@ -5,6 +5,7 @@ import { buildDist, DIST } from '../../infra/build/build.ts'
 import { STARTING_MS } from '../../shared/operations/health/check.ts'
 import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
 import { startTestCloud } from '../e2e/cloud.ts'
+import { startBenchCloud } from './bench-cloud.ts'
 import { startEdgeProcess } from '../shared/http/edge-process.ts'
 import { figure, quantile, title } from './report.ts'
 
@@ -18,7 +19,7 @@ const DEAD = [...PROVIDER_NAMES, 'gcs', 'firestore', 'tasks'] as const
 /** How long ops-health takes to say that everything is dead: half of it refused, half of it swallowed in silence. */
 export async function benchHealth(): Promise<void> {
   title(`health: ${REQUESTS} requests while everything is dead`)
-  const cloud = await startTestCloud()
+  const cloud = await startBenchCloud()
   try {
     const url = `${cloud.functionsBaseUrl}/ops-health`
     const headers = { Authorization: `Bearer ${await cloud.identity.userToken('root', 'admin')}` }

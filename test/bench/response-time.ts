@@ -2,6 +2,7 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { startEdgeProcess } from '../shared/http/edge-process.ts'
+import { benchLooks } from './looks.ts'
 import { figure, median, quantile, title } from './report.ts'
 
 const REQUESTS = 400
@@ -50,6 +51,7 @@ export async function benchResponseTime(): Promise<void> {
   proxy.closeAllConnections()
   proxy.close()
   await edge.stop()
+  await benchLooks()
 }
 
 /** What the edge itself takes, as one client after the other sees it, warm. */

@@ -1,4 +1,5 @@
-import { clientOf, startTestCloud } from '../e2e/cloud.ts'
+import { clientOf } from '../e2e/cloud.ts'
+import { startBenchCloud } from './bench-cloud.ts'
 import { STEEP_TEXTS } from '../shared/podcast/words/steep-texts.ts'
 import { figure, quantile, title } from './report.ts'
 
@@ -11,7 +12,7 @@ const TYPES = ['text/plain', 'text/vtt', 'application/x-subrip', 'application/js
 /** The largest texts that episodes-transcript takes, of every steep kind, and small requests to the same instance. */
 export async function benchTexts(): Promise<void> {
   title('texts: 5 MiB of every kind, and small requests to the same instance meanwhile')
-  const cloud = await startTestCloud({ environment: { DEFAULT_PLAN: 'unlimited' } })
+  const cloud = await startBenchCloud({ environment: { DEFAULT_PLAN: 'unlimited' } })
   try {
     const alice = await clientOf(cloud, 'alice')
     const { id } = await alice.create({ title: 'texts' })

@@ -72,6 +72,8 @@ describe('an episode', () => {
     expect((await fetch(episode.outputs?.audioUrl ?? '')).headers.get('content-disposition')).toContain(
       'my-first-episode.mp3',
     )
+    // Nobody signs anew what is kept.
+    expect((await alice.get(draft.id)).outputs).toEqual(episode.outputs)
   })
 
   test('can be uploaded straight to storage by a signed link, once', async () => {

@@ -4,7 +4,7 @@ import type { UsageStore } from '../../quotas/usage-store.ts'
 import type { Episode, EpisodeStatus } from '../episode.ts'
 import { EpisodeNotFound, WrongStatus } from '../errors.ts'
 import type { NotesCache, Objects } from '../storage.ts'
-import type { EpisodeStore } from '../stores.ts'
+import type { EpisodeStore, Look } from '../stores.ts'
 
 /* Who may do what to an episode. */
 
@@ -29,6 +29,18 @@ export async function readOwned(
   episodeId: string,
 ): Promise<Episode> {
   return requireOwned(await episodes.read(episodeId), userId)
+}
+
+/** `readOwned`, for links to what was made of it. @throws EpisodeNotFound */
+export async function lookAtOwned(
+  { episodes }: Pick<OwnerTools, 'episodes'>,
+  userId: string,
+  episodeId: string,
+): Promise<Look> {
+  const look = await episodes.look(episodeId)
+  if (look === undefined) throw new EpisodeNotFound()
+  requireOwned(look.episode, userId)
+  return look
 }
 
 /** @throws EpisodeNotFound */

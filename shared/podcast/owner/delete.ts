@@ -1,4 +1,5 @@
 import { remove } from '../../engine/transitions/owner.ts'
+import { without } from '../../engine/workflow.ts'
 import type { Operation } from '../../http/operation.ts'
 import type { Episode } from '../episode.ts'
 import { EpisodeNotFound } from '../errors.ts'
@@ -26,7 +27,7 @@ export async function deleteEpisode(
     if (episode.deletedAtMs !== undefined)
       return { gone: episode.filesRemovedAtMs !== undefined, known, files: episode }
     const { next } = remove(PIPELINE, episode, {}, nowMs)
-    return { gone: false, known, files: episode, next, cause: BY_OWNER }
+    return { gone: false, known, files: episode, next: without(next, 'links'), cause: BY_OWNER }
   })
   if (marked === undefined || marked.gone) {
     if (operation.resumed) return

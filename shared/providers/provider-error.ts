@@ -37,6 +37,8 @@ export type ProviderErrorFields = {
   cost?: Cost
   /** The same request may be granted later, although nothing of ours changes; only of those that are refused. */
   canPass?: boolean
+  /** Only requests that ask for the same are refused: others go on, and the breaker is not told. */
+  sparesOthers?: boolean
   /** What to tell the person whose request it was, where that can be said better than for all of its kind. */
   words?: ProblemWords
   cause?: unknown
@@ -52,6 +54,7 @@ export class ProviderError extends Error {
   readonly ambiguous: boolean
   readonly cost: Cost | undefined
   readonly canPass: boolean
+  readonly sparesOthers: boolean
   readonly words: ProblemWords | undefined
 
   constructor(provider: string, operation: string, fields: ProviderErrorFields) {
@@ -64,6 +67,7 @@ export class ProviderError extends Error {
     this.ambiguous = fields.ambiguous ?? false
     this.cost = fields.cost
     this.canPass = fields.canPass ?? fields.kind === 'misconfigured'
+    this.sparesOthers = fields.sparesOthers ?? false
     this.words = fields.words
   }
 }
@@ -75,7 +79,7 @@ export function isUnavailability(kind: ProviderErrorKind): boolean {
 
 /** What a failed call says about the provider's health, to its breaker. */
 export function meaningOf(error: unknown): FailureMeaning {
-  if (!(error instanceof ProviderError)) return 'ignored'
+  if (!(error instanceof ProviderError) || error.sparesOthers) return 'ignored'
   switch (error.kind) {
     case 'auth':
     case 'billing':

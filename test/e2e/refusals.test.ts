@@ -32,7 +32,7 @@ test('whose chosen voice is refused reads why, and what to do', async () => {
   expect(episode).toMatchObject({ status: 'ready', degraded: ['voice'] })
   expect(episode.steps.voice.degraded).toBe(
     'The spoken intro is left out. ' +
-      'The voice you chose cannot be used. Choose another, or none, and retry with the new options.',
+      'The voice you chose cannot be used. Choose another voice, or none.',
   )
 })
 

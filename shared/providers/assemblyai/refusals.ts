@@ -9,9 +9,12 @@ const ErrorBody = z.object({ error: z.string() })
 const BAD_REQUEST: readonly (readonly [RegExp, ProviderErrorKind])[] = [
   [/please try again/i, 'overloaded'],
   [/balance|insufficient (funds|credits)|payment/i, 'billing'],
+  // A field that it does not know, or a model that it has no more, is ours whatever else the sentence names.
+  [/(unknown|unrecognized|unexpected|extra) (field|parameter|key|property)|endpoint schema/i, 'misconfigured'],
+  [/models?\b.{0,80}\b(deprecated|retired|no longer|required|does not exist)\b/i, 'misconfigured'],
   // The person's language and recording, before the fields and models that such a sentence names as well.
   [/language|audio_url|audio file|duration/i, 'invalid_input'],
-  [/endpoint schema|speech_?models?\b|\bmodels?\b|webhook|punctuate|format_text|speaker_labels/i, 'misconfigured'],
+  [/speech_?models?\b|\bmodels?\b|webhook|punctuate|format_text|speaker_labels/i, 'misconfigured'],
   [/unknown|unrecognized|unexpected|not (a )?(permitted|allowed)|deprecated/i, 'misconfigured'],
 ]
 

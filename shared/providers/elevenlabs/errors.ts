@@ -94,7 +94,7 @@ const NO_ADDRESS: ReadonlySet<number> = new Set([404, 405])
 
 const VOICE_NOT_USABLE: ProblemWords = {
   code: 'provider_rejected',
-  message: 'The voice you chose cannot be used. Choose another, or none, and retry with the new options.',
+  message: 'The voice you chose cannot be used. Choose another voice, or none.',
   retryable: false,
 }
 
@@ -135,6 +135,8 @@ function meaningOf(asked: Asked, status: number, detail: Detail): Partial<Provid
   if (subject === 'voice' && asked === 'chosen voice')
     return { kind: 'invalid_input', canPass: CAN_PASS.test(code) || NOT_OPEN.has(status), words: VOICE_NOT_USABLE }
   if (subject === 'voice' && asked === 'found voice') return FIND_ANOTHER
+  // Who has chosen a voice needs none of ours.
+  if (subject === 'voice') return { kind: 'misconfigured', sparesOthers: true }
   if (subject !== undefined) return ABOUT[subject]
   const kind = KIND_OF_CODE[code]
   if (kind !== undefined) return { kind }
@@ -143,9 +145,12 @@ function meaningOf(asked: Asked, status: number, detail: Detail): Partial<Provid
   return status === 400 ? { canPass: true } : {}
 }
 
-/** The voice is in the address: where that came out of the account's list, it is what is not there. */
+/** The voice is in the address: one that nobody here has set up is what is not there. */
 function notThere(asked: Asked): Partial<ProviderErrorFields> {
-  return asked === 'found voice' ? FIND_ANOTHER : { kind: 'misconfigured' }
+  if (asked === 'found voice') return FIND_ANOTHER
+  return asked === 'chosen voice'
+    ? { kind: 'invalid_input', canPass: true, words: VOICE_NOT_USABLE }
+    : { kind: 'misconfigured' }
 }
 
 const ABOUT: Readonly<Record<Subject, Partial<ProviderErrorFields>>> = {

@@ -25,6 +25,8 @@ const words = (some: unknown) =>
 const USED: End = { kind: 'used', canPass: false, charged: true, breaker: 'success' }
 const USELESS: End = { kind: 'unusable', canPass: false, charged: true, breaker: 'ignored' }
 const THEIRS: End = { kind: 'invalid_input', canPass: false, charged: false, breaker: 'ignored' }
+/** Ours to mend, and nothing to those who ask for something else. */
+const OURS_ALONE: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'ignored' }
 const OURS: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'misconfigured' }
 const DECLINED: End = { ...THEIRS, kind: 'content_blocked' }
 const account = (kind: 'auth' | 'billing'): End => ({ kind, canPass: false, charged: false, breaker: kind })
@@ -98,8 +100,10 @@ const OF_VOICES = [
     true,
   ),
   refused('credits used up, with a chosen voice', 401, coded('quota_exceeded'), account('billing'), true),
-  refused('our own voice was retired', 404, coded('voice_not_found'), OURS),
-  refused('our own voice is for paid plans', 402, coded('paid_plan_required'), OURS),
+  refused('a chosen voice, and its address is not found', 404, detail('Not Found'), { ...THEIRS, canPass: true }, true),
+  refused('a chosen voice, and a page that is not there', 404, '<html>', { ...THEIRS, canPass: true }, true),
+  refused('our own voice was retired', 404, coded('voice_not_found'), OURS_ALONE),
+  refused('our own voice is for paid plans', 402, coded('paid_plan_required'), OURS_ALONE),
 ]
 const TO_SPEAK = [
   spoken('an mp3', 'audio/mpeg', MP3, USED),

@@ -5,6 +5,7 @@ import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
 import type { EngineSettings } from './limits.ts'
 import type { CallEnd, Outcome, WhyWithout } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
+import { awayFrom } from './transitions/pass-over.ts'
 import type { Step } from './workflow.ts'
 
 /** How a service that cannot be used is come back to. */
@@ -105,7 +106,8 @@ function afterAbsence(
   const left = { ...leaveProvider(attempt, call), awaySinceMs: sinceMs }
   if (attempt.hasNextProvider) return settleAs({ kind: 'passedOverAway', ...left })
   if (canReturn && !isOverdue) return settleAs({ kind: 'cameBack', ...left })
-  return goOn(attempt, { why: 'away', canPass: true }, otherwise)
+  if (!attempt.mayFallBack) return settleAs(otherwise)
+  return { next: 'fallBack', call, because: { why: 'away', canPass: true }, otherwise }
 }
 
 /** Asked once more; then whoever can goes on without it, and a job is waited for as if its service were away. */
@@ -140,7 +142,13 @@ export const FAILED: WhyWithout = { why: 'failed', canPass: true }
 function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise): Decision {
   const { call } = otherwise
   if (canAskAnother(attempt)) return settleAs({ kind: 'passedOver', ...leaveProvider(attempt, call) })
-  return attempt.mayFallBack ? { next: 'fallBack', call, because, otherwise } : settleAs(otherwise)
+  if (attempt.mayFallBack) return { next: 'fallBack', call, because, otherwise }
+  // Who was only away has refused nothing.
+  return canGiveBack(attempt) ? settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call) }) : settleAs(otherwise)
+}
+
+function canGiveBack({ step, provider, isUpgrade }: FailedAttempt): boolean {
+  return !isUpgrade && awayFrom(step, provider).length > 0
 }
 
 /** Another attempt may succeed, as long as there are any left. */

@@ -63,4 +63,6 @@ export type Outcome =
   | { kind: 'passedOverAway'; provider: string; call: CallEnd; awaySinceMs: number }
   /** The provider is away, and there is no other but those that were away before: they are asked again. */
   | { kind: 'cameBack'; provider: string; call: CallEnd; awaySinceMs: number }
+  /** The provider is given up on, and there is no other but those that were only away: they are asked again. */
+  | { kind: 'gaveBack'; provider: string; call: CallEnd }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

@@ -146,7 +146,7 @@ export function countHealing(lines: readonly Line[]): Healing {
     stepsFenced,
     attemptsLost: started.length - count(({ event }) => event === 'step.settled') - stepsFenced,
     failures: settled('tryAgain', 'failed'),
-    passedOn: settled('passedOver', 'passedOverAway', 'cameBack'),
+    passedOn: settled('passedOver', 'passedOverAway', 'cameBack', 'gaveBack'),
     waits: settled('waiting'),
     claims: Object.fromEntries([...claims].map(([step, attempts]) => [step, attempts.length])),
   }

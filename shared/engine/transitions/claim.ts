@@ -8,7 +8,7 @@ import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { countCall } from './paid-calls.ts'
-import { passOver, reopenCall } from './pass-over.ts'
+import { awayFrom, giveBack, passOver, reopenCall } from './pass-over.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
 export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
@@ -85,6 +85,10 @@ function claimFree<W extends Workflow>(
     // What its last call has left, should it have left anything, is as good as the next provider's.
     return claimed.kind === 'claimed' ? { ...claimed, resumesIntent: claimed.resumesIntent || leftOpen } : claimed
   }
+  if (spent && !isRefused && provider !== undefined && !mayFallBack && mayGiveBack(workflow, step, provider)) {
+    // Who was only away has spent nothing.
+    return claimFree(pipeline, workflow, { step: giveBack(step, provider.name, nowMs), event }, nowMs)
+  }
   const fallsBack = spent && mayFallBack && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
   if (spent && !fallsBack) {
     const problem = problemOf(ATTEMPTS_EXHAUSTED, event.errorId)
@@ -135,6 +139,10 @@ function hasNextProvider(
   providers: readonly ProviderChoice[],
 ): boolean {
   return workflow.replaces === undefined && providers.some(({ name }) => name !== given && !passedOver.includes(name))
+}
+
+function mayGiveBack(workflow: GenerationView, step: Step, { name }: ProviderChoice): boolean {
+  return workflow.replaces === undefined && awayFrom(step, name).length > 0
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

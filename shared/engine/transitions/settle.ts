@@ -4,7 +4,7 @@ import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { comeBack, passOver, passOverAway } from './pass-over.ts'
+import { comeBack, giveBack, passOver, passOverAway } from './pass-over.ts'
 import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
@@ -70,14 +70,15 @@ function settleStep<W extends Workflow>(
     }
     case 'passedOver':
     case 'passedOverAway':
-    case 'cameBack': {
+    case 'cameBack':
+    case 'gaveBack': {
       const free = release(settleCall(step, outcome.call), 'pending')
       return dispatch(workflow, name, changeProvider(free, outcome, nowMs), nowMs)
     }
   }
 }
 
-type ProviderLeft = Extract<Outcome, { kind: 'passedOver' | 'passedOverAway' | 'cameBack' }>
+type ProviderLeft = Extract<Outcome, { kind: 'passedOver' | 'passedOverAway' | 'cameBack' | 'gaveBack' }>
 
 /** The step with its next provider; with those again that were only away, when there is no other. */
 function changeProvider(step: Step, outcome: ProviderLeft, nowMs: number): Step {
@@ -88,6 +89,8 @@ function changeProvider(step: Step, outcome: ProviderLeft, nowMs: number): Step 
       return passOverAway(step, outcome.provider, nowMs, outcome.awaySinceMs)
     case 'cameBack':
       return comeBack(step, outcome.provider, nowMs, outcome.awaySinceMs)
+    case 'gaveBack':
+      return giveBack(step, outcome.provider, nowMs)
   }
 }
 

@@ -265,6 +265,18 @@ describe('the last provider, when those before it were only away', () => {
     expect(decide({ ...alone, next: true }, { step: away })).toMatchObject({ outcome: { kind: 'passedOverAway' } })
   })
 
+  test.each(['refused', 'unreadable', 'jobEnded', 'unexpected'] as const)(
+    'gives the step back to them when it comes to its end by itself: %s',
+    (failure) => {
+      const spent = { ...step, attempt: 5, unreadable: 1, paid: { calls: 2, repeats: 1, open: true } }
+      const ended: Situation = { ...alone, kind: 'call', failure }
+      expect(decide(ended, { step: spent })).toMatchObject({ outcome: { kind: 'gaveBack', provider: 'vendor' } })
+      expect(nameOf(decide({ ...ended, fallback: true }, { step: spent }))).toBe('fallBack')
+      const { away: _none, ...without } = spent
+      expect(nameOf(decide(ended, { step: without }))).toBe('failed')
+    },
+  )
+
   test('ends the waiting when the first has been away for longer than the deadline', () => {
     const since = { ...step, away: { ...step.away, sinceMs: NOW_MS - WAITED_MS.tooLong } }
     expect(nameOf(decide(alone, { step: since }))).toBe('failed')

@@ -23,6 +23,7 @@ const FAILED = {
   tryAgain: { kind: 'tryAgain', afterMs: 5, call: 'unknown', job: 'keep', because: 'failed' },
   failed: { kind: 'failed', problem: { ...PROBLEM, code: 'another' }, call: 'unknown' },
   cameBack: { kind: 'cameBack', provider: 'vendor', call: 'unknown', awaySinceMs: 1 },
+  gaveBack: { kind: 'gaveBack', provider: 'vendor', call: 'unknown' },
 } as const satisfies Record<string, Outcome>
 
 const FOUND = {
@@ -43,7 +44,7 @@ type Row = {
   becomes: Outcome
 }
 
-const NOT_WAITING = ['tryAgain', 'failed', 'cameBack'] as const
+const NOT_WAITING = ['tryAgain', 'failed', 'cameBack', 'gaveBack'] as const
 
 /** Each outcome says what became of the provider's call, whatever the fallback's own error says of one. */
 const TABLE: readonly Row[] = [
@@ -75,7 +76,7 @@ const TABLE: readonly Row[] = [
     becomes: OTHERWISE.over,
   },
   { when: { failed: ['tryAgain'], otherwise: ['over'], found: ['none'] }, becomes: OTHERWISE.over },
-  { when: { failed: ['failed', 'cameBack'], otherwise: ['over'] }, becomes: OTHERWISE.over },
+  { when: { failed: ['failed', 'cameBack', 'gaveBack'], otherwise: ['over'] }, becomes: OTHERWISE.over },
 ]
 
 const SITUATIONS: Situation[] = []

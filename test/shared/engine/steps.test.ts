@@ -176,6 +176,7 @@ describe('a worker that has lost its step', () => {
     ['passedOver', { kind: 'passedOver', provider: 'x', call: 'ended' }],
     ['passedOverAway', { kind: 'passedOverAway', provider: 'x', call: 'ended', awaySinceMs: 1 }],
     ['cameBack', { kind: 'cameBack', provider: 'x', call: 'ended', awaySinceMs: 1 }],
+    ['gaveBack', { kind: 'gaveBack', provider: 'x', call: 'ended' }],
   ])('changes nothing by settling as %s', (_name, outcome) => {
     const event = { fence: first.fence, outcome, cost: { calls: 1 } }
     expect(settle(FAKE_PIPELINE, second.order, event, 40_000)).toBeUndefined()
@@ -312,6 +313,36 @@ describe('another provider', () => {
     const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: jobs })
     expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
     expect(again.resumesIntent).toBe(true)
+  })
+
+  describe('that refuses, or has had the calls that it may, gives the step back to one that was only away', () => {
+    const both = [
+      { name: 'first', kind: 'job' },
+      { name: 'second', kind: 'call' },
+    ] as const
+    const begun = started()
+    const first = claimStep(begun.next, taskFor(begun, 'transcribe'), 10, { providers: both })
+    const left = { kind: 'passedOverAway', provider: 'first', call: 'unknown', awaySinceMs: 5 } as const
+    const passed = settleStep(first, left, 20)
+    const second = claimStep(passed.next, taskFor(passed, 'transcribe'), 30, { providers: both })
+
+    test('when it is settled so', () => {
+      const back = settleStep(second, { kind: 'gaveBack', provider: 'second', call: 'ended' }, 40)
+      expect(back.next.steps.transcribe).toMatchObject({ passedOver: ['second'], away: { sinceMs: 5, providers: [] } })
+      const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: both })
+      expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', attempt: 1 })
+      // Once: nobody is left who was only away.
+      expect(back.next.steps.transcribe.away?.providers).toEqual([])
+    })
+
+    test('when its only repeat was lost as well', () => {
+      const lost = { kind: 'tryAgain', afterMs: 1, call: 'ambiguous', job: 'keep', because: 'failed' } as const
+      const once = settleStep(second, lost, 40)
+      const repeated = claimStep(once.next, taskFor(once, 'transcribe'), 50, { providers: both })
+      const twice = settleStep(repeated, lost, 60)
+      const again = claimStep(twice.next, taskFor(twice, 'transcribe'), 70, { providers: both })
+      expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', passedOver: ['second'] })
+    })
   })
 
   test('is not asked for an upgrade, which nobody waits for', () => {

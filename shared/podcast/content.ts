@@ -53,21 +53,6 @@ export type Options = z.infer<typeof Options>
 const StoredOptions = z.looseObject({ ...Options.shape, intro: z.looseObject(introFields).optional() })
 export type StoredOptions = z.infer<typeof StoredOptions>
 
-/** Signed links to what an episode consists of, kept for whoever looks at it next. */
-export const KeptLinks = z.looseObject({
-  /** Fits these links and what they were made for, and nothing else: neither other files nor damage. */
-  seal: z.string(),
-  /** Until then storage takes them. */
-  untilMs: z.number(),
-  urls: z.looseObject({
-    audioUrl: z.string(),
-    transcriptUrl: z.string(),
-    vttUrl: z.string(),
-    srtUrl: z.string(),
-  }),
-})
-export type KeptLinks = z.infer<typeof KeptLinks>
-
 /** Fields of the document. */
 export const contentFields = {
   schemaVersion: z.number().int(),
@@ -117,8 +102,6 @@ export const contentFields = {
   recentOperations: z.array(z.string()).optional(),
   /** Its owner has nothing left to delete; what providers keep is still to be removed. */
   filesRemovedAtMs: z.number().optional(),
-  /** Nothing is decided by them: those that cannot be read are none, and are made again. */
-  links: KeptLinks.optional().catch(undefined),
 }
 const Fields = z.object(contentFields)
 

@@ -22,8 +22,8 @@ export type ReadLink = {
 export type Objects = {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
-  /** Names the bucket and the service that has it: links lead there, and nowhere else. */
-  readonly place: string
+  /** The bucket's name: links lead there, and nowhere else. */
+  readonly bucket: string
   /**
    * Writes an object under a name that is not taken.
    * @returns its stat, of the earlier write when there was one

@@ -1,7 +1,7 @@
 import type { Change, WorkflowStore } from '../engine/ports.ts'
 import type { Limits } from '../quotas/plans.ts'
-import type { KeptLinks } from './content.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
+import type { KeptLinks } from './links.ts'
 
 /* What the podcast needs of storage; implemented in shared/store. */
 
@@ -29,7 +29,7 @@ export type Look = {
   /** That moment, by the store's clock. */
   readonly atMs: number
   /**
-   * Keeps links beside the episode, unless it has changed since that moment.
+   * Keeps links with the episode's result, unless the episode has changed since that moment.
    * @throws ServiceUnavailable
    */
   keepLinks(links: KeptLinks): Promise<void>

@@ -1,17 +1,11 @@
 import type { Problem } from '../engine/problem.ts'
 import type { Step } from '../engine/workflow.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
+import type { OutputUrls } from './links.ts'
 import { PIPELINE, STEP_NAMES } from './pipeline.ts'
 import type { StepName } from './pipeline.ts'
 import { AUTO } from './words/language.ts'
 import { shiftChapters } from './words/notes.ts'
-
-export type Outputs = {
-  audioUrl: string
-  transcriptUrl: string
-  vttUrl: string
-  srtUrl: string
-}
 
 export type StepView = {
   state: Step['state']
@@ -38,7 +32,7 @@ export type EpisodeView = {
   steps: Record<StepName, StepView>
   waitingFor?: { provider: string; until: string }
   degraded: string[]
-  outputs?: Partial<Outputs> & {
+  outputs?: Partial<OutputUrls> & {
     notes: { title: string; description: string; chapters: { startSeconds: number; title: string }[]; tags: string[] }
   }
   /** Provider to unit to amount, as providers measure it. */
@@ -49,7 +43,7 @@ export type EpisodeView = {
 }
 
 /** The episode as its owner sees it. `urls` are the signed links; lists go without. */
-export function viewOf(episode: Episode, urls?: Outputs): EpisodeView {
+export function viewOf(episode: Episode, urls?: OutputUrls): EpisodeView {
   // Of a damaged document the notes may be gone, and what there is to hear is not.
   const notes = episode.results.write?.notes ?? { title: episode.title, description: '', chapters: [], tags: [] }
   const waiting = STEP_NAMES.map((name) => episode.steps[name]).find(

@@ -1,7 +1,7 @@
 import type { Timestamp } from '@google-cloud/firestore'
 
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
-import { KeptLinks } from '../podcast/content.ts'
+import { KeptLinks } from '../podcast/links.ts'
 import type { Look } from '../podcast/stores.ts'
 import { EPISODES, parseEpisode } from './episode-documents.ts'
 import type { FirestoreAccess } from './firestore.ts'
@@ -23,7 +23,7 @@ export async function lookAtEpisode(firestore: FirestoreAccess, id: string): Pro
       requireReadable(KeptLinks, links, `links of episode ${id}`)
       try {
         await firestore.call('keep links', (db) =>
-          db.collection(EPISODES).doc(id).update({ links }, { lastUpdateTime: updateTime }),
+          db.collection(EPISODES).doc(id).update({ 'results.finish.links': links }, { lastUpdateTime: updateTime }),
         )
       } catch (error) {
         // What they lead to may have been replaced, or somebody else has kept theirs.

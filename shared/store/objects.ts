@@ -51,7 +51,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       breaker.warmUp()
     },
 
-    place: `${config.storageApiEndpoint ?? 'storage.googleapis.com'}/${config.bucket}`,
+    bucket: config.bucket,
 
     /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
     async create(
@@ -120,7 +120,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       const { seconds, fromMs = Date.now(), generation, downloadName, query } = options
       const source = await file(key)
       const endsMs = fromMs + Math.min(seconds, SIGNED_URL_SECONDS_MAX) * 1000
-      const [url] = await source.getSignedUrl({
+      const signing = source.getSignedUrl({
         version: 'v4',
         action: 'read',
         accessibleAt: fromMs,
@@ -129,7 +129,12 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
         queryParams: { ...query, ...(generation && { generation }) },
         ...(downloadName && { promptSaveAs: downloadName }),
       })
-      return url
+      try {
+        const [url] = await withDeadline('Storage sign', CONTROL_TIMEOUT_MS, signing)
+        return url
+      } catch (error) {
+        throw unavailable('sign', error)
+      }
     },
 
     /** A link through which one object of that type and size can be created, once. */

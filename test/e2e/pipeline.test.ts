@@ -72,7 +72,9 @@ describe('an episode', () => {
     expect((await fetch(episode.outputs?.audioUrl ?? '')).headers.get('content-disposition')).toContain(
       'my-first-episode.mp3',
     )
-    // Nobody signs anew what is kept.
+    // They were signed when it was finished, and nobody signs anew what is kept.
+    const signer = new URL(episode.outputs?.audioUrl ?? '').searchParams.get('X-Goog-Credential')
+    expect(signer).toMatch(/^steadycast-work@/)
     expect((await alice.get(draft.id)).outputs).toEqual(episode.outputs)
   })
 

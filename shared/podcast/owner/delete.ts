@@ -27,7 +27,7 @@ export async function deleteEpisode(
     if (episode.deletedAtMs !== undefined)
       return { gone: episode.filesRemovedAtMs !== undefined, known, files: episode }
     const { next } = remove(PIPELINE, episode, {}, nowMs)
-    return { gone: false, known, files: episode, next: without(next, 'links'), cause: BY_OWNER }
+    return { gone: false, known, files: episode, next: withoutLinks(next), cause: BY_OWNER }
   })
   if (marked === undefined || marked.gone) {
     if (operation.resumed) return
@@ -48,4 +48,10 @@ function isKnownToProviders({ jobs = [], steps, upgrade, leftOut = [] }: Episode
   if (leftOut.length > 0) return true
   const all = [...Object.values(steps), ...Object.values(upgrade?.steps ?? {})]
   return jobs.length > 0 || all.some(({ job }) => job !== undefined)
+}
+
+/** They would lead nowhere. */
+function withoutLinks(episode: Episode): Episode {
+  const { finish, ...others } = episode.results
+  return finish === undefined ? episode : { ...episode, results: { ...others, finish: without(finish, 'links') } }
 }

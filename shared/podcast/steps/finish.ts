@@ -2,11 +2,16 @@ import type { Readable } from 'node:stream'
 import * as z from 'zod'
 
 import { resultOf } from '../../engine/definition.ts'
+import { errorFields, log } from '../../telemetry/log.ts'
 import { outputKeys } from '../artefacts.ts'
+import { KeptLinks, signLinks } from '../links.ts'
+import type { Linked } from '../links.ts'
 import { id3Tag, stripId3 } from '../sound/id3.ts'
 import { shiftChapters } from '../words/notes.ts'
 import { shiftTranscript, toSrt, toVtt } from '../words/transcript.ts'
+import type { Tools } from '../tools.ts'
 import { defineStep, keyOf } from './define-step.ts'
+import type { EpisodeAttempt } from './define-step.ts'
 import { master } from './master.ts'
 import { transcribe } from './transcribe.ts'
 import { transcriptOf } from './transcript-of.ts'
@@ -26,6 +31,7 @@ export const finish = defineStep({
     transcriptKey: z.string(),
     vttKey: z.string(),
     srtKey: z.string(),
+    links: KeptLinks.optional().catch(undefined),
   }),
 
   async run(attempt, tools) {
@@ -53,6 +59,17 @@ export const finish = defineStep({
       store(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8'),
       store(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8'),
     ])
-    return { kind: 'done', result: files }
+    const links = await linksTo({ keys: files, title: workflow.title }, attempt, tools)
+    return { kind: 'done', result: { ...files, ...(links && { links }) } }
   },
 })
+
+/** For whoever looks at it first. Without them the episode is as ready: they are signed when somebody asks. */
+async function linksTo(linked: Linked, attempt: EpisodeAttempt, { objects }: Tools): Promise<KeptLinks | undefined> {
+  try {
+    return await signLinks(objects, linked, attempt.nowMs())
+  } catch (error) {
+    log('WARNING', 'links.not_kept', { episodeId: attempt.workflow.id, error: errorFields(error) })
+    return undefined
+  }
+}

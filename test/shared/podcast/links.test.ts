@@ -4,12 +4,17 @@ import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { ServiceUnavailable } from '../../../shared/errors/unavailable.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
+import type { KeptLinks } from '../../../shared/podcast/links.ts'
 import { lookAtOwned } from '../../../shared/podcast/owner/access.ts'
 import { deleteEpisode } from '../../../shared/podcast/owner/delete.ts'
 import { outputLinks } from '../../../shared/podcast/owner/links.ts'
+import type { EpisodeAttempt } from '../../../shared/podcast/steps/define-step.ts'
+import { finish as finishing } from '../../../shared/podcast/steps/finish.ts'
 import type { ReadLink } from '../../../shared/podcast/storage.ts'
 import type { Look } from '../../../shared/podcast/stores.ts'
+import type { Tools } from '../../../shared/podcast/tools.ts'
 import { viewOf } from '../../../shared/podcast/view.ts'
+import { changedFields } from '../../../shared/store/changed-fields.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
@@ -24,15 +29,18 @@ const HOUR_MS = 3_600_000
 
 /** Storage that numbers its signatures. */
 class CountingObjects extends MemoryObjects {
-  override readonly place: string
+  override readonly bucket: string
   readonly signed: (ReadLink & { readonly key: string })[] = []
 
-  constructor(place = 'here') {
+  constructor(bucket = 'here') {
     super()
-    this.place = place
+    this.bucket = bucket
   }
 
+  fails = false
+
   override async signedRead(key: string, options: ReadLink): Promise<string> {
+    if (this.fails) throw new ServiceUnavailable('gcs', 'Nobody signs')
     this.signed.push({ key, ...options })
     return `https://storage.example/${key}?signature=${this.signed.length}&from=${options.fromMs}`
   }
@@ -69,6 +77,7 @@ function outputsOf(id: string, generation: number) {
 const get = async (id: string, episodes = instance()) =>
   outputLinks({ objects }, await lookAtOwned({ episodes }, 'alice', id))
 const documentOf = (id: string) => store.access.call('look', (db) => db.doc(`episodes/${id}`).get())
+const keptLinks = async (id: string): Promise<unknown> => (await documentOf(id)).get('results.finish.links')
 const change = (id: string, fields: Record<string, unknown>) =>
   store.access.call('change', (db) => db.doc(`episodes/${id}`).update(fields))
 
@@ -83,11 +92,10 @@ describe('links of a ready episode', () => {
 
   test('are no part of what the episode is, nor of what changes it', async () => {
     const id = await ready()
-    const before = (await documentOf(id)).data()
+    const before = (await documentOf(id)).data() ?? {}
     await get(id)
-    const { links, ...after } = (await documentOf(id)).data() ?? {}
-    expect(after).toEqual(before)
-    expect(links).toBeDefined()
+    const after = (await documentOf(id)).data() ?? {}
+    expect(changedFields(before, after).map(({ path }) => path)).toEqual([['results', 'finish', 'links']])
     const episode = await instance().read(id)
     expect(JSON.stringify(viewOf(episode as Episode))).not.toContain('storage.example')
   })
@@ -102,10 +110,8 @@ describe('links of a ready episode', () => {
       decisions.push(episode.updatedAtMs)
       return { next: { ...episode, updatedAtMs: 6 } }
     })
-    expect((await documentOf(id)).data()).toMatchObject({
-      updatedAtMs: 6,
-      links: { seal: expect.any(String) as string },
-    })
+    expect((await documentOf(id)).get('updatedAtMs')).toBe(6)
+    expect(decisions).toEqual([5, 5])
     await get(id)
     expect(objects.signed).toHaveLength(4)
   })
@@ -149,7 +155,7 @@ describe('links of a ready episode', () => {
       next: { ...episode, results: { ...episode.results, finish: outputsOf(id, 2) } },
     }))
     expect((await outputLinks({ objects }, look))?.audioUrl).toContain('/g1/mp3')
-    expect((await documentOf(id)).data()).not.toHaveProperty('links')
+    expect(await keptLinks(id)).toBeUndefined()
     expect((await get(id))?.audioUrl).toContain('/g2/mp3')
   })
 
@@ -181,7 +187,7 @@ describe('links of a ready episode', () => {
           : store.access.call(what, work),
     }
     expect((await get(id, instance(away)))?.audioUrl).toContain('/g1/mp3')
-    expect((await documentOf(id)).data()).not.toHaveProperty('links')
+    expect(await keptLinks(id)).toBeUndefined()
   })
 
   test.each([
@@ -190,7 +196,7 @@ describe('links of a ready episode', () => {
     ['no links', { seal: 'x', untilMs: 1, urls: {} }],
   ])('are made again where %s is kept', async (_what, links) => {
     const id = await ready()
-    await change(id, { links })
+    await change(id, { 'results.finish.links': links })
     const episode = await instance().read(id)
     expect(episode).not.toHaveProperty('leftOut')
     const given = await get(id)
@@ -200,9 +206,9 @@ describe('links of a ready episode', () => {
   })
 
   test.each([
-    ['another end', { 'links.untilMs': 9e15 }],
-    ['another link', { 'links.urls.vttUrl': 'https://storage.example/other' }],
-    ['another seal', { 'links.seal': 'x' }],
+    ['another end', { 'results.finish.links.untilMs': 9e15 }],
+    ['another link', { 'results.finish.links.urls.vttUrl': 'https://storage.example/other' }],
+    ['another seal', { 'results.finish.links.seal': 'x' }],
   ])('are made again where they have %s than was kept', async (_what, damage) => {
     const id = await ready()
     const first = await get(id)
@@ -229,11 +235,11 @@ describe('links of a ready episode', () => {
     await get(id)
     const late: Look = await lookAtOwned({ episodes: instance() }, 'alice', id)
     await deleteEpisode(tools, 'alice', id, { id: newOperationId(), keyed: true, resumed: false })
-    const links = { ...(late.episode.links as NonNullable<Episode['links']>), seal: 'late' }
+    const links = { ...(late.episode.results.finish?.links as KeptLinks), seal: 'late' }
     await late.keepLinks(links)
     const document = await documentOf(id)
     expect(document.exists).toBe(true)
-    expect(document.data()).not.toHaveProperty('links')
+    expect(document.get('results.finish.links')).toBeUndefined()
   })
 })
 
@@ -242,7 +248,7 @@ test('an episode that is not ready has no links, and none are kept', async () =>
   await instance().create({ ...draft(), id })
   expect(await get(id)).toBeUndefined()
   expect(objects.signed).toEqual([])
-  expect((await documentOf(id)).data()).not.toHaveProperty('links')
+  expect(await keptLinks(id)).toBeUndefined()
 })
 
 test('a real signature holds from the second of the look on for two hours, whatever this machine says', async () => {
@@ -264,4 +270,48 @@ test('a real signature holds from the second of the look on for two hours, whate
   } finally {
     await cloud.stop()
   }
+})
+
+describe('finishing', () => {
+  /** What finishing makes of an episode, with a store's clock of its own. */
+  async function finished(id: string, nowMs: number) {
+    await objects.create('m', 'sound', 'audio/mpeg')
+    await objects.create('t', JSON.stringify({ language: 'en', durationSeconds: 2, text: '', words: [] }), 'text/json')
+    const { finish: _none, ...results } = RESULTS
+    const workflow = { ...draft(), id, generation: 1, results }
+    const attempt = { workflow, name: 'finish', signal: new AbortController().signal, nowMs: () => nowMs }
+    const ended = await finishing.run(attempt as unknown as EpisodeAttempt, { objects } as unknown as Tools)
+    if (ended.kind !== 'done') throw new Error(`finishing ended as ${ended.kind}`)
+    await instance().create({ ...draft(), id, status: 'ready', results: { ...results, finish: ended.result } })
+    return ended.result
+  }
+  const newId = () => (nextId++).toString(16).padStart(24, '0')
+
+  test('signs them, so that nobody does who looks within the hour', async () => {
+    const id = newId()
+    await finished(id, Date.now())
+    expect(objects.signed).toHaveLength(4)
+    expect((await get(id))?.srtUrl).toContain(`episodes/${id}/g1/episode.srt`)
+    expect(objects.signed).toHaveLength(4)
+  })
+
+  test.each([
+    ['fast', 3 * HOUR_MS],
+    ['slow', -3 * HOUR_MS],
+  ])('by a clock that is %s signs in vain', async (_what, offsetMs) => {
+    const id = newId()
+    await finished(id, Date.now() + offsetMs)
+    await get(id)
+    expect(objects.signed).toHaveLength(8)
+    await get(id)
+    expect(objects.signed).toHaveLength(8)
+  })
+
+  test('needs no signature', async () => {
+    const id = newId()
+    objects.fails = true
+    expect(await finished(id, Date.now())).not.toHaveProperty('links')
+    objects.fails = false
+    expect(await get(id)).toBeDefined()
+  })
 })

@@ -5,7 +5,7 @@ import type { Objects, ObjectStat } from '../../../shared/podcast/storage.ts'
 
 /** Artefacts in memory: every write is create-once. */
 export class MemoryObjects implements Objects {
-  readonly place: string = 'memory'
+  readonly bucket: string = 'memory'
   readonly stored = new Map<string, { content: Buffer; contentType: string }>()
 
   preload(): void {}

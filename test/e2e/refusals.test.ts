@@ -31,7 +31,7 @@ test('whose chosen voice is refused reads why, and what to do', async () => {
   const episode = await settled(alice, id)
   expect(episode).toMatchObject({ status: 'ready', degraded: ['voice'] })
   expect(episode.steps.voice.degraded).toBe(
-    'The spoken intro is left out. ' + 'The voice you chose cannot be used. Choose another voice, or none.',
+    'The spoken intro is left out. The voice you chose cannot be used. Choose another voice, or none.',
   )
 })
 

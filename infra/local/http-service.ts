@@ -112,12 +112,13 @@ export class HttpService {
     const url = new URL(request.url ?? '/', this.origin)
     const fault = faults.hit(target)
     let episodeId = String(request.headers['x-correlation-id'] ?? '') || undefined
-    const record = (status: number) =>
+    const record = (status: number, sizes: { requestBytes?: number; answerBytes?: number } = {}) =>
       journal.record(target, {
         method: request.method ?? '',
         path: url.pathname,
         status,
         ...(episodeId && { episodeId }),
+        ...sizes,
       })
     if (fault?.mode === 'reset' || fault?.mode === 'blackhole') {
       record(0)
@@ -127,13 +128,16 @@ export class HttpService {
     }
     // Read at once: what a client has sent arrives, even when the client is gone before we act on it.
     const body = readAll(request)
-    body.catch(() => undefined)
+    let requestBytes = 0
+    body.then(({ length }) => (requestBytes = length)).catch(() => undefined)
     if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
 
     const refused = refusalOf(fault, refuse)
     const reply = refused ?? (await this.#route(request, body, url, fault, (id) => (episodeId = id)))
-    record(reply.status)
-    await answer(request, response, fault?.mode === 'malformed' ? garble(reply) : reply, fault?.mode === 'truncate')
+    const given = fault?.mode === 'malformed' ? garble(reply) : reply
+    const content = contentOf(given)
+    record(reply.status, { requestBytes, ...(Buffer.isBuffer(content) && { answerBytes: content.length }) })
+    await answer(request, response, { ...given, content }, fault?.mode === 'truncate')
   }
 
   async #route(
@@ -204,26 +208,31 @@ function garble(reply: Reply): Reply {
   return { ...reply, body: '{"oops": <html>', json: undefined }
 }
 
+/** The body as it is sent. */
+function contentOf({ json, body = '' }: Reply): Buffer | Readable {
+  if (json !== undefined) return Buffer.from(JSON.stringify(json))
+  return typeof body === 'string' ? Buffer.from(body) : body
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  reply: Reply,
+  reply: Reply & { readonly content: Buffer | Readable },
   truncated: boolean,
 ): Promise<void> {
-  const body = reply.json === undefined ? (reply.body ?? '') : JSON.stringify(reply.json)
+  const { content } = reply
   const headers = {
     ...(reply.json !== undefined && { 'Content-Type': 'application/json; charset=utf-8' }),
     ...reply.headers,
   }
-  if (body instanceof Readable) {
+  if (content instanceof Readable) {
     response.writeHead(reply.status, headers)
-    return pipeline(body, response)
+    return pipeline(content, response)
   }
-  const bytes = Buffer.from(body as string)
-  response.writeHead(reply.status, { 'Content-Length': bytes.length, ...headers })
+  response.writeHead(reply.status, { 'Content-Length': content.length, ...headers })
   if (truncated)
-    return void response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy())
-  response.end(request.method === 'HEAD' ? undefined : bytes)
+    return void response.write(content.subarray(0, Math.floor(content.length / 2)), () => request.socket.destroy())
+  response.end(request.method === 'HEAD' ? undefined : content)
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer> {

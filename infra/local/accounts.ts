@@ -32,9 +32,9 @@ export async function openDoors(
   const doors = new Map<string, Record<string, string>>()
   for (const account of ACCOUNTS) {
     const gate = iam.grpcGate(account)
-    const tasks = await new GrpcService('tasks', faults, parts.tasks, gate).start()
+    const tasks = await new GrpcService('tasks', faults, parts.tasks, { gate }).start()
     const storage = await storageServer({ faults, journal }, parts.storage, iam.storageAround(account)).start()
-    const firestore = parts.firestore && (await firestoreService(faults, parts.firestore, gate).start())
+    const firestore = parts.firestore && (await firestoreService(faults, parts.firestore, { gate, journal }).start())
     closers.push(
       () => tasks.stop(),
       () => storage.stop(),

@@ -15,7 +15,9 @@ import type { Faults, Target } from './faults.ts'
 
 /** gRPC status codes (https://grpc.io/docs/guides/status-codes/). */
 export const STATUS = {
+  ok: 0,
   invalidArgument: 3,
+  deadlineExceeded: 4,
   notFound: 5,
   alreadyExists: 6,
   failedPrecondition: 9,
@@ -41,6 +43,16 @@ export type Unary = (request: never) => unknown
 export type Streaming = (request: never) => Iterable<unknown> | Promise<Iterable<unknown>>
 /** Asked before a call is carried out; throws to refuse it. */
 export type Gate = (method: string, request: unknown) => void
+/** One call that has ended. */
+export type Call = {
+  readonly method: string
+  readonly request: unknown
+  /** All messages of its answer. */
+  readonly answers: readonly unknown[]
+  /** gRPC status code. */
+  readonly status: number
+}
+export type Around = { readonly gate?: Gate | undefined; readonly hear?: ((call: Call) => void) | undefined }
 export type Served = { definition: ServiceDefinition; methods: Methods }
 export type Methods = { unary: Record<string, Unary>; streaming?: Record<string, Streaming> }
 
@@ -75,14 +87,14 @@ function loadProtos(path: string): GrpcObject {
 /** One local gRPC server on loopback; methods that are not given answer UNIMPLEMENTED. */
 export class GrpcService {
   readonly #services: readonly Served[]
-  readonly #gate: Gate | undefined
+  readonly #around: Around
   readonly #faults: Faults
   readonly #target: Target
   #server: Server | undefined
   #port = 0
 
-  constructor(target: Target, faults: Faults, services: readonly Served[], gate?: Gate) {
-    this.#gate = gate
+  constructor(target: Target, faults: Faults, services: readonly Served[], around: Around = {}) {
+    this.#around = around
     this.#target = target
     this.#faults = faults
     this.#services = services
@@ -139,8 +151,11 @@ export class GrpcService {
   #unary(name: string, method: Unary): handleUnaryCall<unknown, unknown> {
     return (call, callback) => {
       this.#faulty(name, call.request, () => method(call.request as never)).then(
-        (answer) => callback(null, answer),
-        (error: unknown) => callback(asStatus(error)),
+        (answer) => {
+          this.#tell(name, call.request, [answer])
+          callback(null, answer)
+        },
+        (error: unknown) => callback(this.#fail(name, call.request, error)),
       )
     }
   }
@@ -148,22 +163,37 @@ export class GrpcService {
   #streaming(name: string, method: Streaming): handleServerStreamingCall<unknown, unknown> {
     return (call) => {
       this.#faulty(name, call.request, () => method(call.request as never)).then(
-        (answers) => {
+        (given) => {
+          const answers = [...given]
+          this.#tell(name, call.request, answers)
           for (const answer of answers) call.write(answer)
           call.end()
         },
-        (error: unknown) => call.emit('error', asStatus(error)),
+        (error: unknown) => call.emit('error', this.#fail(name, call.request, error)),
       )
     }
   }
 
   async #faulty<T>(name: string, request: unknown, work: () => T | Promise<T>): Promise<T> {
     const fault = this.#faults.hit(this.#target)
-    if (fault?.mode === 'blackhole') return new Promise<T>(() => undefined)
+    if (fault?.mode === 'blackhole') {
+      this.#tell(name, request, [], STATUS.deadlineExceeded)
+      return new Promise<T>(() => undefined)
+    }
     if (fault?.mode === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.latencyMs ?? 5000))
     else if (fault !== undefined) throw new GrpcError(STATUS.unavailable, `fault: ${fault.mode}`)
-    this.#gate?.(name, request)
+    this.#around.gate?.(name, request)
     return work()
+  }
+
+  #tell(method: string, request: unknown, answers: readonly unknown[], status: number = STATUS.ok): void {
+    this.#around.hear?.({ method, request, answers, status })
+  }
+
+  #fail(method: string, request: unknown, thrown: unknown): GrpcError {
+    const error = asStatus(thrown)
+    this.#tell(method, request, [], error.code)
+    return error
   }
 }
 

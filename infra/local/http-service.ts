@@ -124,12 +124,13 @@ export class HttpService {
     const url = new URL(request.url ?? '/', this.origin)
     const fault = faults.hit(target)
     let episodeId = String(request.headers['x-correlation-id'] ?? '') || undefined
-    const record = (status: number) =>
+    const record = (status: number, sizes: { requestBytes?: number; answerBytes?: number } = {}) =>
       journal.record(target, {
         method: request.method ?? '',
         path: url.pathname,
         status,
         ...(episodeId && { episodeId }),
+        ...sizes,
       })
     if (fault?.mode === 'reset' || fault?.mode === 'blackhole') {
       record(0)
@@ -146,8 +147,13 @@ export class HttpService {
     const refused = refusalOf(fault, refuse)
     const reply = refused ?? (await this.#route(request, body, url, fault, (id) => (episodeId = id)))
     await latency
-    record(reply.status)
-    await answer(request, response, fault?.mode === 'malformed' ? garble(reply) : reply, fault?.mode === 'truncate')
+    const given = fault?.mode === 'malformed' ? garble(reply) : reply
+    const content = contentOf(given)
+    const answerBytes = Buffer.isBuffer(content)
+      ? content.length
+      : Number(given.headers?.['Content-Length'] ?? Number.NaN)
+    record(reply.status, { requestBytes: body.receivedBytes(), ...(!Number.isNaN(answerBytes) && { answerBytes }) })
+    await answer(request, response, { ...given, content }, fault?.mode === 'truncate')
   }
 
   async #route(
@@ -222,27 +228,32 @@ function garble(reply: Reply): Reply {
   return { ...reply, body: '{"oops": <html>', json: undefined }
 }
 
+/** The body as it is sent. */
+function contentOf({ json, body = '' }: Reply): Buffer | Readable {
+  if (json !== undefined) return Buffer.from(JSON.stringify(json))
+  return typeof body === 'string' ? Buffer.from(body) : body
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  reply: Reply,
+  reply: Reply & { readonly content: Buffer | Readable },
   truncated: boolean,
 ): Promise<void> {
-  const body = reply.json === undefined ? (reply.body ?? '') : JSON.stringify(reply.json)
+  const { content } = reply
   const headers = {
     ...(reply.json !== undefined && { 'Content-Type': 'application/json; charset=utf-8' }),
     ...reply.headers,
   }
-  if (body instanceof Readable) {
+  if (content instanceof Readable) {
     response.writeHead(reply.status, headers)
-    if (request.method === 'HEAD') return void response.end(() => body.destroy())
-    return truncated ? sendHalf(body, response) : pipeline(body, response)
+    if (request.method === 'HEAD') return void response.end(() => content.destroy())
+    return truncated ? sendHalf(content, response) : pipeline(content, response)
   }
-  const bytes = Buffer.from(body as string)
-  response.writeHead(reply.status, { 'Content-Length': bytes.length, ...headers })
+  response.writeHead(reply.status, { 'Content-Length': content.length, ...headers })
   if (truncated)
-    return void response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => request.socket.destroy())
-  response.end(request.method === 'HEAD' ? undefined : bytes)
+    return void response.write(content.subarray(0, Math.floor(content.length / 2)), () => request.socket.destroy())
+  response.end(request.method === 'HEAD' ? undefined : content)
 }
 
 /** Sends half of what was announced, and hangs up. */
@@ -257,13 +268,21 @@ async function sendHalf(body: Readable, response: ServerResponse): Promise<void>
   response.destroy()
 }
 
-type Body = { isStreamed: boolean; bytes: () => Promise<Buffer>; stream: () => AsyncIterable<Buffer> }
+type Body = {
+  isStreamed: boolean
+  bytes: () => Promise<Buffer>
+  stream: () => AsyncIterable<Buffer>
+  /** So far. */
+  receivedBytes: () => number
+}
 
 function readBody(request: IncomingMessage): Body {
   const body = readAll(request)
-  body.catch(() => undefined)
+  let received = 0
+  body.then(({ length }) => (received = length)).catch(() => undefined)
   return {
     isStreamed: false,
+    receivedBytes: () => received,
     bytes: () => body,
     async *stream() {
       yield await body
@@ -274,12 +293,16 @@ function readBody(request: IncomingMessage): Body {
 /** @param latency what has to be over before it ends */
 function streamedBody(request: IncomingMessage, latency: Promise<unknown>): Body {
   const isEmpty = request.headers['transfer-encoding'] === undefined && !Number(request.headers['content-length'])
+  let received = 0
   async function* stream(): AsyncGenerator<Buffer> {
     // Whoever stops in the middle still answers.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      received += (chunk as Buffer).length
+      yield chunk as Buffer
+    }
     await latency
   }
-  return { isStreamed: !isEmpty, stream, bytes: () => readAll(stream()) }
+  return { isStreamed: !isEmpty, stream, bytes: () => readAll(stream()), receivedBytes: () => received }
 }
 
 async function readAll(body: AsyncIterable<unknown>): Promise<Buffer> {

@@ -111,7 +111,7 @@ async function assemble(
   say('identity', identity.userIssuer)
 
   const firestoreKept = (options.firestore ?? 'embedded') === 'embedded' ? firestoreParts() : undefined
-  const firestore = await startFirestore(options.firestore ?? 'embedded', firestoreKept, faults, closers)
+  const firestore = await startFirestore(options.firestore ?? 'embedded', firestoreKept, { faults, journal }, closers)
   say('firestore', `${firestore} (${options.firestore ?? 'embedded'})`)
 
   const iam = new Iam()
@@ -215,11 +215,11 @@ function isAlive(pid: number): boolean {
 async function startFirestore(
   kind: string,
   kept: Served[] | undefined,
-  faults: Faults,
+  { faults, journal }: { faults: Faults; journal: Journal },
   closers: (() => Promise<void> | void)[],
 ): Promise<string> {
   if (kept !== undefined) {
-    const service = await firestoreService(faults, kept).start()
+    const service = await firestoreService(faults, kept, { journal }).start()
     closers.push(() => service.stop())
     return service.address
   }

@@ -3,6 +3,7 @@ import { benchAnswers } from './answers.ts'
 import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
+import { benchCost } from './cost.ts'
 import { benchEdge } from './edge.ts'
 import { benchHealth, benchHealthStart } from './health.ts'
 import { benchTexts } from './texts.ts'
@@ -33,6 +34,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   'health-start': benchHealthStart,
   texts: benchTexts,
   room: benchRoom,
+  cost: benchCost,
 }
 
 const USAGE = `Usage: npm run bench [-- NAME ...] [--soak]

@@ -216,6 +216,23 @@ describe('the control routes', () => {
     expect((await fetch(`${cloud.origin}/__local/journal`, { method: 'DELETE' })).status).toBe(204)
     expect(await journal()).toEqual({ requests: [] })
   })
+
+  test('show what Firestore was asked, with the documents that are billed', async () => {
+    const headers = { Authorization: `Bearer ${await cloud.identity.userToken('journal')}` }
+    const answer = await fetch(`${cloud.origin}/episodes-get?episodeId=${'a'.repeat(24)}`, { headers })
+    expect(answer.status).toBe(404)
+    const journal = await fetch(`${cloud.origin}/__local/journal?target=firestore`)
+    const { requests } = (await journal.json()) as { requests: object[] }
+    expect(requests).toContainEqual({
+      at: expect.any(String) as string,
+      method: 'BatchGetDocuments',
+      status: 0,
+      reads: 1,
+      writes: 0,
+      deletes: 0,
+      collections: { episodes: { reads: 1, writes: 0, deletes: 0 } },
+    })
+  })
 })
 
 describe('through the gateway, as at the function itself', () => {

@@ -14,7 +14,7 @@ export const PATIENCE_MS = 100_000
  * @param gate refuses what the account that asks may not do; without one everything is allowed
  */
 export async function startStore(gate?: Gate): Promise<{ access: FirestoreAccess; stop: () => void }> {
-  const service = firestoreService(new Faults(), undefined, gate)
+  const service = firestoreService(new Faults(), undefined, { gate })
   await service.start()
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'

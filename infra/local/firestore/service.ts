@@ -1,6 +1,8 @@
 import type { Faults } from '../faults.ts'
 import { GrpcError, GrpcService, serviceOf, STATUS } from '../grpc-service.ts'
-import type { Gate, Served } from '../grpc-service.ts'
+import type { Call, Gate, Served } from '../grpc-service.ts'
+import type { Journal } from '../journal.ts'
+import { billOf } from './billing.ts'
 import { asDocument, Database } from './database.ts'
 import type { Write } from './database.ts'
 import { aggregate, runQuery } from './query.ts'
@@ -20,9 +22,16 @@ type Store = { database: Database; transactions: Transactions }
 /**
  * Firestore's gRPC service over documents in memory, for the unmodified client. Listening is not part of it.
  * @param parts given to several services, they have one memory
+ * @param around who may do what, and where every call is written down with what it is billed
  */
-export function firestoreService(faults: Faults, parts: Served[] = firestoreParts(), gate?: Gate): GrpcService {
-  return new GrpcService('firestore', faults, parts, gate)
+export function firestoreService(
+  faults: Faults,
+  parts: Served[] = firestoreParts(),
+  { gate, journal }: { readonly gate?: Gate | undefined; readonly journal?: Journal | undefined } = {},
+): GrpcService {
+  const hear = (call: Call) =>
+    journal?.record('firestore', { method: call.method, status: call.status, ...billOf(call) })
+  return new GrpcService('firestore', faults, parts, { gate, hear })
 }
 
 /** What serves it, with its memory. */
@@ -113,7 +122,8 @@ export function firestoreParts(): Served[] {
             const { structuredQuery = {}, aggregations = [] } = request.structuredAggregationQuery ?? {}
             const found = query(store, reader, request.parent, structuredQuery)
             const result = { aggregateFields: aggregate(found, aggregations) }
-            return [...opening(reader), { result, readTime: toTimestamp(reader.at) }]
+            // `matched` is for the bill alone: it is no field of the message.
+            return [...opening(reader), { result, readTime: toTimestamp(reader.at), matched: found.length }]
           },
         },
       },

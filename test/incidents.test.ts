@@ -68,7 +68,7 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
       'shared/engine/steps',
       [
         'that comes while the step is held makes the next look come at once',
-        'after the step is done, or the episode deleted, changes nothing',
+        'after the step is done, or the order deleted, changes nothing',
       ],
     ],
     ['e2e/hooks', ['of a job that is not recorded yet', 'of an earlier generation', 'of another episode']],

@@ -15,7 +15,13 @@ import type { Iam } from './iam.ts'
 import type { Journal } from './journal.ts'
 import { storageServer } from './storage/service.ts'
 
-type Parts = { firestore: Served[] | undefined; tasks: Served[]; storage: readonly Route[] }
+type Parts = {
+  firestore: Served[] | undefined
+  tasks: Served[]
+  storage: readonly Route[]
+  /** Where storage should listen for an account, and does. */
+  ports: Record<string, number>
+}
 
 /**
  * Doors of their own to Firestore, Cloud Storage and Cloud Tasks for every account, each letting in what the account may
@@ -33,7 +39,10 @@ export async function openDoors(
   for (const account of ACCOUNTS) {
     const gate = iam.grpcGate(account)
     const tasks = await new GrpcService('tasks', faults, parts.tasks, { gate }).start()
-    const storage = await storageServer({ faults, journal }, parts.storage, iam.storageAround(account)).start()
+    const storage = await storageServer({ faults, journal }, parts.storage, iam.storageAround(account)).start(
+      parts.ports[account],
+    )
+    parts.ports[account] = storage.port
     const firestore = parts.firestore && (await firestoreService(faults, parts.firestore, { gate, journal }).start())
     closers.push(
       () => tasks.stop(),

@@ -8,7 +8,7 @@ import { startFunctionsEmulator } from './functions/emulator.ts'
 import { LOCAL_PROJECT, LOCAL_REGION, startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
 import { stopOnSignals } from './signals.ts'
-import { readStartOptions, requireFree } from './start-options.ts'
+import { readEmulatorOptions, requireFree } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 
 /** `npm run emulators`: the local cloud, with the compiled functions served by the Firebase Functions emulator. */
@@ -27,7 +27,7 @@ Settings come from the environment and from .env:
 
 await runCommandLine(USAGE, async () => {
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
-  const options = readStartOptions(process.argv.slice(2), process.env)
+  const options = readEmulatorOptions(process.argv.slice(2), process.env)
   mkdirSync(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'run emulators')
   await requireFree(options.port)

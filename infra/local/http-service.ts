@@ -79,12 +79,22 @@ export class HttpService {
     })
   }
 
+  get port(): number {
+    return this.#port
+  }
+
   get origin(): string {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  async start(): Promise<this> {
-    await this.#listen(0)
+  /** @param port where it should listen, if that is free; any other is as good */
+  async start(port = 0): Promise<this> {
+    try {
+      await this.#listen(port)
+    } catch (error) {
+      if (port === 0) throw error
+      await this.#listen(0)
+    }
     return this
   }
 

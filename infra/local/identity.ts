@@ -18,14 +18,14 @@ export class Identity {
   readonly #privateKey: KeyObject
   readonly #publicKey: KeyObject
 
-  constructor(gatewayOrigin: string, projectId: string) {
+  /** @param key signs its tokens: a private RSA key in PEM */
+  constructor(gatewayOrigin: string, projectId: string, key = newKey()) {
     this.userIssuer = `${gatewayOrigin}/__local/issuer/users`
     this.serviceIssuer = `${gatewayOrigin}/__local/issuer/services`
     this.jwksUrl = `${gatewayOrigin}/__local/jwks`
     this.#projectId = projectId
-    const { privateKey, publicKey } = newKeyPair()
-    this.#privateKey = privateKey
-    this.#publicKey = publicKey
+    this.#privateKey = createPrivateKey(key)
+    this.#publicKey = createPublicKey(key)
   }
 
   async jwks(): Promise<unknown> {
@@ -63,28 +63,32 @@ export class Identity {
   }
 }
 
-/** Service accounts, all with one key, which signs storage URLs: the file clients are pointed to, and what verifies. */
-export function localServiceAccounts(projectId: string): { json: (id: string) => string; publicKey: KeyObject } {
-  const { privateKey, publicKey } = newKeyPair()
+/**
+ * Service accounts, all with one key, which signs storage URLs: the file clients are pointed to, and what verifies.
+ * @param key a private RSA key in PEM
+ */
+export function localServiceAccounts(
+  projectId: string,
+  key = newKey(),
+): { json: (id: string) => string; publicKey: KeyObject } {
   const json = (id: string) =>
     JSON.stringify({
       type: 'service_account',
       project_id: projectId,
       private_key_id: KEY_ID,
-      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      private_key: key,
       client_email: `${id}@local.iam.gserviceaccount.com`,
       client_id: '1',
       token_uri: 'http://127.0.0.1:1/token',
     })
-  return { json, publicKey }
+  return { json, publicKey: createPublicKey(key) }
 }
 
-function newKeyPair(): { privateKey: KeyObject; publicKey: KeyObject } {
-  const { privateKey } = generateKeyPairSync('rsa', {
+/** A private RSA key, in PEM. */
+export function newKey(): string {
+  return generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
-  })
-  const key = createPrivateKey(privateKey)
-  return { privateKey: key, publicKey: createPublicKey(key) }
+  }).privateKey
 }

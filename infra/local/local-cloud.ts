@@ -15,8 +15,10 @@ import { Instances } from './functions/instances.ts'
 import { Gateway } from './gateway.ts'
 import type { Served } from './grpc-service.ts'
 import { Iam } from './iam.ts'
-import { Identity, localServiceAccounts, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
+import { Identity, localServiceAccounts, newKey, LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import { Journal } from './journal.ts'
+import { openKept, redirectTasks } from './kept/kept.ts'
+import type { Place } from './kept/kept.ts'
 import { localLog } from './local-log.ts'
 import { WorkLog } from './providers/stand-in.ts'
 import type { Pace } from './providers/stand-in.ts'
@@ -47,6 +49,8 @@ export type LocalCloudOptions = {
   firestore?: string
   /** Whether scheduled functions are called by themselves; `on` by default. */
   schedules?: 'on' | 'off'
+  /** Folder that keeps documents, objects and tasks from one start to the next; undefined: they go when it stops. */
+  keep?: string
   /** Multiplies the stand-ins' modelled latencies. */
   latencyFactor?: number
   /** What the user's environment says, real provider keys included. */
@@ -100,6 +104,9 @@ async function assemble(
   const userEnvironment = options.environment ?? {}
   const folder = await ownFolder()
   closers.push(() => rm(folder, { recursive: true, force: true }))
+  const kept = options.keep === undefined ? undefined : openKept(options.keep)
+  if (kept) closers.push(() => kept.close())
+  const place = kept?.place ?? newPlace()
 
   const gateway = new Gateway(localLog(options.onLine ?? (() => undefined)))
   const origin = await gateway.listen(options.port)
@@ -107,29 +114,35 @@ async function assemble(
   const functionsBaseUrl = options.functionsBaseUrl ?? origin
 
   const [faults, journal, work] = [new Faults(), new Journal(), new WorkLog()]
-  const identity = new Identity(origin, LOCAL_PROJECT)
+  const identity = new Identity(origin, LOCAL_PROJECT, place.identityKey)
   say('identity', identity.userIssuer)
 
-  const firestoreKept = (options.firestore ?? 'embedded') === 'embedded' ? firestoreParts() : undefined
-  const firestore = await startFirestore(options.firestore ?? 'embedded', firestoreKept, { faults, journal }, closers)
+  const isEmbedded = (options.firestore ?? 'embedded') === 'embedded'
+  const ownFirestore = isEmbedded ? firestoreParts(kept?.documents) : undefined
+  const firestore = await startFirestore(options.firestore ?? 'embedded', ownFirestore, { faults, journal }, closers)
   say('firestore', `${firestore} (${options.firestore ?? 'embedded'})`)
 
   const iam = new Iam()
-  const accounts = localServiceAccounts(LOCAL_PROJECT)
+  const accounts = localServiceAccounts(LOCAL_PROJECT, place.storageKey)
   const credentials = join(folder, 'service-account.json')
   await writeFile(credentials, accounts.json('steadycast'), { mode: 0o600 })
-  const buckets = new Buckets(new FileStore(join(folder, 'objects')))
-  const storageKept = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET, buckets })
-  const storage = await storageServer({ faults, journal }, storageKept, iam.storageAround(undefined)).start()
+  const buckets = new Buckets(kept?.files ?? new FileStore(join(folder, 'objects')), kept?.objects)
+  const ports = { ...place.ports }
+  const storageParts = storageRoutes({ signingKey: accounts.publicKey, bucket: LOCAL_BUCKET, buckets })
+  const storage = await storageServer({ faults, journal }, storageParts, iam.storageAround(undefined)).start(
+    ports['everybody'],
+  )
+  ports['everybody'] = storage.port
   closers.push(() => storage.stop())
   say('storage', storage.origin)
 
+  if (kept) redirectTasks(kept.tasks, place.functionsBaseUrl, functionsBaseUrl)
   const {
     dispatcher,
     scheduler,
-    parts: tasksKept,
+    parts: tasksParts,
     address: tasksAddress,
-  } = await startTasks(PLACE, { identity, faults, journal }, closers)
+  } = await startTasks(PLACE, { identity, faults, journal, kept: kept?.tasks }, closers)
   say('tasks and scheduler', tasksAddress)
 
   const pace: Pace = { factor: options.latencyFactor ?? 1 }
@@ -147,7 +160,7 @@ async function assemble(
     SERVICE_TOKEN_JWKS_URL: identity.jwksUrl,
     TASKS_SERVICE_ACCOUNT: LOCAL_TASKS_ACCOUNT,
     SCHEDULER_SERVICE_ACCOUNT: LOCAL_SCHEDULER_ACCOUNT,
-    WEBHOOK_SECRET: randomBytes(24).toString('base64url'),
+    WEBHOOK_SECRET: place.webhookSecret,
     TASKS_API_ENDPOINT: tasksAddress,
     STORAGE_API_ENDPOINT: storage.origin,
     FIRESTORE_EMULATOR_HOST: firestore,
@@ -155,11 +168,11 @@ async function assemble(
     METADATA_SERVER_DETECTION: 'none',
     ...(options.preload !== undefined && { NODE_OPTIONS: `${NODE_OPTIONS} --import=${options.preload}` }),
   })
-  const kept = { firestore: firestoreKept, tasks: tasksKept, storage: storageKept }
+  const parts = { firestore: ownFirestore, tasks: tasksParts, storage: storageParts, ports }
   const environmentOf =
     options.source === undefined
       ? undefined
-      : await openDoors(iam, kept, { faults, journal, credentialsOf: accounts.json }, folder, closers)
+      : await openDoors(iam, parts, { faults, journal, credentialsOf: accounts.json }, folder, closers)
   const instances =
     options.source === undefined
       ? undefined
@@ -174,6 +187,9 @@ async function assemble(
   const callers = { ...PLACE, functionsBaseUrl, serviceAccount: LOCAL_SCHEDULER_ACCOUNT }
   startSchedules(scheduler, callers, options.schedules ?? 'on')
   gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
+  kept?.keepPlace({ ...place, functionsBaseUrl, ports })
+  // What was left over from the start before.
+  dispatcher.wake()
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
   return {
     origin,
@@ -191,6 +207,11 @@ async function assemble(
     instances,
     stop,
   }
+}
+
+function newPlace(): Place {
+  const webhookSecret = randomBytes(24).toString('base64url')
+  return { functionsBaseUrl: '', ports: {}, identityKey: newKey(), storageKey: newKey(), webhookSecret }
 }
 
 /** A folder that bears our process id; those of processes that were killed before they could tidy up are removed. */

@@ -10,8 +10,13 @@ export type StartOptions = {
   readonly schedules: 'on' | 'off'
 }
 
-export const START_USAGE = `Usage: npm start [-- --firestore=official]
-Starts the local cloud and every function. Settings come from the environment and from .env:
+/** Whether what is stored outlives the start. */
+type Keeping = { readonly keeps: boolean }
+
+export const START_USAGE = `Usage: npm start [-- --keep] [-- --firestore=official]
+Starts the local cloud and every function.
+  --keep                     keeps documents, objects and tasks in .steadycast/kept, for the next start with --keep
+Settings come from the environment and from .env:
   PORT                       where the functions are called, 8080 if not set; 0: any free port
   INSTANCES                  instances of each function, 1 if not set
   LOCAL_SCHEDULES            off: nothing is swept unless it is asked for
@@ -20,15 +25,29 @@ Starts the local cloud and every function. Settings come from the environment an
 const PORT_DEFAULT = 8080
 const INSTANCES_MAX = 50
 
+type Environment = Readonly<Record<string, string | undefined>>
+const FIRESTORE_OPTION = { firestore: { type: 'string' } } as const
+
 /**
  * What is to be started, checked before anything is.
  * @throws CommandRefused naming what is wrong, and what was expected
  */
-export function readStartOptions(
-  words: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): StartOptions {
-  const { firestore } = readWords(words, { firestore: { type: 'string' } }).values
+export function readStartOptions(words: readonly string[], environment: Environment): StartOptions & Keeping {
+  const { keep = false, firestore } = readWords(words, { ...FIRESTORE_OPTION, keep: { type: 'boolean' } }).values
+  const options = checkOptions(firestore, environment)
+  if (keep && options.firestore !== 'embedded')
+    throw new CommandRefused(
+      '--keep: only the embedded Firestore is kept, which --firestore and FIRESTORE_EMULATOR_HOST replace',
+    )
+  return { ...options, keeps: keep }
+}
+
+/** The same for the emulators, which keep nothing. */
+export function readEmulatorOptions(words: readonly string[], environment: Environment): StartOptions {
+  return checkOptions(readWords(words, FIRESTORE_OPTION).values.firestore, environment)
+}
+
+function checkOptions(firestore: string | undefined, environment: Environment): StartOptions {
   const port = wholeNumber(environment, 'PORT', { from: 0, to: 65_535, unset: PORT_DEFAULT })
   const instancesPerFunction = wholeNumber(environment, 'INSTANCES', { from: 1, to: INSTANCES_MAX, unset: 1 })
   const schedules = environment['LOCAL_SCHEDULES'] ?? 'on'

@@ -6,7 +6,6 @@ import { startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
 import { stopOnSignals } from './signals.ts'
 import { readStartOptions, requireFree, START_USAGE } from './start-options.ts'
-import type { StartOptions } from './start-options.ts'
 
 /** `npm start`: the local cloud and every function, until SIGINT or SIGTERM. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -16,7 +15,7 @@ await runCommandLine(START_USAGE, async () => {
   await start(readStartOptions(process.argv.slice(2), process.env))
 })
 
-async function start(options: StartOptions): Promise<void> {
+async function start({ keeps, ...options }: ReturnType<typeof readStartOptions>): Promise<void> {
   mkdirSync(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'start')
   await requireFree(options.port)
@@ -24,6 +23,7 @@ async function start(options: StartOptions): Promise<void> {
   const starting = startLocalCloud({
     ...options,
     source: root,
+    ...(keeps && { keep: `${root}.steadycast/kept` }),
     environment: process.env,
     onPart: (part, where) => process.stdout.write(`${part.padEnd(20)} ${where}\n`),
     onLine: (line) => logFile.write(`${line}\n`),
@@ -36,7 +36,12 @@ async function start(options: StartOptions): Promise<void> {
   })
   try {
     const cloud = await starting
-    if (!stops) process.stdout.write(`${'logs'.padEnd(20)} .steadycast/functions.log\nready ${cloud.origin}\n`)
+    if (stops) return
+    const keeping = keeps
+      ? '.steadycast/kept, for the next npm start -- --keep'
+      : 'nothing: all that is stored is gone when it stops (npm start -- --keep keeps it)'
+    process.stdout.write(`${'kept'.padEnd(20)} ${keeping}\n`)
+    process.stdout.write(`${'logs'.padEnd(20)} .steadycast/functions.log\nready ${cloud.origin}\n`)
   } catch (error) {
     // What is interrupted half-way does not come up, and that is what was asked for.
     if (!stops) throw error

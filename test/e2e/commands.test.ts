@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { afterEach, describe, expect, test } from 'vitest'
 
+import { ApiClient } from '../../infra/demo/api-client.ts'
 import { descendantsOf, isAlive } from '../shared/processes.ts'
 
 /** The commands of the README, as a person types them. */
@@ -18,9 +21,9 @@ afterEach(() => {
 
 type Run = { child: ChildProcess; output: () => string; exit: Promise<number | null> }
 
-function command(script: string, args: string[] = [], environment: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, [join(root, script), ...args], {
-    cwd: root,
+function command(script: string, args: string[] = [], environment: Record<string, string> = {}, cwd = root): Run {
+  const child = spawn(process.execPath, [join(cwd, script), ...args], {
+    cwd,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -65,6 +68,7 @@ describe('npm start', () => {
         'functions',
       ])
         expect(run.output()).toMatch(new RegExp(`^${part} `, 'm'))
+      expect(run.output()).toMatch(/^kept +nothing: all that is stored is gone when it stops/m)
       expect((await fetch(`${base}/ops-live`)).status).toBe(200)
       const storage = /^storage +(\S+)/m.exec(run.output())?.[1] ?? ''
       const startedAtMs = Date.now()
@@ -98,6 +102,46 @@ describe('npm start', () => {
     run.child.kill('SIGKILL')
     await run.exit
     await expect.poll(() => children.filter(isAlive), { timeout: 60_000 }).toEqual([])
+  })
+})
+
+describe('npm start -- --keep', () => {
+  /** The project in a folder of its own, so that what is kept in this one is left alone. */
+  function copyProject(): string {
+    const copy = realpathSync(mkdtempSync(join(tmpdir(), 'commands-')))
+    for (const part of ['functions', 'infra', 'shared', 'package.json'])
+      cpSync(join(root, part), join(copy, part), { recursive: true })
+    symlinkSync(realpathSync(join(root, 'node_modules')), join(copy, 'node_modules'))
+    return copy
+  }
+
+  test('has what was stored when it is started again, stopped or killed', async () => {
+    const copy = copyProject()
+    const starting = () => command('infra/local/start.ts', ['--keep'], { PORT: '0' }, copy)
+    const clientAt = async (base: string) => {
+      const { token } = (await (await fetch(`${base}/__local/token`)).json()) as { token: string }
+      return new ApiClient(base, token)
+    }
+    const titles: string[] = []
+    for (const signal of ['SIGTERM', 'SIGKILL', 'SIGTERM'] as const) {
+      const run = starting()
+      const client = await clientAt(await origin(run))
+      expect(run.output()).toMatch(/^kept +\.steadycast\/kept/m)
+      expect((await client.list()).episodes.map(({ title }) => title).toSorted()).toEqual(titles)
+      titles.push((await client.create({ title: `${titles.length}` })).title)
+      run.child.kill(signal)
+      await run.exit
+    }
+    rmSync(copy, { recursive: true })
+  })
+
+  test('is refused with a Firestore that it does not keep, and by the emulators', async () => {
+    const official = command('infra/local/start.ts', ['--keep', '--firestore=official'], { PORT: '0' })
+    expect(await official.exit).toBe(2)
+    expect(official.output()).toMatch(/^--keep: only the embedded Firestore is kept.*\n$/)
+    const emulators = command('infra/local/emulators.ts', ['--keep'], { PORT: '0' })
+    expect(await emulators.exit).toBe(2)
+    expect(emulators.output()).toMatch(/^Unknown option '--keep'.*\n$/)
   })
 })
 

@@ -1,4 +1,5 @@
 import { GrpcError, STATUS } from '../grpc-service.ts'
+import type { KeptTable } from '../kept/table.ts'
 import { applyTransforms } from './transforms.ts'
 import type { Transform } from './transforms.ts'
 import { getField, parsePath, toMicros, toTimestamp, withField } from './values.ts'
@@ -29,7 +30,19 @@ const DOCUMENT_BYTES_MAX = 1_048_576
  */
 export class Database {
   readonly #collections = new Map<string, Map<string, Version[]>>()
+  readonly #kept: KeptTable<Version> | undefined
   #lastMoment: Micros = 0
+
+  /** @param kept takes what is written, for a later process */
+  constructor(kept?: KeptTable<Version>) {
+    this.#kept = kept
+  }
+
+  /** Takes in a document that was kept. */
+  restore(name: string, version: Version): void {
+    this.#lastMoment = Math.max(this.#lastMoment, version.updateTime)
+    this.#append(name, version)
+  }
 
   /** This moment: every commit before it is seen by a read at it, and every later one is not. */
   now(): Micros {
@@ -54,15 +67,12 @@ export class Database {
     return [...this.#collections.keys()].filter((path) => path.startsWith(`${root}/`))
   }
 
-  clear(): void {
-    this.#collections.clear()
-  }
-
   /** All writes or none. @throws GrpcError when a precondition does not hold */
   commit(writes: readonly Write[]): { results: WriteResult[]; commitTime: Timestamp } {
     const commitTime = Math.max(this.#lastMoment + 1, Date.now() * 1000)
     const pending = new Map<string, Version>()
     const results = writes.map((write) => this.#stage(write, pending, commitTime))
+    this.#kept?.write([...pending].map(([name, version]) => [name, version.fields && version]))
     this.#lastMoment = commitTime
     for (const [name, version] of pending) this.#append(name, version)
     return { results, commitTime: toTimestamp(commitTime) }

@@ -2,9 +2,10 @@ import type { Faults } from '../faults.ts'
 import { GrpcError, GrpcService, serviceOf, STATUS } from '../grpc-service.ts'
 import type { Call, Gate, Served } from '../grpc-service.ts'
 import type { Journal } from '../journal.ts'
+import type { KeptTable } from '../kept/table.ts'
 import { billOf } from './billing.ts'
 import { asDocument, Database } from './database.ts'
-import type { Write } from './database.ts'
+import type { Version, Write } from './database.ts'
 import { aggregate, runQuery } from './query.ts'
 import type { StructuredQuery } from './query.ts'
 import { Transactions } from './transactions.ts'
@@ -34,19 +35,23 @@ export function firestoreService(
   return new GrpcService('firestore', faults, parts, { gate, hear })
 }
 
-/** What serves it, with its memory. */
-export function firestoreParts(): Served[] {
+/**
+ * What serves it, with its memory.
+ * @param kept documents of an earlier process, and where those of this one go
+ */
+export function firestoreParts(kept?: KeptTable<Version>): Served[] {
   const stores = new Map<string, Store>()
   const storeOf = (name: string): Store => {
     const key = /^projects\/[^/]+\/databases\/[^/]+/.exec(name)?.[0]
     if (key === undefined) throw new GrpcError(STATUS.invalidArgument, `Not a database: ${name}`)
     const known = stores.get(key)
     if (known) return known
-    const database = new Database()
+    const database = new Database(kept)
     const store = { database, transactions: new Transactions(database) }
     stores.set(key, store)
     return store
   }
+  for (const [name, version] of kept?.entries() ?? []) storeOf(name).database.restore(name, version)
 
   const definition = serviceOf('@google-cloud/firestore', 'google.firestore.v1.Firestore', 'v1.json')
   return [

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, linkSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { createReadStream, linkSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -56,8 +56,15 @@ export class FileStore {
     rmSync(join(this.#folder, name), { force: true })
   }
 
-  names(): string[] {
-    return readdirSync(this.#folder)
+  /** Whether the file is there, and whole. */
+  has({ name, sizeBytes }: StoredFile): boolean {
+    return statSync(join(this.#folder, name), { throwIfNoEntry: false })?.size === sizeBytes
+  }
+
+  /** Removes every file but these. */
+  removeOthers(files: readonly StoredFile[]): void {
+    const names = new Set(files.map(({ name }) => name))
+    for (const name of readdirSync(this.#folder)) if (!names.has(name)) this.remove({ name })
   }
 
   removeAll(): void {

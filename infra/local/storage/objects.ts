@@ -1,3 +1,4 @@
+import type { KeptTable } from '../kept/table.ts'
 import type { FileStore, StoredFile } from './files.ts'
 
 /** What a client may set on an object. */
@@ -37,8 +38,25 @@ export class Buckets {
   readonly #buckets = new Map<string, Map<string, StoredObject>>()
   #lastGeneration = Date.now() * 1000
 
-  constructor(files: FileStore) {
+  readonly #kept: KeptTable<StoredObject> | undefined
+
+  /**
+   * @param kept objects of an earlier process, whose files are in `files`, and where those of this one go; without it,
+   *   the files are nobody else's
+   */
+  constructor(files: FileStore, kept?: KeptTable<StoredObject>) {
     this.files = files
+    this.#kept = kept
+    if (kept === undefined) return
+    const found = kept.entries().map(([, object]) => object)
+    const whole = found.filter(({ file }) => files.has(file))
+    kept.write(found.filter((object) => !whole.includes(object)).map((object) => [keyOf(object), undefined]))
+    for (const object of whole) {
+      this.create(object.bucket)
+      this.#buckets.get(object.bucket)?.set(object.name, object)
+      this.#lastGeneration = Math.max(this.#lastGeneration, Number(object.generation))
+    }
+    files.removeOthers(whole.map(({ file }) => file))
   }
 
   create(bucket: string): boolean {
@@ -84,6 +102,7 @@ export class Buckets {
       settings: { contentType: 'application/octet-stream', ...pickSettings(settings) },
     }
     const before = this.get(bucket, name)
+    this.#kept?.write([[keyOf(stored), stored]])
     this.#buckets.get(bucket)?.set(name, stored)
     if (before) this.files.remove(before.file)
     return stored
@@ -98,11 +117,13 @@ export class Buckets {
       updated: new Date().toISOString(),
       settings: { ...object.settings, ...pickSettings(settings), ...(settings.metadata && { metadata }) },
     }
+    this.#kept?.write([[keyOf(patched), patched]])
     this.#buckets.get(object.bucket)?.set(object.name, patched)
     return patched
   }
 
   remove(object: StoredObject): void {
+    this.#kept?.write([[keyOf(object), undefined]])
     this.#buckets.get(object.bucket)?.delete(object.name)
     this.files.remove(object.file)
   }
@@ -111,6 +132,11 @@ export class Buckets {
 /** The order of names in a listing: by their bytes in UTF-8. */
 export function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+/** No bucket has a slash in its name. */
+function keyOf({ bucket, name }: StoredObject): string {
+  return `${bucket}/${name}`
 }
 
 /** Generation 0 stands for "there is none". */

@@ -1,8 +1,9 @@
 import type { Identity } from '../identity.ts'
 import type { Journal } from '../journal.ts'
+import type { KeptTable } from '../kept/table.ts'
 import { callTarget } from './http-target.ts'
 import { Queue } from './queue.ts'
-import type { QueueResource, Task } from './queue.ts'
+import type { KeptTask, QueueResource, Task } from './queue.ts'
 
 const LONGEST_NAP_MS = 60_000
 
@@ -14,13 +15,17 @@ export class Dispatcher {
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(identity: Identity, journal: Journal) {
+  readonly #kept: KeptTable<KeptTask> | undefined
+
+  /** @param kept tasks of an earlier process, which go out at the first `wake`, and where those of this one go */
+  constructor(identity: Identity, journal: Journal, kept?: KeptTable<KeptTask>) {
     this.#identity = identity
     this.#journal = journal
+    this.#kept = kept
   }
 
   createQueue(resource: QueueResource): Queue {
-    const queue = new Queue(resource, Date.now())
+    const queue = new Queue(resource, Date.now(), this.#kept)
     this.queues.set(resource.name, queue)
     return queue
   }

@@ -1,3 +1,4 @@
+import type { KeptTable } from '../kept/table.ts'
 import type { HttpTarget } from './http-target.ts'
 import { fromMs, toMs } from './protobuf-time.ts'
 import type { ProtoTime } from './protobuf-time.ts'
@@ -29,6 +30,9 @@ export type Task = {
   lastStatus: number | undefined
   running: boolean
 }
+
+/** What is kept of a task: all of it while it waits, then how long its name stays reserved. */
+export type KeptTask = Task | { readonly reservedUntilMs: number }
 
 /** https://docs.cloud.google.com/tasks/docs/configuring-queues */
 const DEFAULTS = {
@@ -62,10 +66,19 @@ export class Queue {
   /** When tasks went out, within the last minute. */
   #dispatchedMs: number[] = []
 
-  constructor(resource: QueueResource, nowMs: number) {
+  readonly #kept: KeptTable<KeptTask> | undefined
+
+  /** @param kept tasks of an earlier process, this queue's among them, and where those of this one go */
+  constructor(resource: QueueResource, nowMs: number, kept?: KeptTable<KeptTask>) {
     this.resource = { state: 'RUNNING', ...resource }
     this.#tokens = this.#burst
     this.#refilledMs = nowMs
+    this.#kept = kept
+    for (const [name, task] of kept?.entries() ?? [])
+      if (!name.startsWith(`${resource.name}/tasks/`)) continue
+      else if (!('reservedUntilMs' in task)) this.tasks.set(name, { ...task, running: false })
+      else if (task.reservedUntilMs > nowMs) this.#reserved.set(name, task.reservedUntilMs)
+      else kept?.write([[name, undefined]])
   }
 
   get #perSecond(): number {
@@ -81,16 +94,20 @@ export class Queue {
   }
 
   add(task: Task): void {
+    this.#kept?.write([[task.name, task]])
     this.tasks.set(task.name, task)
   }
 
   /** Takes a task out for good; its name stays reserved. */
   remove(task: Task, nowMs: number): void {
+    const reservedUntilMs = nowMs + RESERVED_MS
+    this.#kept?.write([[task.name, { reservedUntilMs }]])
     this.tasks.delete(task.name)
-    this.#reserved.set(task.name, nowMs + RESERVED_MS)
+    this.#reserved.set(task.name, reservedUntilMs)
+    const [oldest = ''] = this.#reserved.size > REMEMBERED_MAX ? this.#reserved.keys() : []
+    if (this.#reserved.delete(oldest)) this.#kept?.write([[oldest, undefined]])
     this.finished.set(task.name, task)
-    for (const memory of [this.#reserved, this.finished])
-      if (memory.size > REMEMBERED_MAX) memory.delete(memory.keys().next().value ?? '')
+    if (this.finished.size > REMEMBERED_MAX) this.finished.delete(this.finished.keys().next().value ?? '')
   }
 
   purge(nowMs: number): void {
@@ -125,6 +142,7 @@ export class Queue {
   beginAttempt(task: Task): void {
     task.running = true
     task.dispatchCount++
+    this.#keep(task)
     this.#running++
     this.#dispatchedMs.push(Date.now())
     if (this.#dispatchedMs.length > REMEMBERED_MAX) this.#dispatchedMs.shift()
@@ -154,6 +172,12 @@ export class Queue {
     if (!this.tasks.has(task.name)) return
     if ((status >= 200 && status < 300) || this.#givesUp(task, nowMs)) return this.remove(task, nowMs)
     task.scheduleTimeMs = nowMs + this.backoffMs(task.dispatchCount - 1)
+    this.#keep(task)
+  }
+
+  /** One that is done with and delivered again stays done with. */
+  #keep(task: Task): void {
+    if (this.tasks.has(task.name)) this.#kept?.write([[task.name, task]])
   }
 
   /** Doubles `maxDoublings` times, then grows by the same amount, up to the most. */

@@ -6,7 +6,9 @@ import { GrpcService, serviceOf } from '../grpc-service.ts'
 import type { Served } from '../grpc-service.ts'
 import type { Identity } from '../identity.ts'
 import type { Journal } from '../journal.ts'
+import type { KeptTable } from '../kept/table.ts'
 import { Dispatcher } from './dispatcher.ts'
+import type { KeptTask } from './queue.ts'
 import { Scheduler } from './scheduler.ts'
 import { statsMethods, tasksMethods } from './tasks-methods.ts'
 
@@ -15,10 +17,15 @@ type Place = { project: string; region: string }
 /** Cloud Tasks and Cloud Scheduler on one address, with the queues that a deployment has. */
 export async function startTasks(
   { project, region }: Place,
-  { identity, faults, journal }: { identity: Identity; faults: Faults; journal: Journal },
+  {
+    identity,
+    faults,
+    journal,
+    kept,
+  }: { identity: Identity; faults: Faults; journal: Journal; kept?: KeptTable<KeptTask> | undefined },
   closers: (() => Promise<void> | void)[],
 ) {
-  const dispatcher = new Dispatcher(identity, journal)
+  const dispatcher = new Dispatcher(identity, journal, kept)
   const scheduler = new Scheduler(identity)
   const parts: Served[] = [
     {

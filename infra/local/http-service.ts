@@ -6,6 +6,8 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Fault, Faults, Target } from './faults.ts'
 import type { Journal } from './journal.ts'
+import { readBody, streamedBody } from './http-body.ts'
+import type { Body } from './http-body.ts'
 
 export type LocalRequest = {
   method: string
@@ -62,7 +64,6 @@ export type ServiceOptions = {
 }
 
 const KEEP_ALIVE_MS = 120_000
-const BODY_BYTES_MAX = 2 * 1024 * 1024 * 1024
 
 /** One local HTTP service on loopback, with its faults acted out and its requests written down. */
 export class HttpService {
@@ -276,52 +277,4 @@ async function sendHalf(body: Readable, response: ServerResponse): Promise<void>
     else return void response.write(part, () => response.destroy())
   }
   response.destroy()
-}
-
-type Body = {
-  isStreamed: boolean
-  bytes: () => Promise<Buffer>
-  stream: () => AsyncIterable<Buffer>
-  /** So far. */
-  receivedBytes: () => number
-}
-
-function readBody(request: IncomingMessage): Body {
-  const body = readAll(request)
-  let received = 0
-  body.then(({ length }) => (received = length)).catch(() => undefined)
-  return {
-    isStreamed: false,
-    receivedBytes: () => received,
-    bytes: () => body,
-    async *stream() {
-      yield await body
-    },
-  }
-}
-
-/** @param latency what has to be over before it ends */
-function streamedBody(request: IncomingMessage, latency: Promise<unknown>): Body {
-  const isEmpty = request.headers['transfer-encoding'] === undefined && !Number(request.headers['content-length'])
-  let received = 0
-  async function* stream(): AsyncGenerator<Buffer> {
-    // Whoever stops in the middle still answers.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      received += (chunk as Buffer).length
-      yield chunk as Buffer
-    }
-    await latency
-  }
-  return { isStreamed: !isEmpty, stream, bytes: () => readAll(stream()), receivedBytes: () => received }
-}
-
-async function readAll(body: AsyncIterable<unknown>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += (chunk as Buffer).length
-    if (bytes > BODY_BYTES_MAX) throw new Error('the body is too large for the local cloud')
-    chunks.push(chunk as Buffer)
-  }
-  return Buffer.concat(chunks)
 }

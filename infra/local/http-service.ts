@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Fault, Faults, Target } from './faults.ts'
 import type { Journal } from './journal.ts'
+import { onLastingPort } from './lasting-port.ts'
 import { readBody, streamedBody } from './http-body.ts'
 import type { Body } from './http-body.ts'
 
@@ -90,12 +91,9 @@ export class HttpService {
 
   /** @param port where it should listen, if that is free; any other is as good */
   async start(port = 0): Promise<this> {
-    try {
-      await this.#listen(port)
-    } catch (error) {
-      if (port === 0) throw error
-      await this.#listen(0)
-    }
+    const listen = (one: number) => this.#listen(one)
+    if (port === 0) await onLastingPort(listen)
+    else await listen(port).catch(() => onLastingPort(listen))
     return this
   }
 

@@ -109,6 +109,7 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
       { in: `${root}functions/index.ts`, out: 'index' },
       // Processes of their own.
       { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
+      { in: `${root}shared/podcast/sound/duration-child.ts`, out: 'duration-child' },
       { in: `${root}shared/podcast/words/words-child.ts`, out: 'words-child' },
     ],
     outdir: folder,

@@ -8,6 +8,13 @@ export const NOT_AUDIO: ProblemWords = {
   retryable: false,
 }
 
+/** It takes more time or memory than one recording may. */
+export const NOT_MEASURED: ProblemWords = {
+  code: 'not_audio',
+  message: 'We could not measure the length of this recording. Please export it as mp3 or wav, and upload it again.',
+  retryable: false,
+}
+
 export const NO_SPEECH: ProblemWords = {
   code: 'provider_rejected',
   message: 'We found no speech in this recording. Please check that it is the right file.',

@@ -15,10 +15,12 @@ const REMEMBERED_MAX = 1_000
 /**
  * A fixed number of places, shared fairly between people: a place that becomes free goes to who holds fewest, then to
  * whose last turn is longest ago, then to who came first. Who waits leaves the line when its signal aborts; from a line
- * of bounded length, whoever would be served last is sent away.
+ * of bounded length, whoever would be served last is sent away. With `perPersonMax`, a person holds no more places than
+ * that, even when others are free: somebody else who comes finds one.
  */
 export class Slots {
   readonly #lineMax: number
+  readonly #perPersonMax: number
   #free: number
   readonly #line = new Set<Waiting>()
   readonly #held = new Map<string, number>()
@@ -26,15 +28,16 @@ export class Slots {
   readonly #turns = new Map<string, number>()
   #turn = 0
 
-  constructor(count: number, { lineMax = Infinity } = {}) {
+  constructor(count: number, { lineMax = Infinity, perPersonMax = Infinity } = {}) {
     this.#free = count
     this.#lineMax = lineMax
+    this.#perPersonMax = perPersonMax
   }
 
   /** @returns gives the place back; @throws the signal's reason, LineFull */
   async take(person: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
-    if (this.#free > 0) this.#give(person)
+    if (this.#mayGive(person)) this.#give(person)
     else await this.#wait(person, signal)
     let given = false
     return () => {
@@ -69,6 +72,10 @@ export class Slots {
     })
   }
 
+  #mayGive(person: string): boolean {
+    return this.#free > 0 && (this.#held.get(person) ?? 0) < this.#perPersonMax
+  }
+
   #give(person: string): void {
     this.#free--
     this.#held.set(person, (this.#held.get(person) ?? 0) + 1)
@@ -88,7 +95,8 @@ export class Slots {
 
   #first(): Waiting | undefined {
     let first: Waiting | undefined
-    for (const one of this.#line) if (first === undefined || this.#compare(one, first) < 0) first = one
+    for (const one of this.#line)
+      if (this.#mayGive(one.person) && (first === undefined || this.#compare(one, first) < 0)) first = one
     return first
   }
 

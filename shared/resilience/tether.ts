@@ -37,10 +37,11 @@ export function holdBack(program: string, args: readonly string[]): [program: st
  * Starts a child process that ends with us, however we end and whatever it is doing: killed, we cannot tell it, and one
  * that computes hears nothing.
  * @param start spawns what `holdBack` returned, or what waits by itself until it is sent its work
- * @param options `group`: the child leads a process group, all of which ends
+ * @param options `group`: the child leads a process group, all of which ends; `heldBack`: it waits for a line on its
+ * standard input, which then ends
  * @returns what `start` returned
  */
-export function tether<Child extends ChildProcess>(start: () => Child, { group = false } = {}): Child {
+export function tether<Child extends ChildProcess>(start: () => Child, { group = false, heldBack = true } = {}): Child {
   watcher ??= startWatcher()
   const child = start()
   const { pid, stdin } = child
@@ -48,7 +49,7 @@ export function tether<Child extends ChildProcess>(start: () => Child, { group =
   const name = group ? -pid : pid
   held.add(name)
   watcher.tell(`+ ${name}`)
-  stdin?.on('error', () => undefined).end('\n')
+  if (heldBack) stdin?.on('error', () => undefined).end('\n')
   // What a leader leaves behind is still of its group.
   if (!group)
     child.once('exit', () => {

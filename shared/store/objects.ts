@@ -24,6 +24,9 @@ const REMOVED_AT_ONCE = 8
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
 
+/** What the client is about to send. */
+type ReadRequest = ReturnType<File['interceptors'][number]['request']>
+
 /**
  * Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader.
  * @param pageSize objects that are listed at a time
@@ -110,7 +113,11 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
     async readStream(key: string, range?: { start?: number; end?: number }): Promise<Readable> {
       if (breaker.state !== 'closed') await this.stat(key)
       const admission = await breaker.admit({ leaseMs: TRANSFER_LEASE_MS })
-      const stream = (await file(key)).createReadStream(range)
+      const source = await file(key)
+      // When a reading is left early, the client ends all connections of its agent, and so everybody's transfers; one of
+      // Node's own agent is ended alone.
+      source.interceptors.push({ request: (options) => Object.assign(options as ReadRequest, { forever: false }) })
+      const stream = source.createReadStream(range)
       finished(stream, { writable: false }, (error) => void breaker.settle(admission, readingEnded(error)))
       return stream
     },

@@ -98,24 +98,24 @@ function none(times: number) {
 
 /** How one ends, in words; `fault`: what should never be. */
 async function masterOne(bytes: Buffer, ffmpegPath: string): Promise<{ words: string; fault?: string }> {
+  const { signal } = new AbortController()
+  const userId = 'somebody'
   let madeSeconds = 0
   const objects: Pick<Objects, 'create' | 'readStream'> = {
     create: async (_key, content, contentType) => {
       const sound = content instanceof Readable ? content : Readable.from([content])
-      madeSeconds = await durationSeconds(sound, contentType)
+      madeSeconds = await durationSeconds(sound, { contentType, userId }, { signal })
       return { generation: '1', sizeBytes: 0, contentType }
     },
     readStream: async () => Readable.from([bytes]),
   }
   // As the transcription measures it; what has no length is an error there, unless a transcriber knows one.
-  const recordingSeconds = await durationSeconds(Readable.from([bytes]), 'audio/mpeg', bytes.length).catch(
-    () => undefined,
-  )
-  const { signal } = new AbortController()
+  const about = { contentType: 'audio/mpeg', sizeBytes: bytes.length, userId }
+  const recordingSeconds = await durationSeconds(Readable.from([bytes]), about, { signal }).catch(() => undefined)
   const tools = { objects: objects as Objects, ffmpegPath: ffmpegPath === 'wasm' ? undefined : ffmpegPath }
   try {
     await masterHere({ signal, tell: () => undefined }, tools, {
-      userId: 'somebody',
+      userId,
       recordingKey: 'recording',
       recordingBytes: bytes.length,
       recordingSeconds,

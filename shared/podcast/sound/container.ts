@@ -49,8 +49,9 @@ const SIGNATURES: readonly (readonly [Container, readonly string[]])[] = [
 ]
 
 /** Enough for the first frames of an mp3 that begins in the middle of one, or with zeros. */
-const HEAD_BYTES = 64 * 1024
+export const HEAD_BYTES = 64 * 1024
 const MP3_FRAMES_MIN = 3
+const LAYER_III = 1
 /** Taggers that do not know of each other put one tag before another. */
 const TAGS_MAX = 4
 
@@ -75,6 +76,12 @@ export function containerOf(head: Buffer): Container | undefined {
   if (signed !== undefined) return signed[0]
   if (isAdtsFrame(head)) return 'aac'
   return isMpegAudioFrame(head) || hasMp3Frames(head) ? 'mp3' : undefined
+}
+
+/** Whether what begins like this is MPEG audio of layer III beyond doubt: several frames follow one another. */
+export function isMp3(head: Buffer): boolean {
+  const isOfOtherLayer = isMpegAudioFrame(head) && (((head[1] ?? 0) >> 1) & 3) !== LAYER_III
+  return containerOf(head) === 'mp3' && !isOfOtherLayer && hasMp3Frames(head)
 }
 
 function beginsWith(head: Buffer, beginning: string): boolean {

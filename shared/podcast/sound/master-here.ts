@@ -68,7 +68,7 @@ export async function masterHere(attempt: HereAttempt, tools: HereTools, sources
     keys,
     work: (folder, inputs, options) =>
       masterLoudness(folder, { inputs, output: OUTPUT, targetLufs, secondsMax }, options),
-    introSeconds: async (folder, [intro = '']) => (introKey === undefined ? 0 : measure(join(folder, intro))),
+    introSeconds: async (measure, [intro = '']) => (introKey === undefined ? 0 : measure(intro)),
   })
 }
 
@@ -85,17 +85,19 @@ export async function addIntro(
     work: (folder, [intro = '', mastered = ''], options) =>
       prependIntro(folder, { intro, mastered, output: OUTPUT, targetLufs }, options),
     // Joined frame by frame: what the encoder put around both is heard between them.
-    introSeconds: async (folder, [, mastered = '']) =>
-      (await measure(join(folder, OUTPUT))) - (await measure(join(folder, mastered))),
+    introSeconds: async (measure, [, mastered = '']) => (await measure(OUTPUT)) - (await measure(mastered)),
   })
 }
+
+/** The length in seconds of a file in the folder. */
+type Measure = (name: string) => Promise<number>
 
 /** Which stored sounds are fetched into a folder, and what is done with them there. */
 type Making = {
   readonly keys: readonly string[]
   readonly work: (folder: string, inputs: string[], options: FfmpegOptions) => Promise<void>
   /** How long it takes in the result until the recording begins. */
-  readonly introSeconds: (folder: string, inputs: string[]) => Promise<number>
+  readonly introSeconds: (measure: Measure, inputs: string[]) => Promise<number>
 }
 
 /** Fetches the sources, has them worked on, and stores what comes of it; once at a time, in bounded time and space. */
@@ -117,9 +119,10 @@ async function make(
     tooLongForItsSize = AbortSignal.timeout(workMsMax(await bytesOf(folder, inputs)))
     const workSignal = AbortSignal.any([signal, tooLongForItsSize])
     await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal: workSignal })
-    const path = join(folder, OUTPUT)
-    const lengths = { durationSeconds: await measure(path), introSeconds: await introSeconds(folder, inputs) }
-    await tools.objects.create(audioKey, createReadStream(path), 'audio/mpeg', signal)
+    const about = { contentType: 'audio/mpeg', userId }
+    const measure: Measure = (name) => durationSeconds(createReadStream(join(folder, name)), about, { signal })
+    const lengths = { durationSeconds: await measure(OUTPUT), introSeconds: await introSeconds(measure, inputs) }
+    await tools.objects.create(audioKey, createReadStream(join(folder, OUTPUT)), 'audio/mpeg', signal)
     return { audioKey, ...lengths }
   } catch (error) {
     const ranOut = tooLong.aborted || tooLongForItsSize?.aborted === true
@@ -175,8 +178,4 @@ async function fetchInputs(
     await pipeline(source, createWriteStream(join(folder, `in${index}`)), { signal })
   }
   return inputs
-}
-
-function measure(path: string): Promise<number> {
-  return durationSeconds(createReadStream(path), 'audio/mpeg')
 }

@@ -23,6 +23,7 @@ type Header = {
 const FIRST_BYTE = 0xff
 const HEADER_BYTES = 4
 const ID3 = 'ID3'
+const FIRST_BYTE_OF_TAG = 0x49
 const ID3_HEADER_BYTES = 10
 const KBPS = {
   mpeg1: [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
@@ -96,7 +97,7 @@ export class Mp3Meter {
     const rest = this.#rest
     const left = rest.length - at
     if (left < ID3_HEADER_BYTES) return undefined
-    this.#skipBytes = leadingTagBytes(rest.subarray(at, at + ID3_HEADER_BYTES))
+    this.#skipBytes = rest[at] === FIRST_BYTE_OF_TAG ? leadingTagBytes(rest.subarray(at, at + ID3_HEADER_BYTES)) : 0
     if (this.#skipBytes > 0) return 0
     const header = headerAt(rest, at)
     if (header === undefined) return this.#stray(at)
@@ -110,15 +111,14 @@ export class Mp3Meter {
     return header.bytes
   }
 
-  /** Goes on to where the next frame or tag may begin. */
+  /** Goes on to where the next frame or tag may begin: bytes that cannot begin either are passed at once. */
   #stray(at: number): number {
-    const frame = this.#rest.indexOf(FIRST_BYTE, at + 1)
-    const before = this.#rest.subarray(at, frame === -1 ? undefined : frame)
-    const tag = before.indexOf(ID3, 1)
-    const bytes = tag === -1 ? before.length : tag
+    const rest = this.#rest
+    let next = at + 1
+    while (next < rest.length && !mayBeginAt(rest, next)) next++
     this.#inStep = false
-    this.#strayBytes += bytes
-    return bytes
+    this.#strayBytes += next - at
+    return next - at
   }
 
   #count(frame: Buffer, header: Header): void {
@@ -130,14 +130,23 @@ export class Mp3Meter {
   }
 }
 
+/** Whether a frame or a tag may begin there, as far as its first bytes are there. */
+function mayBeginAt(data: Buffer, at: number): boolean {
+  const first = data[at]
+  if (first === FIRST_BYTE_OF_TAG) return ID3.startsWith(data.toString('latin1', at, at + ID3.length))
+  if (first !== FIRST_BYTE) return false
+  const left = data.length - at
+  return left < HEADER_BYTES || headerAt(data, at) !== undefined
+}
+
 function headerAt(data: Buffer, at: number): Header | undefined {
-  const [first = 0, second = 0, third = 0, fourth = 0] = data.subarray(at, at + HEADER_BYTES)
+  const [first = 0, second = 0, third = 0, fourth = 0] = [data[at], data[at + 1], data[at + 2], data[at + 3]]
+  if (first !== FIRST_BYTE || second < 0xe0 || ((second >> 1) & 3) !== LAYER_III) return undefined
   const version = (second >> 3) & 3
   const rate = RATES[version]?.[(third >> 2) & 3]
   const isMpeg1 = version === MPEG_1
   const kbps = KBPS[isMpeg1 ? 'mpeg1' : 'mpeg2'][third >> 4] ?? 0
-  if (first !== FIRST_BYTE || second < 0xe0 || ((second >> 1) & 3) !== LAYER_III || rate === undefined || kbps === 0)
-    return undefined
+  if (rate === undefined || kbps === 0) return undefined
   const samples = isMpeg1 ? 1152 : 576
   const bytes = Math.floor((samples * kbps * 125) / rate) + ((third >> 1) & 1)
   const isMono = fourth >> 6 === 3

@@ -208,7 +208,7 @@ async function storeSound(
     throw error instanceof SourceFailed ? error.cause : error
   }
   // An attempt before this one may have stored it, so that it was not read to its end again.
-  const seconds = audio.seconds ?? (await durationSeconds(await objects.readStream(audioKey), 'audio/mpeg'))
+  const seconds = audio.seconds ?? (await measureSound(attempt, { objects }, audioKey))
   const before = introSeconds ?? Math.max(0, seconds - (recordingSeconds ?? seconds))
   return { kind: 'done', result: { audioKey, durationSeconds: seconds, introSeconds: before }, cost: made.cost }
 }
@@ -219,11 +219,17 @@ function recordingSecondsOf({ workflow }: EpisodeAttempt): number | undefined {
 }
 
 /** What is heard of the intro that was sent, in seconds; undefined for one that only its provider can read. */
-async function measureIntro(
-  { workflow }: EpisodeAttempt,
-  { objects }: Pick<Tools, 'objects'>,
-): Promise<number | undefined> {
-  const spoken = resultOf(workflow, voice)
+async function measureIntro(attempt: EpisodeAttempt, tools: Pick<Tools, 'objects'>): Promise<number | undefined> {
+  const spoken = resultOf(attempt.workflow, voice)
   if (spoken === undefined) return 0
-  return unlessNotAudio(durationSeconds(await objects.readStream(spoken.audioKey), INTRO_TYPE))
+  return unlessNotAudio(measureSound(attempt, tools, spoken.audioKey))
+}
+
+async function measureSound(
+  { workflow, signal }: EpisodeAttempt,
+  { objects }: Pick<Tools, 'objects'>,
+  key: string,
+): Promise<number> {
+  const about = { contentType: 'audio/mpeg', userId: workflow.userId }
+  return durationSeconds(await objects.readStream(key), about, { signal })
 }

@@ -6,12 +6,13 @@ import type { EpisodeAttempt } from './define-step.ts'
 
 /**
  * The length of the recording in seconds, as the file says it, or as counting its frames does, and no longer than its
- * bytes can be. Reads to the end a file
- * that does not say: three hours of mp3, 172 MB, take 0.2 s of processor time.
+ * bytes can be. Reads to the end a file that does not say: three hours of mp3, 172 MB, take 0.2 s of processor time.
  * @throws NotAudioError
  */
 export async function measureRecording(attempt: EpisodeAttempt, { objects }: Pick<Tools, 'objects'>): Promise<number> {
   const { key, contentType, sizeBytes } = recordingOf(attempt)
-  const seconds = await durationSeconds(await objects.readStream(key), contentType, sizeBytes)
+  const { signal, workflow } = attempt
+  const about = { contentType, sizeBytes, userId: workflow.userId }
+  const seconds = await durationSeconds(await objects.readStream(key), about, { signal })
   return sizeBytes === undefined ? seconds : Math.min(seconds, secondsPackedMax(sizeBytes))
 }

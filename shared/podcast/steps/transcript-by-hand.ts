@@ -1,7 +1,7 @@
 import type { Ended } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
-import { HAND_TRANSCRIPT_UNREADABLE, NOT_AUDIO } from '../problems.ts'
-import { NotAudioError } from '../sound/not-audio.ts'
+import { HAND_TRANSCRIPT_UNREADABLE, NOT_AUDIO, NOT_MEASURED } from '../problems.ts'
+import { NotAudioError, NotMeasuredError } from '../sound/not-audio.ts'
 import type { Tools } from '../tools.ts'
 import { HandTranscript, transcriptFrom } from '../words/hand-transcript.ts'
 import { AUTO, UNDETERMINED } from '../words/language.ts'
@@ -21,6 +21,7 @@ export async function transcriptByHand(attempt: EpisodeAttempt, { objects }: Too
   const brought = readArtefact(HandTranscript, handTranscript.key, text)
   if (brought === undefined) throw new StepRefused(HAND_TRANSCRIPT_UNREADABLE)
   const seconds = await measureRecording(attempt, { objects }).catch((error: unknown) => {
+    if (error instanceof NotMeasuredError) throw new StepRefused(NOT_MEASURED)
     throw error instanceof NotAudioError ? new StepRefused(NOT_AUDIO) : error
   })
   const said = language === AUTO ? UNDETERMINED : language

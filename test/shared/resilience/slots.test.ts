@@ -91,4 +91,21 @@ describe('places that people share', () => {
     await Promise.all([...many, one])
     expect(served.indexOf('bob')).toBe(1)
   })
+
+  test('are kept for others where a person may hold only so many', async () => {
+    const slots = new Slots(2, { perPersonMax: 1 })
+    const served: string[] = []
+    const first = await ask(slots, 'ann', served, 'ann 1')
+    void ask(slots, 'ann', served, 'ann 2')
+    await settle()
+    expect(served).toEqual(['ann 1'])
+    const other = await ask(slots, 'bob', served)
+    void ask(slots, 'bob', served, 'bob 2')
+    first()
+    await settle()
+    expect(served).toEqual(['ann 1', 'bob', 'ann 2'])
+    other()
+    await settle()
+    expect(served).toEqual(['ann 1', 'bob', 'ann 2', 'bob 2'])
+  })
 })

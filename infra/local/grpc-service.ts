@@ -12,6 +12,7 @@ import type {
 import { fromJSON } from '@grpc/proto-loader'
 
 import type { Faults, Target } from './faults.ts'
+import { onLastingPort } from './lasting-port.ts'
 
 /** gRPC status codes (https://grpc.io/docs/guides/status-codes/). */
 export const STATUS = {
@@ -110,7 +111,7 @@ export class GrpcService {
   }
 
   async start(): Promise<this> {
-    await this.#listen(0)
+    await onLastingPort((port) => this.#listen(port))
     return this
   }
 
@@ -125,7 +126,8 @@ export class GrpcService {
       server.addService(definition, this.#implement(definition, methods))
     this.#port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
+        // The library does not say why; on the loopback address somebody else has the port.
+        error ? reject(Object.assign(error, { code: 'EADDRINUSE' })) : resolve(bound),
       )
     })
     this.#server = server

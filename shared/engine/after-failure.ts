@@ -88,7 +88,7 @@ function afterAbsence(
   // What there is stays as it is while the provider is away: nobody waits for an upgrade.
   if (attempt.isUpgrade && isProvider) return settleAs({ kind: 'failed', problem, call })
 
-  const canReturn = !attempt.mayFallBack && !attempt.hasNextProvider && (step.away?.providers ?? []).length > 0
+  const canReturn = !attempt.mayFallBack && !attempt.hasNextProvider && awayFrom(step).length > 0
   const mayGoOn = isProvider && (attempt.mayFallBack || attempt.hasNextProvider || canReturn)
   // A call may have hung for long before it was known that the provider cannot be used.
   const sinceMs = step.unavailable?.sinceMs ?? (mayGoOn ? attempt.startedAtMs : nowMs)
@@ -147,8 +147,8 @@ function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise)
   return canGiveBack(attempt) ? settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call) }) : settleAs(otherwise)
 }
 
-function canGiveBack({ step, provider, isUpgrade }: FailedAttempt): boolean {
-  return !isUpgrade && awayFrom(step, provider).length > 0
+function canGiveBack({ step, isUpgrade }: FailedAttempt): boolean {
+  return !isUpgrade && awayFrom(step).length > 0
 }
 
 /** Another attempt may succeed, as long as there are any left. */

@@ -8,8 +8,8 @@ import { plainAnswer } from './plain-answer.ts'
 /** A request of a connection with its answer, and the answer that must be sent before. */
 type Turn = { request: IncomingMessage; response: ServerResponse; before: ServerResponse | undefined }
 
-/** `rawPacket`: what was read together, of which `bytesParsed` could be parsed; not there when nothing more comes. */
-export type Unparsed = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly bytesParsed?: number }
+/** `rawPacket`: what was read together; not there when nothing more comes. */
+export type Unparsed = NodeJS.ErrnoException & { readonly rawPacket?: Buffer }
 
 type Options = {
   tell?: typeof log

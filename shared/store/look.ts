@@ -1,5 +1,3 @@
-import type { Timestamp } from '@google-cloud/firestore'
-
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
 import { KeptLinks } from '../podcast/links.ts'
 import type { Look } from '../podcast/stores.ts'
@@ -18,7 +16,7 @@ export async function lookAtEpisode(firestore: FirestoreAccess, id: string): Pro
   if (updateTime === undefined) return undefined
   return {
     episode: parseEpisode(id, snapshot.data() ?? {}),
-    atMs: milliseconds(readTime),
+    atMs: readTime.toMillis(),
     async keepLinks(links) {
       requireReadable(KeptLinks, links, `links of episode ${id}`)
       try {
@@ -31,8 +29,4 @@ export async function lookAtEpisode(firestore: FirestoreAccess, id: string): Pro
       }
     },
   }
-}
-
-function milliseconds({ seconds, nanoseconds }: Timestamp): number {
-  return seconds * 1000 + nanoseconds / 1e6
 }

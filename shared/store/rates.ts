@@ -63,7 +63,7 @@ export function sharedRates(firestore: FirestoreAccess, timeoutMs = TRADE_TIMEOU
   async function read(userId: string): Promise<Version> {
     const snapshot = await firestore.call('read rate', (db) => db.collection(COLLECTION).doc(userKey(userId)).get())
     const { updateTime, readTime } = snapshot
-    return { ...StoredRate.parse(snapshot.data() ?? {}), nowMs: milliseconds(readTime), updateTime }
+    return { ...StoredRate.parse(snapshot.data() ?? {}), nowMs: readTime.toMillis(), updateTime }
   }
 
   async function write(userId: string, before: Version, arrivalMs: number, writeId: string): Promise<Version | 'lost'> {
@@ -82,8 +82,4 @@ export function sharedRates(firestore: FirestoreAccess, timeoutMs = TRADE_TIMEOU
       throw error
     }
   }
-}
-
-function milliseconds(time: Timestamp): number {
-  return time.seconds * 1000 + time.nanoseconds / 1e6
 }

@@ -80,14 +80,11 @@ function claimFree<W extends Workflow>(
   const paid = provider?.kind === 'call' ? countCall(step) : undefined
   const isRefused = step.onlyFallback !== undefined
   const spent = isRefused || attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
-  if (spent && !isRefused && provider !== undefined && hasNextProvider(workflow, step, provider, event.providers)) {
-    const claimed = claimFree(pipeline, workflow, { step: passOver(step, provider.name, nowMs), event }, nowMs)
+  const elsewhere = spent && !isRefused ? leaveProvider(workflow, step, { provider, event }, nowMs) : undefined
+  if (elsewhere !== undefined) {
+    const claimed = claimFree(pipeline, workflow, { step: elsewhere, event }, nowMs)
     // What its last call has left, should it have left anything, is as good as the next provider's.
     return claimed.kind === 'claimed' ? { ...claimed, resumesIntent: claimed.resumesIntent || leftOpen } : claimed
-  }
-  if (spent && !isRefused && provider !== undefined && !mayFallBack && mayGiveBack(workflow, step, provider)) {
-    // Who was only away has spent nothing.
-    return claimFree(pipeline, workflow, { step: giveBack(step, provider.name, nowMs), event }, nowMs)
   }
   const fallsBack = spent && mayFallBack && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
   if (spent && !fallsBack) {
@@ -131,18 +128,20 @@ function chooseProvider(
   return left.find(({ name }) => name === (job?.provider ?? provider)) ?? left[0] ?? providers.at(-1)
 }
 
-/** Nobody waits for an upgrade: it is not worth a second provider. */
-function hasNextProvider(
+/**
+ * The step with the next provider, else with those that were only away, who have spent nothing; undefined where there is
+ * none. Nobody waits for an upgrade: it is not worth a second provider.
+ */
+function leaveProvider(
   workflow: GenerationView,
-  { passedOver = [] }: Step,
-  { name: given }: ProviderChoice,
-  providers: readonly ProviderChoice[],
-): boolean {
-  return workflow.replaces === undefined && providers.some(({ name }) => name !== given && !passedOver.includes(name))
-}
-
-function mayGiveBack(workflow: GenerationView, step: Step, { name }: ProviderChoice): boolean {
-  return workflow.replaces === undefined && awayFrom(step, name).length > 0
+  step: Step,
+  { provider, event }: { provider: ProviderChoice | undefined; event: ClaimEvent },
+  nowMs: number,
+): Step | undefined {
+  if (provider === undefined || workflow.replaces !== undefined) return undefined
+  const given = new Set([...(step.passedOver ?? []), provider.name])
+  if (event.providers.some(({ name }) => !given.has(name))) return passOver(step, provider.name, nowMs)
+  return !event.mayFallBack && awayFrom(step).length > 0 ? giveBack(step, provider.name, nowMs) : undefined
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

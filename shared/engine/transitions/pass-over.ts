@@ -57,31 +57,27 @@ export function reopenCall(step: Step, provider: string): Step {
   }
 }
 
-/** The step without a provider that it has given up on, and back with those that were only away. */
-export function giveBack(step: Step, provider: string, nowMs: number): Step {
-  const left = passOver(step, provider, nowMs)
-  const { away, passedOver = [] } = left
-  const back = new Set(awayFrom(step, provider))
-  return {
-    ...left,
-    passedOver: passedOver.filter((name) => !back.has(name)),
-    ...(away && { away: { ...away, providers: [] } }),
-  }
+/** Those that a step has left because they were away, and can go back to. The one that it is with is not among them. */
+export function awayFrom({ away }: Step): readonly string[] {
+  return away?.providers ?? []
 }
 
-/** Those that a step has left because they were away, and can go back to. */
-export function awayFrom({ away }: Step, provider: string | undefined): readonly string[] {
-  return (away?.providers ?? []).filter((name) => name !== provider)
+/** The step without a provider that it has given up on, and back with those that were only away. */
+export function giveBack(step: Step, provider: string, nowMs: number): Step {
+  return backWith(awayFrom(step), passOver(step, provider, nowMs))
 }
 
 /** The step back with all that were only away, the one it leaves among them: one of them may have come back first. */
 export function comeBack(step: Step, provider: string, nowMs: number, awaySinceMs: number): Step {
-  const left = passOverAway(step, provider, nowMs, awaySinceMs)
+  return backWith(awayFrom(step), passOverAway(step, provider, nowMs, awaySinceMs))
+}
+
+function backWith(providers: readonly string[], left: Step): Step {
   const { away, passedOver = [] } = left
-  const back = new Set((away?.providers ?? []).filter((name) => name !== provider))
+  const others = (names: readonly string[]) => names.filter((name) => !providers.includes(name))
   return {
     ...left,
-    passedOver: passedOver.filter((name) => !back.has(name)),
-    ...(away && { away: { ...away, providers: away.providers.filter((name) => name === provider) } }),
+    passedOver: others(passedOver),
+    ...(away && { away: { ...away, providers: others(away.providers) } }),
   }
 }

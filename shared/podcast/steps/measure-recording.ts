@@ -14,5 +14,5 @@ export async function measureRecording(attempt: EpisodeAttempt, { objects }: Pic
   const { signal, workflow } = attempt
   const about = { contentType, sizeBytes, userId: workflow.userId }
   const seconds = await durationSeconds(await objects.readStream(key), about, { signal })
-  return sizeBytes === undefined ? seconds : Math.min(seconds, secondsPackedMax(sizeBytes))
+  return Math.min(seconds, secondsPackedMax(sizeBytes ?? Infinity))
 }

@@ -60,13 +60,16 @@ export function readHandTranscript(contentType: string, body: Buffer): HandTrans
   const text = decodeText(body)
     .replace(/^\uFEFF/, '')
     .replaceAll(/\r\n?/g, '\n')
-  if (hasMoreLines(text, LINES_MAX)) throw new UnreadableTranscript(`It has more than ${LINES_MAX} lines`)
+  if (countOf('\n', text, LINES_MAX) === LINES_MAX)
+    throw new UnreadableTranscript(`It has more than ${LINES_MAX} lines`)
   const passages = reader(text)
     .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
   if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
-  if (countWords(passages) > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${WORDS_MAX} words`)
+  // Words of cleaned text have one space between them.
+  const words = passages.reduce((sum, passage) => sum + 1 + countOf(' ', passage.text), 0)
+  if (words > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${WORDS_MAX} words`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
 }
@@ -87,17 +90,11 @@ function decodeText(body: Buffer): string {
   }
 }
 
-/** Words of cleaned text have one space between them. */
-function countWords(passages: readonly Passage[]): number {
-  let words = passages.length
-  for (const { text } of passages) for (let at = text.indexOf(' '); at !== -1; at = text.indexOf(' ', at + 1)) words++
-  return words
-}
-
-function hasMoreLines(text: string, most: number): boolean {
-  let lines = 1
-  for (let at = text.indexOf('\n'); at !== -1 && lines <= most; at = text.indexOf('\n', at + 1)) lines++
-  return lines > most
+/** How often a character stands in a text; counted up to `most`. */
+function countOf(character: string, text: string, most = Infinity): number {
+  let count = 0
+  for (let at = text.indexOf(character); at !== -1 && count < most; at = text.indexOf(character, at + 1)) count++
+  return count
 }
 
 function readPlainText(text: string): Passage[] {

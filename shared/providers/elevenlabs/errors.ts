@@ -98,6 +98,10 @@ const VOICE_NOT_USABLE: ProblemWords = {
   retryable: false,
 }
 
+function chooseAnother(canPass: boolean): Partial<ProviderErrorFields> {
+  return { kind: 'invalid_input', canPass, words: VOICE_NOT_USABLE }
+}
+
 /** Neither a person nor an operator chose it, and others may have chosen better. */
 export const FOUND_VOICE_NOT_USABLE: ProblemWords = {
   code: 'provider_rejected',
@@ -132,11 +136,8 @@ function meaningOf(asked: Asked, status: number, detail: Detail): Partial<Provid
   if (asked === 'recording' && code === 'invalid_content') return ABOUT.recording
   if (/content|moderation|safety/.test(code)) return { kind: 'content_blocked' }
   const subject = subjectOf(asked, status, detail)
-  if (subject === 'voice' && asked === 'chosen voice')
-    return { kind: 'invalid_input', canPass: CAN_PASS.test(code) || NOT_OPEN.has(status), words: VOICE_NOT_USABLE }
+  if (subject === 'voice' && asked === 'chosen voice') return chooseAnother(CAN_PASS.test(code) || NOT_OPEN.has(status))
   if (subject === 'voice' && asked === 'found voice') return FIND_ANOTHER
-  // Who has chosen a voice needs none of ours.
-  if (subject === 'voice') return { kind: 'misconfigured', sparesOthers: true }
   if (subject !== undefined) return ABOUT[subject]
   const kind = KIND_OF_CODE[code]
   if (kind !== undefined) return { kind }
@@ -148,13 +149,12 @@ function meaningOf(asked: Asked, status: number, detail: Detail): Partial<Provid
 /** The voice is in the address: one that nobody here has set up is what is not there. */
 function notThere(asked: Asked): Partial<ProviderErrorFields> {
   if (asked === 'found voice') return FIND_ANOTHER
-  return asked === 'chosen voice'
-    ? { kind: 'invalid_input', canPass: true, words: VOICE_NOT_USABLE }
-    : { kind: 'misconfigured' }
+  return asked === 'chosen voice' ? chooseAnother(true) : { kind: 'misconfigured' }
 }
 
 const ABOUT: Readonly<Record<Subject, Partial<ProviderErrorFields>>> = {
-  voice: { kind: 'misconfigured' },
+  // Ours: who has chosen one needs none of it.
+  voice: { kind: 'misconfigured', sparesOthers: true },
   text: { kind: 'invalid_input' },
   recording: { kind: 'invalid_input', words: NOT_AUDIO },
   // It could not be fetched, or was lost on its way: another try may do better.

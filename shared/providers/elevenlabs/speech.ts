@@ -6,7 +6,7 @@ import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
-import { explain, explainChosenVoice, explainFoundVoice, FOUND_VOICE_NOT_USABLE } from './errors.ts'
+import { explainChosenVoice, FOUND_VOICE_NOT_USABLE } from './errors.ts'
 import { defaultVoice } from './voices.ts'
 
 const SPEAK_TIMEOUT_MS = 90_000
@@ -19,7 +19,6 @@ const BYTES_MIN = 800
 export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speaker {
   const { guard, name } = account
   const { ELEVENLABS_MODEL: model, ELEVENLABS_OUTPUT_FORMAT: format } = account.config.settings
-  const isConfigured = account.config.settings.ELEVENLABS_VOICE_ID !== undefined
   const byDefault = defaultVoice(account)
   const buildRequest = requestBuilder(account)
   return {
@@ -35,7 +34,7 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
       const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
       const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
       request.headers['Accept'] = 'audio/mpeg'
-      request.explain = voiceId !== undefined ? explainChosenVoice : isConfigured ? explain : explainFoundVoice
+      request.explain = voiceId === undefined ? byDefault.explain : explainChosenVoice
       const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
       const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
       try {

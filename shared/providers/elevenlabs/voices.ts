@@ -3,12 +3,13 @@ import * as z from 'zod'
 import type { CallContext } from '../../resilience/call-context.ts'
 import { log } from '../../telemetry/log.ts'
 import { callProvider } from '../call-provider.ts'
-import type { Account, GuardedAccount } from '../definition.ts'
+import type { Account, Explain, GuardedAccount } from '../definition.ts'
 import { sendForJson } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { isMissingPermission, requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
+import { explain, explainFoundVoice } from './errors.ts'
 
 /** What is known of a voice before it is spoken with. */
 const Voice = z.object({
@@ -33,6 +34,8 @@ const NOT_ALLOWED = 'the key may not list voices: allow it to, or set ELEVENLABS
 export type DefaultVoice = {
   /** The configured voice, else the account's first that is usable, looked up once. Free. @throws ProviderError */
   id(call: CallContext): Promise<string>
+  /** What a refusal to speak with it means. */
+  readonly explain: Explain
   /** It turned out not to be usable, whatever the list says: another is looked up. */
   reject(id: string): void
 }
@@ -42,6 +45,7 @@ export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): Defau
   const rejected = new Set<string>()
   let found: string | undefined
   return {
+    explain: configured === undefined ? explainFoundVoice : explain,
     async id(call) {
       if (configured !== undefined) return configured
       // Each caller asks for itself until one has been answered: what ends one of them must end no other.

@@ -78,14 +78,14 @@ describe('a step without its provider', () => {
     let nowMs = 10
     // A call, and one repeat of it whose end nobody saw either.
     for (let crash = 0; crash < 2; crash++, nowMs += LEASE_MS)
-      ({ order } = claimStep(order, task, nowMs, MAY_FALL_BACK))
+      ({ workflow: order } = claimStep(order, task, nowMs, MAY_FALL_BACK))
     expect(askFor(order, task, nowMs)).toMatchObject({ kind: 'gaveUp' })
     const last = askFor(order, task, nowMs, MAY_FALL_BACK)
     expect(last).toMatchObject({ kind: 'claimed', todo: 'fallBack', resumesIntent: true })
     if (last.kind !== 'claimed') return
     // Nothing is counted as a call that is none.
     expect(last.moved.next.steps.write.paid).toEqual(order.steps.write.paid)
-    const held = { order: last.moved.next, fence: last.fence }
+    const held = { workflow: last.moved.next, fence: last.fence }
     expect(settleStep(held, FAILED, nowMs).next.status).toBe('error')
   })
 
@@ -105,7 +105,7 @@ describe('a step without its provider', () => {
     const [transcribe, write, finish] = (['transcribe', 'write', 'finish'] as const).map((name) =>
       planOf(FAKE_PIPELINE, name),
     ) as [StepPlan, StepPlan, StepPlan]
-    const { order } = first
+    const { workflow: order } = first
     const everything = () => true
     const nothing = () => false
     expect(mayFallBack(order, write, everything)).toBe(true)
@@ -133,20 +133,20 @@ describe('a result that its owner brings', () => {
     const moved = started()
     const held = claimStep(moved.next, taskFor(moved, 'transcribe'), 2)
     const event = { fence: held.fence, leaseMs: 100, job: { providerJobId: 'j1' }, activity: undefined }
-    const submitted = renew(FAKE_PIPELINE, held.order, event, 3)?.next ?? draft()
+    const submitted = renew(FAKE_PIPELINE, held.workflow, event, 3)?.next ?? draft()
     const given = give(submitted, 4)
     expect(given.tasks).toEqual([{ step: 'transcribe', generation: 2, dispatch: 1 }])
     const late = { fence: held.fence, outcome: pollingAfter(9), cost: undefined }
     expect(settle(FAKE_PIPELINE, given.next, late, 5)).toBeUndefined()
     expect(given.next.jobs).toEqual([{ step: 'transcribe', provider: 'transcribe-1', id: 'j1' }])
     const again = claimStep(given.next, taskFor(given, 'transcribe'), 6)
-    expect(again.order.steps.transcribe).toMatchObject({ attempt: 1, state: 'running' })
+    expect(again.workflow.steps.transcribe).toMatchObject({ attempt: 1, state: 'running' })
   })
 
   test('makes no job of its own, and says who did it', () => {
     const begun = start(FAKE_PIPELINE, give(draft(), 1).next, {}, 2)
     const held = claimStep(begun.next, taskFor(begun, 'transcribe'), 3)
-    expect(held.order.steps.transcribe).not.toHaveProperty('job')
+    expect(held.workflow.steps.transcribe).not.toHaveProperty('job')
     const by = { kind: 'done', result: resultOf('transcribe'), by: 'hand', degraded: 'by hand' } as const
     expect(settleStep(held, by, 4).next.steps.transcribe).toMatchObject({ provider: 'hand', degraded: 'by hand' })
   })

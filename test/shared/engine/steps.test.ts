@@ -14,6 +14,7 @@ import {
   againAfter,
   askFor,
   carryOut,
+  carryOutAll,
   claimStep,
   doneAs,
   draft,
@@ -43,26 +44,26 @@ const cancelNow = (order: Order, nowMs: number) => cancel(FAKE_PIPELINE, order, 
 
 describe('a pipeline', () => {
   test('goes transcribe, then write and voice in parallel, then master, then finish', () => {
-    let moved = started()
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['transcribe'])
-    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['write', 'voice'])
-    const written = carryOut(moved.next, taskFor(moved, 'write'), 3)
-    expect(written.tasks).toEqual([])
-    moved = carryOut(written.next, taskFor(moved, 'voice'), 4)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
-    moved = carryOut(moved.next, taskFor(moved, 'master'), 5)
-    moved = carryOut(moved.next, taskFor(moved, 'finish'), 6)
-    expect(moved.next.status).toBe('ready')
-    expect(moved.tasks).toEqual([])
+    expect(carryOutAll(started())).toMatchObject({
+      ready: [
+        ['start', ['transcribe']],
+        ['transcribe', ['write', 'voice']],
+        ['write', []],
+        ['voice', ['master']],
+        ['master', ['finish']],
+        ['finish', []],
+      ],
+      end: { status: 'ready' },
+    })
   })
 
   test('passes over a step that says so', () => {
-    let moved = started({ silent: true })
-    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
-    expect(moved.next.steps.voice.state).toBe('skipped')
-    moved = carryOut(moved.next, taskFor(moved, 'write'), 3)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
+    const { ready, end } = carryOutAll(started({ silent: true }))
+    expect(ready.slice(1, 3)).toEqual([
+      ['transcribe', ['write']],
+      ['write', ['master']],
+    ])
+    expect(end.steps.voice.state).toBe('skipped')
   })
 })
 
@@ -72,8 +73,8 @@ describe('a claim', () => {
 
   test('is refused while another attempt holds the step, and granted when its lease has run out', () => {
     const first = claimStep(moved.next, task, 10)
-    expect(askFor(first.order, task, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
-    expect(askFor(first.order, task, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
+    expect(askFor(first.workflow, task, 10 + LEASE_MS - 1)).toMatchObject({ kind: 'busy' })
+    expect(askFor(first.workflow, task, 10 + LEASE_MS)).toMatchObject({ kind: 'claimed', resumesIntent: true })
   })
 
   test('by a task that gave way to a newer one changes nothing', () => {
@@ -89,15 +90,15 @@ describe('a claim', () => {
 
   test('by a redelivered task whose work is done names what must still be enqueued', () => {
     const done = carryOut(moved.next, task, 10)
-    const asked = askFor(done.next, task, 11)
-    expect(asked).toMatchObject({ kind: 'stale' })
-    expect(asked.kind === 'stale' && asked.tasks.map(({ step }) => step)).toEqual(['write', 'voice'])
+    const tasks = [{ step: 'write' }, { step: 'voice' }]
+    expect(askFor(done.next, task, 11)).toMatchObject({ kind: 'stale', tasks })
   })
 
   test('after five crashes ends the step with a visible, retryable error', () => {
     let order = moved.next
     let nowMs = 10
-    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS) ({ order } = claimStep(order, task, nowMs))
+    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS)
+      ({ workflow: order } = claimStep(order, task, nowMs))
     expect(askFor(order, task, nowMs)).toMatchObject({
       kind: 'gaveUp',
       moved: { next: { status: 'error', error: { code: 'attempts_exhausted', retryable: true } } },
@@ -108,7 +109,7 @@ describe('a claim', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
     let order = transcribed.next
-    for (let call = 0; call < 2; call++) ({ order } = claimStep(order, write, 20 + call * LEASE_MS))
+    for (let call = 0; call < 2; call++) ({ workflow: order } = claimStep(order, write, 20 + call * LEASE_MS))
     expect(order.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: true })
     expect(askFor(order, write, 20 + 5 * LEASE_MS)).toMatchObject({ kind: 'gaveUp' })
   })
@@ -123,7 +124,7 @@ describe('a claim', () => {
   test.each(['keep', 'drop'] as const)('looks for a new job exactly when the old one has ended (%s)', (job) => {
     const holding = claimStep(moved.next, task, 10)
     const again = settleStep(holding, againAfter(5, { job }), 15)
-    const before = holding.order.steps.transcribe.job?.key
+    const before = holding.workflow.steps.transcribe.job?.key
     expect(again.next.steps.transcribe.job?.key).toBe(job === 'drop' ? undefined : before)
     expect(claimStep(again.next, taskFor(again, 'transcribe'), 30).resumesIntent).toBe(job === 'keep')
   })
@@ -131,7 +132,7 @@ describe('a claim', () => {
   test('counts no repeat when the result of the call before was found', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    const crashed = claimStep(transcribed.next, write, 20).order
+    const crashed = claimStep(transcribed.next, write, 20).workflow
     const second = claimStep(crashed, write, 20 + LEASE_MS)
     const done = settleStep(second, { kind: 'adopted', result: resultOf('write'), call: 'unsent' }, 30 + LEASE_MS)
     expect(done.next.steps.write.paid).toEqual({ calls: 1, repeats: 0, open: false, isRepeat: false })
@@ -140,9 +141,9 @@ describe('a claim', () => {
   test('whose call was never made leaves open what became of the one before it', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    const crashed = claimStep(transcribed.next, write, 20).order
+    const crashed = claimStep(transcribed.next, write, 20).workflow
     const second = claimStep(crashed, write, 20 + LEASE_MS)
-    expect(second.order.steps.write.paid).toMatchObject({ calls: 2, repeats: 1 })
+    expect(second.workflow.steps.write.paid).toMatchObject({ calls: 2, repeats: 1 })
     const waits = settleStep(second, waitingFor('gcs', 10, { call: 'unsent' }), 30 + LEASE_MS)
     expect(waits.next.steps.write.paid).toMatchObject({ calls: 1, repeats: 0, open: true })
     expect(claimStep(waits.next, taskFor(waits, 'write'), 50 + LEASE_MS).resumesIntent).toBe(true)
@@ -151,8 +152,8 @@ describe('a claim', () => {
   test('with only the fallback left finds the result of a repeat, and tells that there was one', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    let { order } = claimStep(transcribed.next, write, 20)
-    ;({ order } = claimStep(order, write, 20 + LEASE_MS))
+    let { workflow: order } = claimStep(transcribed.next, write, 20)
+    ;({ workflow: order } = claimStep(order, write, 20 + LEASE_MS))
     const third = claimStep(order, write, 20 + 2 * LEASE_MS, { mayFallBack: true })
     const done = settleStep(third, { kind: 'adopted', result: resultOf('write'), call: 'unknown' }, 30 + 2 * LEASE_MS)
     expect(done.next.steps.write.paid).toMatchObject({ calls: 2, repeats: 1, open: false })
@@ -163,7 +164,7 @@ describe('a worker that has lost its step', () => {
   const moved = started()
   const task = taskFor(moved, 'transcribe')
   const first = claimStep(moved.next, task, 10)
-  const second = claimStep(first.order, task, 10 + LEASE_MS)
+  const second = claimStep(first.workflow, task, 10 + LEASE_MS)
 
   test.each<[string, Outcome]>([
     ['done', doneAs('transcribe')],
@@ -179,23 +180,23 @@ describe('a worker that has lost its step', () => {
     ['gaveBack', { kind: 'gaveBack', provider: 'x', call: 'ended' }],
   ])('changes nothing by settling as %s', (_name, outcome) => {
     const event = { fence: first.fence, outcome, cost: { calls: 1 } }
-    expect(settle(FAKE_PIPELINE, second.order, event, 40_000)).toBeUndefined()
+    expect(settle(FAKE_PIPELINE, second.workflow, event, 40_000)).toBeUndefined()
   })
 
   test('changes nothing by a heartbeat', () => {
-    expect(renew(FAKE_PIPELINE, second.order, renewal(first), 40_000)).toBeUndefined()
+    expect(renew(FAKE_PIPELINE, second.workflow, renewal(first), 40_000)).toBeUndefined()
   })
 
   test('changes nothing after a cancel, nor after a delete', () => {
-    expect(heldStep(cancelNow(second.order, 5).next, second.fence)).toBeUndefined()
-    expect(heldStep({ ...second.order, deletedAtMs: 5 }, second.fence)).toBeUndefined()
+    expect(heldStep(cancelNow(second.workflow, 5).next, second.fence)).toBeUndefined()
+    expect(heldStep({ ...second.workflow, deletedAtMs: 5 }, second.fence)).toBeUndefined()
   })
 })
 
 test('a workflow remembers the forty jobs that were made for it last, oldest first', () => {
   const moved = started()
   const held = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
-  let { order } = held
+  let { workflow: order } = held
   for (let job = 1; job <= 45; job++)
     order = renew(FAKE_PIPELINE, order, renewal(held, { providerJobId: `j${job}` }), 10 + job)?.next ?? draft()
   expect(order.jobs?.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, at) => `j${at + 6}`))
@@ -232,27 +233,27 @@ describe('another provider', () => {
   const held = claimStep(transcribed.next, taskFor(transcribed, 'write'), 10, { providers })
 
   test('is asked next, with attempts of its own, and nothing is left of the job at the first', () => {
-    expect(held.order.steps.write.provider).toBe('first')
+    expect(held.workflow.steps.write.provider).toBe('first')
     const moved = settleStep(held, { ...NEXT, call: 'ambiguous' }, 20)
     expect(moved.next.steps.write).toMatchObject({ state: 'pending', attempt: 0, passedOver: ['first'] })
     expect(moved.next.steps.write).not.toHaveProperty('away')
     const again = claimStep(moved.next, taskFor(moved, 'write'), 30, { providers })
-    expect(again.order.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
+    expect(again.workflow.steps.write).toMatchObject({ provider: 'second', attempt: 1, paid: { calls: 2, repeats: 0 } })
     // What became of the call at the first is not the second's to find.
     expect(again.resumesIntent).toBe(false)
   })
 
   test('is asked when the first has killed whoever asked it, with the result of that call should there be one', () => {
     const task = taskFor(transcribed, 'write')
-    let { order } = held
-    ;({ order } = claimStep(order, task, 10 + LEASE_MS, { providers }))
+    let { workflow: order } = held
+    ;({ workflow: order } = claimStep(order, task, 10 + LEASE_MS, { providers }))
     expect(order.steps.write).toMatchObject({ provider: 'first', paid: { calls: 2, repeats: 1 } })
     const next = claimStep(order, task, 10 + 2 * LEASE_MS, { providers })
     expect(next.resumesIntent).toBe(true)
-    expect(next.order.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
+    expect(next.workflow.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
     // The one repeat there may be is spent: should this call be lost, too, no other is made.
-    expect(askFor(next.order, task, 10 + 3 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
-    expect(askFor(next.order, task, 10 + 3 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
+    expect(askFor(next.workflow, task, 10 + 3 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(next.workflow, task, 10 + 3 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
       kind: 'claimed',
       todo: 'fallBack',
     })
@@ -267,16 +268,16 @@ describe('another provider', () => {
     const task = taskFor(begun, 'transcribe')
     let order = begun.next
     const claimAgain = (crash: number) => claimStep(order, task, 10 + crash * LEASE_MS, { providers: jobs })
-    for (let crash = 0; crash < ATTEMPTS; crash++) ({ order } = claimAgain(crash))
+    for (let crash = 0; crash < ATTEMPTS; crash++) ({ workflow: order } = claimAgain(crash))
     const { job } = order.steps.transcribe
-    ;({ order } = claimAgain(ATTEMPTS))
+    ;({ workflow: order } = claimAgain(ATTEMPTS))
     expect(order.steps.transcribe).toMatchObject({
       attempt: 1,
       provider: 'second',
       job: { provider: 'second' },
       lostJobs: [{ key: job?.key, provider: 'first' }],
     })
-    for (let crash = 1; crash < ATTEMPTS; crash++) ({ order } = claimAgain(ATTEMPTS + crash))
+    for (let crash = 1; crash < ATTEMPTS; crash++) ({ workflow: order } = claimAgain(ATTEMPTS + crash))
     expect(askFor(order, task, 10 + 2 * ATTEMPTS * LEASE_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
   })
 
@@ -290,17 +291,17 @@ describe('another provider', () => {
     const first = claimStep(begun.next, taskFor(begun, 'transcribe'), 10, { providers: jobs })
     const known = renew(
       FAKE_PIPELINE,
-      first.order,
+      first.workflow,
       { fence: first.fence, leaseMs: LEASE_MS, job: { providerJobId: 'j1' }, activity: undefined },
       11,
     )
     const passed = settleStep(
-      { order: known?.next ?? first.order, fence: first.fence },
+      { workflow: known?.next ?? first.workflow, fence: first.fence },
       { kind: 'passedOverAway', provider: 'first', call: 'unknown', awaySinceMs: 5 },
       20,
     )
     const second = claimStep(passed.next, taskFor(passed, 'transcribe'), 30, { providers: jobs })
-    expect(second.order.steps.transcribe).toMatchObject({
+    expect(second.workflow.steps.transcribe).toMatchObject({
       provider: 'second',
       away: { sinceMs: 5, providers: ['first'] },
     })
@@ -312,7 +313,7 @@ describe('another provider', () => {
       away: { sinceMs: 5, providers: ['second'] },
     })
     const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: jobs })
-    expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
+    expect(again.workflow.steps.transcribe).toMatchObject({ provider: 'first', job: { providerJobId: 'j1' } })
     expect(again.resumesIntent).toBe(true)
   })
 
@@ -325,7 +326,7 @@ describe('another provider', () => {
       const back = settleStep(second, { kind: 'gaveBack', provider: 'second', call: 'ended' }, 40)
       expect(back.next.steps.transcribe).toMatchObject({ passedOver: ['second'], away: { sinceMs: 5, providers: [] } })
       const again = claimStep(back.next, taskFor(back, 'transcribe'), 50, { providers: jobs })
-      expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', attempt: 1 })
+      expect(again.workflow.steps.transcribe).toMatchObject({ provider: 'first', attempt: 1 })
     })
 
     test('when its only repeat was lost as well', () => {
@@ -333,25 +334,25 @@ describe('another provider', () => {
       const once = settleStep(second, lost, 40)
       const twice = settleStep(claimStep(once.next, taskFor(once, 'transcribe'), 50, { providers: jobs }), lost, 60)
       const again = claimStep(twice.next, taskFor(twice, 'transcribe'), 70, { providers: jobs })
-      expect(again.order.steps.transcribe).toMatchObject({ provider: 'first', passedOver: ['second'] })
+      expect(again.workflow.steps.transcribe).toMatchObject({ provider: 'first', passedOver: ['second'] })
     })
   })
 
   test('is not asked for an upgrade, which nobody waits for', () => {
     const upgrade: GenerationView<Order> = {
-      ...held.order,
-      replaces: { step: 'write', steps: held.order.steps, results: {} },
+      ...held.workflow,
+      replaces: { step: 'write', steps: held.workflow.steps, results: {} },
     }
     const task = taskFor(transcribed, 'write')
     const again = claimStep(upgrade, task, 10 + LEASE_MS, { providers })
-    expect(askFor(again.order, task, 10 + 2 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(again.workflow, task, 10 + 2 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
   })
 
   test('is stayed with until the step is done', () => {
     let moves = settleStep(held, { ...NEXT, call: 'ended' }, 20)
     moves = settleStep(claimStep(moves.next, taskFor(moves, 'write'), 30, { providers }), waitingFor('second', 5), 31)
     const again = claimStep(moves.next, taskFor(moves, 'write'), 40, { providers })
-    expect(again.order.steps.write.provider).toBe('second')
+    expect(again.workflow.steps.write.provider).toBe('second')
     expect(settleStep(again, doneAs('write'), 50).next.steps.write.provider).toBe('second')
   })
 })
@@ -359,8 +360,8 @@ describe('another provider', () => {
 describe('a webhook', () => {
   const moved = started()
   const holding = claimStep(moved.next, taskFor(moved, 'transcribe'), 10)
-  const known = renew(FAKE_PIPELINE, holding.order, renewal(holding, { providerJobId: 'j1' }), 11)?.next ?? draft()
-  const withJob = { ...holding, order: known }
+  const known = renew(FAKE_PIPELINE, holding.workflow, renewal(holding, { providerJobId: 'j1' }), 11)?.next ?? draft()
+  const withJob = { ...holding, workflow: known }
   const hastenNow = (order: Order, nowMs: number) => hasten(FAKE_PIPELINE, order, { step: 'transcribe' }, nowMs)
 
   test('makes a waiting step be looked at now, under a name of its own', () => {
@@ -372,7 +373,7 @@ describe('a webhook', () => {
 
   test('that comes while the step is held makes the next look come at once', () => {
     const told = hastenNow(known, 12)?.next ?? draft()
-    const polling = settleStep({ ...holding, order: told }, pollingAfter(60_000), 13)
+    const polling = settleStep({ ...holding, workflow: told }, pollingAfter(60_000), 13)
     expect(polling.tasks).toMatchObject([{ notBeforeMs: 13 }])
     expect(polling.next.steps.transcribe.job).not.toHaveProperty('webhookCame')
   })
@@ -396,7 +397,7 @@ describe('a retry', () => {
 
   test('looks for a job only when whoever may still be making it cannot any more', () => {
     const first = started(undefined, 0)
-    const { order } = claimStep(first.next, taskFor(first, 'transcribe'), 100)
+    const { workflow: order } = claimStep(first.next, taskFor(first, 'transcribe'), 100)
     const again = startAgain(cancelNow(order, 200).next, 300)
     const task = taskFor(again, 'transcribe')
     expect(task.notBeforeMs).toBe(100 + LEASE_MS)
@@ -408,9 +409,9 @@ describe('a retry', () => {
     let moved = started()
     moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
     const writing = claimStep(moved.next, taskFor(moved, 'write'), 3)
-    const voicing = claimStep(writing.order, taskFor(moved, 'voice'), 4)
-    const failed = settleStep({ ...writing, order: voicing.order }, FAILED, 5)
-    const late = settleStep({ ...voicing, order: failed.next }, doneAs('voice'), 6)
+    const voicing = claimStep(writing.workflow, taskFor(moved, 'voice'), 4)
+    const failed = settleStep({ ...writing, workflow: voicing.workflow }, FAILED, 5)
+    const late = settleStep({ ...voicing, workflow: failed.next }, doneAs('voice'), 6)
     expect(late.next.status).toBe('error')
     expect(late.next.error).toEqual(PROBLEM)
     expect(late.tasks).toEqual([])

@@ -26,6 +26,7 @@ import {
   waitingFor,
   mayHoldFiles,
 } from './order-fixtures.ts'
+import type { Held } from './order-fixtures.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -43,13 +44,13 @@ const dueAtMs = (order: Order) => sweepAtMs(FAKE_PIPELINE, order, RULES)
 const decide = (order: Order, nowMs: number, lastResult?: unknown) =>
   decideSweep(order, { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult }, errorId: 'e1' }, nowMs)
 
-type InHand = { order: Order; fence: Fence }
+type InHand = Omit<Held, 'resumesIntent'>
 
 function claimed(moved: Moved<Order>, step: FakeStepName, nowMs: number): InHand {
   return claimStep(moved.next, taskFor(moved, step), nowMs)
 }
 
-function renewed({ order, fence }: InHand, nowMs: number, job = {}): Order {
+function renewed({ workflow: order, fence }: InHand, nowMs: number, job = {}): Order {
   const moved = renew(FAKE_PIPELINE, order, { fence, leaseMs: LEASE_MS, job, activity: undefined }, nowMs)
   if (moved === undefined) throw new Error('the step is held by another attempt')
   return moved.next
@@ -69,11 +70,11 @@ function upTo(step: FakeStepName): Moved<Order> {
 const away = (afterMs: number, sinceMs = 0): Outcome => waitingFor('write-1', afterMs, { sinceMs })
 
 describe('every state at every age', () => {
-  const running = (step: FakeStepName) => claimed(upTo(step), step, 0).order
+  const running = (step: FakeStepName) => claimed(upTo(step), step, 0).workflow
   const waiting = (untilMs: number) => settleStep(claimed(upTo('write'), 'write', 0), away(untilMs), 0).next
   const polling = () => {
     const held = claimed(upTo('transcribe'), 'transcribe', 0)
-    const known = { ...held, order: renewed(held, 0, { providerJobId: 'p' }) }
+    const known = { ...held, workflow: renewed(held, 0, { providerJobId: 'p' }) }
     return settleStep(known, pollingAfter(20_000), 0).next
   }
   const processing = (step: FakeStepName) => upTo(step).next
@@ -236,10 +237,10 @@ describe('every state at every age', () => {
 })
 
 test('a step that renews its lease for three hours is alive', () => {
-  const { fence, order: first } = claimed(upTo('master'), 'master', 0)
+  const { fence, workflow: first } = claimed(upTo('master'), 'master', 0)
   let order = first
   for (let nowMs = 0; nowMs < 3 * HOUR_MS; nowMs += 6000) {
-    order = renewed({ order, fence }, nowMs)
+    order = renewed({ workflow: order, fence }, nowMs)
     for (const later of [0, 6000, LEASE_MS]) expect(decide(order, nowMs + later).kind).toBe('none')
   }
 })

@@ -1,22 +1,17 @@
-import type { Problem } from '../../../shared/engine/problem.ts'
-import type { StepTask } from '../../../shared/engine/task.ts'
-import { claim } from '../../../shared/engine/transitions/claim.ts'
-import type { Claim, ClaimEvent, ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
+import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
 import { freshSteps } from '../../../shared/engine/transitions/moved.ts'
-import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
+import type { Moved } from '../../../shared/engine/transitions/moved.ts'
 import { start } from '../../../shared/engine/transitions/owner.ts'
-import { settle } from '../../../shared/engine/transitions/settle.ts'
-import type { Outcome } from '../../../shared/engine/outcome.ts'
 import type { Options } from '../../../shared/podcast/content.ts'
 import { SCHEMA_VERSION } from '../../../shared/podcast/episode.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../../shared/podcast/pipeline.ts'
+import { handsOn } from '../engine/hands-on.ts'
+
+export { FAILED } from '../engine/hands-on.ts'
 
 /* An episode in the hands of a test, and what can be done to it. */
-
-const PROBLEM: Problem = { code: 'attempts_exhausted', message: 'gave up', retryable: true, error_id: 'e1' }
-const LEASE_MS = 20_000
 
 export const RESULTS: { readonly [Name in StepName]: NonNullable<Episode['results'][Name]> } = {
   transcribe: { transcriptKey: 't', durationSeconds: 10, wordCount: 3 },
@@ -56,56 +51,7 @@ export function started(options?: Options, nowMs = 1): Moved<Episode> {
   return start(PIPELINE, draft(options), {}, nowMs)
 }
 
-export function claimEvent(task: StepTask, token: string, more: Partial<ClaimEvent> = {}): ClaimEvent {
-  return {
-    task,
-    token,
-    leaseMs: LEASE_MS,
-    providers: PROVIDERS[task.step] ?? [],
-    newJob: { key: 'job', webhookToken: 'hook' },
-    errorId: PROBLEM.error_id,
-    mayFallBack: false,
-    ...more,
-  }
-}
-
-/** What comes of asking for a step. */
-export function askFor(
-  episode: Episode,
-  task: StepTask,
-  nowMs: number,
-  more: Partial<ClaimEvent> = {},
-): Claim<Episode> {
-  return claim<Episode>(PIPELINE, episode, claimEvent(task, `token-${nowMs}`, more), nowMs)
-}
-
-/** A step in the hands of an attempt. */
-export type Held = { readonly episode: Episode; readonly fence: Fence; readonly resumesIntent: boolean }
-
-export function claimStep(episode: Episode, task: StepTask, nowMs: number, more: Partial<ClaimEvent> = {}): Held {
-  const asked = askFor(episode, task, nowMs, more)
-  if (asked.kind !== 'claimed') throw new Error(`expected a claim, got ${asked.kind}`)
-  return { episode: asked.moved.next, fence: asked.fence, resumesIntent: asked.resumesIntent }
-}
-
-function settleStep({ episode, fence }: Omit<Held, 'resumesIntent'>, outcome: Outcome, nowMs: number): Moved<Episode> {
-  const moved = settle(PIPELINE, episode, { fence, outcome, cost: undefined }, nowMs)
-  if (moved === undefined) throw new Error('the step is held by another attempt')
-  return moved
-}
-
-export function doneAs(step: StepName): Outcome {
-  return { kind: 'done', result: RESULTS[step], by: undefined, degraded: undefined }
-}
-export const FAILED: Outcome = { kind: 'failed', problem: PROBLEM, call: 'ended' }
-
-/** Carries out one task at once and successfully. */
-export function carryOut(episode: Episode, task: StepTask, nowMs: number): Moved<Episode> {
-  return settleStep(claimStep(episode, task, nowMs), doneAs(task.step as StepName), nowMs)
-}
-
-export function taskFor({ tasks }: Pick<Moved<Episode>, 'tasks'>, step: StepName): StepTask {
-  const task = tasks.find((one) => one.step === step)
-  if (task === undefined) throw new Error(`no task for ${step}`)
-  return task
-}
+export const { claimEvent, askFor, claimStep, doneAs, carryOut, carryOutAll, taskFor } = handsOn<Episode, StepName>(
+  PIPELINE,
+  { providersOf: (step) => PROVIDERS[step] ?? [], resultOf: (step) => RESULTS[step] },
+)

@@ -4,32 +4,32 @@ import { redoSetOf } from '../../../shared/engine/definition.ts'
 import { mayFallBack } from '../../../shared/engine/execution.ts'
 import { PIPELINE, stepNamed } from '../../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../../shared/podcast/pipeline.ts'
-import { carryOut, claimStep, draft, started, taskFor } from './episode-fixtures.ts'
+import { carryOutAll, claimStep, draft, started, taskFor } from './episode-fixtures.ts'
 
 /** The podcast's own pipeline: what waits for what, what is passed over, and what can be done without. */
 
 describe('the pipeline', () => {
   test('goes transcribe, then write and voice in parallel, then master, then finish', () => {
-    let moved = started()
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['transcribe'])
-    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['write', 'voice'])
-    const written = carryOut(moved.next, taskFor(moved, 'write'), 3)
-    expect(written.tasks).toEqual([])
-    moved = carryOut(written.next, taskFor(moved, 'voice'), 4)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
-    moved = carryOut(moved.next, taskFor(moved, 'master'), 5)
-    moved = carryOut(moved.next, taskFor(moved, 'finish'), 6)
-    expect(moved.next.status).toBe('ready')
-    expect(moved.tasks).toEqual([])
+    expect(carryOutAll(started())).toMatchObject({
+      ready: [
+        ['start', ['transcribe']],
+        ['transcribe', ['write', 'voice']],
+        ['write', []],
+        ['voice', ['master']],
+        ['master', ['finish']],
+        ['finish', []],
+      ],
+      end: { status: 'ready' },
+    })
   })
 
   test('passes over the voice when no intro was asked for', () => {
-    let moved = started({})
-    moved = carryOut(moved.next, taskFor(moved, 'transcribe'), 2)
-    expect(moved.next.steps.voice.state).toBe('skipped')
-    moved = carryOut(moved.next, taskFor(moved, 'write'), 3)
-    expect(moved.tasks.map(({ step }) => step)).toEqual(['master'])
+    const { ready, end } = carryOutAll(started({}))
+    expect(ready.slice(1, 3)).toEqual([
+      ['transcribe', ['write']],
+      ['write', ['master']],
+    ])
+    expect(end.steps.voice.state).toBe('skipped')
   })
 
   test.each([
@@ -54,8 +54,8 @@ describe('the pipeline', () => {
   test('makes no job for a transcript that its owner brings', () => {
     const moved = started()
     const task = taskFor(moved, 'transcribe')
-    expect(claimStep(moved.next, task, 3).episode.steps.transcribe).toHaveProperty('job')
+    expect(claimStep(moved.next, task, 3).workflow.steps.transcribe).toHaveProperty('job')
     const brought = { ...moved.next, handTranscript: { key: 'h', timed: false } }
-    expect(claimStep(brought, task, 3).episode.steps.transcribe).not.toHaveProperty('job')
+    expect(claimStep(brought, task, 3).workflow.steps.transcribe).not.toHaveProperty('job')
   })
 })

@@ -51,7 +51,7 @@ export function started(options?: Options, nowMs = 1): Moved<Episode> {
   return start(PIPELINE, draft(options), {}, nowMs)
 }
 
-export const { claimEvent, askFor, claimStep, doneAs, carryOut, carryOutAll, taskFor } = handsOn<Episode, StepName>(
-  PIPELINE,
-  { providersOf: (step) => PROVIDERS[step] ?? [], resultOf: (step) => RESULTS[step] },
-)
+export const { claimEvent, askFor, claimStep, doneAs, carryOutAll, taskFor } = handsOn<Episode, StepName>(PIPELINE, {
+  providersOf: (step) => PROVIDERS[step] ?? [],
+  resultOf: (step) => RESULTS[step],
+})

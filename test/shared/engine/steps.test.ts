@@ -95,8 +95,7 @@ describe('a claim', () => {
   })
 
   test('after five crashes ends the step with a visible, retryable error', () => {
-    let order = moved.next
-    let nowMs = 10
+    let [order, nowMs] = [moved.next, 10]
     for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += LEASE_MS)
       ({ workflow: order } = claimStep(order, task, nowMs))
     expect(askFor(order, task, nowMs)).toMatchObject({

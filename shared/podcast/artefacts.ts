@@ -15,9 +15,23 @@ export function handTranscriptKey(episodeId: string, uploadId: string): string {
   return `${episodePrefix(episodeId)}by-hand/${uploadId}.json`
 }
 
-/** What was spoken for a person, for all their episodes; removed with any of them, or when there is much that is newer. */
-export function cachedVoiceKey(userId: string, hash: string): string {
-  return `${cachedVoicePrefix(userId)}${hash}.mp3`
+/**
+ * What was spoken for a person, for all their episodes; removed with the one that it was made for, or when there is much
+ * that is newer.
+ * @param hash of what was spoken, and how
+ */
+export function cachedVoiceKey(userId: string, hash: string, episodeId: string): string {
+  return `${cachedVoicesPrefix(userId, hash)}${episodeId}.mp3`
+}
+
+/** The same words in the same voice lie under this prefix, whichever episode they were made for. */
+export function cachedVoicesPrefix(userId: string, hash: string): string {
+  return `${cachedVoicePrefix(userId)}${hash}.`
+}
+
+/** Whether a cached voice was made for an episode. */
+export function isVoiceOf(episodeId: string, key: string): boolean {
+  return key.endsWith(`.${episodeId}.mp3`)
 }
 
 /** All that was spoken for one person lies under this prefix. */

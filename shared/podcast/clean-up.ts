@@ -2,15 +2,14 @@ import type { CallContext } from '../resilience/call-context.ts'
 import { inLanes } from '../resilience/lanes.ts'
 import { artefactKey, cachedVoicePrefix, episodePrefix, outputKeys } from './artefacts.ts'
 import type { Episode } from './episode.ts'
-import { forgetJobs, stopJobs } from './jobs.ts'
-import { removeFiles } from './removal.ts'
-import { openUntilMs, settleStrays } from './strays.ts'
+import { stopJobs } from './jobs.ts'
+import { settleStrays } from './strays.ts'
 import type { NotesCache, Objects, StoredObject } from './storage.ts'
 import type { EpisodeStore } from './stores.ts'
 import type { PortLists } from './ports.ts'
 import { viewCurrent } from '../engine/transitions/upgrade.ts'
 
-/* What a sweep does to episodes that have ended, or are deleted. */
+/* What a sweep does to episodes that have ended. */
 
 /** Removed at a time. */
 const LANES = 8
@@ -24,20 +23,6 @@ export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
   readonly now: () => number
   readonly random: () => number
   readonly orphanAgeMs: number
-}
-
-/** Ends a deletion: what providers keep, what storage keeps, and the episode itself last, so that it can be resumed. */
-export async function removeEpisode(tools: CleanUpTools, episodeId: string, signal: AbortSignal): Promise<void> {
-  const episode = await tools.episodes.readToRemove(episodeId)
-  if (episode?.deletedAtMs === undefined) return
-  await forgetJobs(tools, episode, callFor(tools, episodeId, signal))
-  const openMs = openUntilMs(episode, tools.now())
-  // Until then the empty objects that block its links must stay where they are.
-  if (openMs === undefined || episode.filesRemovedAtMs === undefined) await removeFiles(tools, episode)
-  if (openMs === undefined) return tools.episodes.remove(episodeId)
-  await tools.episodes.moveToRemove(episodeId, (current, nowMs) => ({
-    next: { ...current, filesRemovedAtMs: current.filesRemovedAtMs ?? nowMs, removalDueAtMs: openMs },
-  }))
 }
 
 /**

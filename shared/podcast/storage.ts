@@ -67,4 +67,6 @@ export type NotesCache = {
   release(key: string, episodeId: string): Promise<void>
   /** Removes what its owner has deleted. */
   forget(key: string): Promise<void>
+  /** Removes what was written for an episode, or was about to be. @returns how much there was. @throws ServiceUnavailable */
+  forgetOf(episodeId: string): Promise<number>
 }

@@ -77,6 +77,14 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
         firestore.call('forget notes', (db) => db.collection(COLLECTION).doc(key).delete()),
       )
     },
+
+    async forgetOf(episodeId) {
+      const found = await firestore.call('notes of an episode', (db) =>
+        db.collection(COLLECTION).where('episodeId', '==', episodeId).get(),
+      )
+      for (const { ref } of found.docs) await firestore.call('forget notes', () => ref.delete())
+      return found.size
+    },
   }
 
   async function orNone<T, Else>(key: string, otherwise: Else, work: () => Promise<T>): Promise<T | Else> {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 
-import { cachedVoiceKey } from '../artefacts.ts'
+import { cachedVoiceKey, cachedVoicesPrefix } from '../artefacts.ts'
 import type { EpisodeContent } from '../content.ts'
 import type { Speaker } from '../ports.ts'
+import type { Objects } from '../storage.ts'
 import { providerOf } from '../tools.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
@@ -41,7 +42,8 @@ export const voice = defineStep({
     const audioKey = keyOf(attempt, 'intro.mp3')
     if ((await objects.stat(audioKey)) === undefined) return undefined
     // Whose voice it is may not be known while the provider is away; what is paid for is kept all the same.
-    const cacheKey = await cacheKeyOf(attempt, providerOf(speakers, attempt)).catch(() => undefined)
+    const hash = await hashOf(attempt, providerOf(speakers, attempt)).catch(() => undefined)
+    const cacheKey = hash && ownCacheKey(attempt, hash)
     return { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters: introOf(attempt.workflow).text.length }
   },
 
@@ -50,15 +52,19 @@ export const voice = defineStep({
     const speaker = providerOf(tools.speakers, attempt)
     const { text, voiceId } = introOf(attempt.workflow)
     const audioKey = keyOf(attempt, 'intro.mp3')
-    const cacheKey = await cacheKeyOf(attempt, speaker)
-    const known = attempt.step.anew ? undefined : await objects.stat(cacheKey)
+    const hash = await hashOf(attempt, speaker)
+    const known = attempt.step.anew
+      ? undefined
+      : await findCached(objects, cachedVoicesPrefix(attempt.workflow.userId, hash))
     if (known !== undefined) {
-      await objects.create(audioKey, await objects.readStream(cacheKey), known.contentType, attempt.signal)
-      return { kind: 'adopted', result: { audioKey, cacheKey, characters: text.length } }
+      const { key, contentType } = known
+      await objects.create(audioKey, await objects.readStream(key), contentType, attempt.signal)
+      return { kind: 'adopted', result: { audioKey, cacheKey: key, characters: text.length } }
     }
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
     attempt.charge(spoken.cost)
     await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
+    const cacheKey = ownCacheKey(attempt, hash)
     await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)
     return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
   },
@@ -76,10 +82,24 @@ function introOf({ options }: Pick<EpisodeContent, 'options'>) {
   return options.intro
 }
 
+/** What was spoken before for its owner, for whichever episode. */
+async function findCached(objects: Objects, prefix: string): Promise<{ key: string; contentType: string } | undefined> {
+  for await (const [first] of objects.list(prefix)) {
+    const stat = first && (await objects.stat(first.key))
+    return first && stat && { key: first.key, contentType: stat.contentType }
+  }
+  return undefined
+}
+
+function ownCacheKey({ workflow: { userId, id } }: EpisodeAttempt, hash: string): string {
+  return cachedVoiceKey(userId, hash, id)
+}
+
 /** Whose words, in which voice. */
-async function cacheKeyOf({ workflow, call }: EpisodeAttempt, speaker: Speaker): Promise<string> {
+async function hashOf({ workflow, call }: EpisodeAttempt, speaker: Speaker): Promise<string> {
   const { text, voiceId } = introOf(workflow)
   const version = `${speaker.name}/${await speaker.version({ voiceId }, call)}`
-  const digest = createHash('sha256').update(JSON.stringify([workflow.userId, version, text]))
-  return cachedVoiceKey(workflow.userId, digest.digest('hex'))
+  return createHash('sha256')
+    .update(JSON.stringify([workflow.userId, version, text]))
+    .digest('hex')
 }

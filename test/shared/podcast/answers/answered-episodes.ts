@@ -10,7 +10,7 @@ import type { SharedBreakers } from '../../../../shared/dependencies/breakers.ts
 import type { WorkDependencies } from '../../../../shared/dependencies/work.ts'
 import { enqueueAll } from '../../../../shared/engine/enqueue.ts'
 import { remove, start } from '../../../../shared/engine/transitions/owner.ts'
-import { removeEpisode } from '../../../../shared/podcast/clean-up.ts'
+import { removeEpisode } from '../../../../shared/podcast/deletion/remove-episode.ts'
 import { Episode } from '../../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../../shared/podcast/pipeline.ts'
 import { PORT_NAMES } from '../../../../shared/podcast/ports.ts'
@@ -208,6 +208,7 @@ const NO_CACHE: NotesCache = {
   keep: async () => undefined,
   release: async () => undefined,
   forget: async () => undefined,
+  forgetOf: async () => 0,
 }
 
 function degradedSteps(episode: Episode | undefined): number {

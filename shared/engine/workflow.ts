@@ -59,7 +59,7 @@ export const Step = z.looseObject({
   lostJobs: z.array(Job).optional(),
   /**
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
-   * is open, and whether that last one is such a repeat.
+   * is open, whether that last one is such a repeat, and how often such calls were given up as lost.
    */
   paid: z
     .looseObject({
@@ -67,6 +67,7 @@ export const Step = z.looseObject({
       repeats: z.number().int(),
       open: z.boolean(),
       isRepeat: z.boolean().optional(),
+      writtenOff: z.number().int().optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

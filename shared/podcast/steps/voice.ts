@@ -59,8 +59,10 @@ export const voice = defineStep({
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
     attempt.charge(spoken.cost)
     await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
-    await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)
-    return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
+    // The voice that was to speak may have been refused, and another have spoken.
+    const spokenKey = await cacheKeyOf(attempt, speaker)
+    await objects.create(spokenKey, spoken.audio, spoken.contentType, attempt.signal)
+    return { kind: 'done', result: { audioKey, cacheKey: spokenKey, characters: spoken.characters } }
   },
 
   async fallBack(_attempt, _tools, because) {

@@ -40,6 +40,10 @@ export type DefaultVoice = {
   reject(id: string): void
 }
 
+/**
+ * What was found and what was rejected is known to one instance only. A new one asks for the list again, and is refused
+ * once by each voice that others have rejected: free requests of a fraction of a second, at its first intro.
+ */
 export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): DefaultVoice {
   const configured = account.config.settings.ELEVENLABS_VOICE_ID
   const rejected = new Set<string>()

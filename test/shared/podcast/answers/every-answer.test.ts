@@ -154,3 +154,14 @@ describe('a call that was lost', () => {
     expect(episode.read()?.steps.write).not.toHaveProperty('degraded')
   })
 })
+
+test('a voice of the account that is refused gives way to the next in the same attempt', async () => {
+  const give = (response: ServerResponse) =>
+    void response
+      .writeHead(402, { 'Content-Type': 'application/json' })
+      .end('{"detail":{"code":"paid_plan_required","message":"theirs"}}')
+  const options = { intro: { text: 'Hello.' }, fallbacks: ['notes' as const] }
+  const { status, step, calls } = await live({ provider: 'elevenlabs', give, options, times: 1 })
+  expect([status, calls()]).toEqual(['ready', 2])
+  expect(step).toMatchObject({ provider: 'elevenlabs', attempt: 1, paid: { calls: 1, repeats: 0 } })
+})

@@ -65,13 +65,28 @@ describe('of the voices of an account', () => {
     ['by its code', coded(404, 'voice_not_found')],
     ['by its plan', coded(402, 'paid_plan_required')],
     ['without words of ElevenLabs', { status: 404, body: { error: 'no such page' } }],
-  ])('one that is refused %s is not taken again, and takes no chosen voice away', async (_name, refusal) => {
-    listed({ voice_id: 'retired' }, { voice_id: 'next' })
-    answers.set('/v1/text-to-speech/retired', refusal)
-    const one = await speaker()
-    const speaking = one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
-    await expect(speaking).rejects.toMatchObject({ kind: 'invalid_input', canPass: true })
+  ])('one that is refused %s gives way to the next at once, and is not taken again', async (_name, refusal) => {
+    listed({ voice_id: 'retired' }, { voice_id: 'plan' }, { voice_id: 'next' })
+    answers.set('/v1/text-to-speech/retired', refusal).set('/v1/text-to-speech/plan', refusal)
+    const guard = guardOf('elevenlabs')
+    const one = await speaker(guard)
+    // The next has its say: what it refuses is about the text.
+    answers.set('/v1/text-to-speech/next', coded(400, 'text_too_long'))
+    const speak = () => one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speak()).rejects.toThrow('text_too_long')
     expect(await one.version({ voiceId: undefined }, CALL)).toMatch(/^next\//)
+    asked = []
+    await expect(speak()).rejects.toThrow('text_too_long')
+    expect([asked, guard.breaker.state]).toEqual([['/v1/text-to-speech/next'], 'closed'])
+  })
+
+  test('four at most are tried for one intro', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    listed(...names.map((name) => ({ voice_id: name })))
+    for (const name of names) answers.set(`/v1/text-to-speech/${name}`, coded(402, 'paid_plan_required'))
+    const speaking = (await speaker()).speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speaking).rejects.toMatchObject({ kind: 'invalid_input', canPass: true })
+    expect(asked.filter((path) => path.includes('text-to-speech'))).toHaveLength(4)
   })
 
   test('one that speaks is kept, whatever else of a request is refused', async () => {

@@ -9,6 +9,8 @@ const WORDS = {
   waits: 'waits; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback',
   savesRepeat: 'waits; asked once more after `FALLBACK_AFTER_SECONDS`; then the next provider, else the fallback',
   onceMore: 'asked once more; then the next provider, else the fallback',
+  anotherJobLater:
+    'waits; another job, twice at most; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback',
   anotherJob: 'another job, twice at most; then the next provider, else the fallback',
   notAudio: 'the next provider, else `not_audio`',
   noSpeech: 'the next provider, else `provider_rejected`',
@@ -38,6 +40,8 @@ const COURSES: Readonly<Record<string, Course>> = {
   network: 'waits',
   timeout: 'waits',
 }
+/** Reasons for which a breaker opens until an operator acts. */
+const NEEDS_OPERATOR: ReadonlySet<string> = new Set(['auth', 'billing', 'misconfigured'])
 const TOLD: Readonly<Record<string, string>> = {
   auth: 'operator',
   billing: 'operator',
@@ -55,7 +59,7 @@ export function answersTable(): string {
     row.answer,
     becomes(row),
     row.charged ? 'yes' : 'no',
-    TOLD[row.kind] ?? '',
+    NEEDS_OPERATOR.has(row.breaker) ? 'operator' : (TOLD[row.kind] ?? ''),
     row.breaker,
   ])
   return table(['Provider', 'It answers', 'The episode', 'Charged', 'Told', 'Breaker'], rows)
@@ -68,14 +72,21 @@ function becomes(row: KnownAnswer): string {
 }
 
 /** What becomes of an episode whose provider answers so each time, and when it is made better, should that be possible. */
-export function fateOf({ kind, canPass, lost, answer }: KnownAnswer): {
+export function fateOf({ kind, canPass, lost, breaker, answer }: KnownAnswer): {
   course: Course
   betterLater: 'never' | 'soon' | 'nextDay'
 } {
   const usual = COURSES[kind]
   if (usual === undefined) throw new Error(`nobody has said what becomes of ${kind} ("${answer}")`)
-  const course = usual === 'waits' && lost === 'quickly' ? 'savesRepeat' : usual
+  const course = courseOf(usual, lost, breaker)
   if (course === 'savesRepeat') return { course, betterLater: 'nextDay' }
   // They pass by themselves, whatever the answer said.
-  return { course, betterLater: canPass || course === 'waits' || course === 'onceMore' ? 'soon' : 'never' }
+  return { course, betterLater: canPass || PASS_BY_THEMSELVES.has(course) ? 'soon' : 'never' }
+}
+
+const PASS_BY_THEMSELVES: ReadonlySet<Course> = new Set(['waits', 'onceMore', 'anotherJob', 'anotherJobLater'])
+
+function courseOf(usual: Course, lost: KnownAnswer['lost'], breaker: string): Course {
+  if (usual === 'waits' && lost === 'quickly') return 'savesRepeat'
+  return usual === 'anotherJob' && NEEDS_OPERATOR.has(breaker) ? 'anotherJobLater' : usual
 }

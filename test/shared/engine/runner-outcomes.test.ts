@@ -62,6 +62,7 @@ describe('a vendor that is away', () => {
     expect((await bench.carryOut('transcribe')).outcome).toBe('done')
     expect(bench.step('transcribe')).toMatchObject({ provider: 'transcribe-2', paid: { calls: 1, repeats: 0 } })
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
   })
 })
 
@@ -189,8 +190,22 @@ describe('what a failure comes to', () => {
       failing(() => new JobEnded('it ended')),
     )
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
     await bench.carryOut('transcribe')
     expect(bench.world.vendors.jobsMade['transcribe']).toBe(2)
+  })
+
+  test('a job that is given up after its start leaves word of it', async () => {
+    const bench = await opened('transcribe')
+    await bench.carryOut('transcribe', (instance) =>
+      withTools(instance, {
+        preparing: async ({ recordJob }) => {
+          await recordJob({ starts: { count: 2, atMs: 1 } })
+          throw new JobEnded('not at work')
+        },
+      }),
+    )
+    expect(bench.step('transcribe')).toMatchObject({ state: 'pending', startsInVain: 2 })
   })
 
   test('anything else is tried five times, then done without the vendor', async () => {

@@ -10,6 +10,7 @@ import { serviceOfTest } from '../providers/service-of-test.ts'
 let production: Record<string, unknown>
 let startAnswers: number[]
 let starts = 0
+let created = 0
 /** What the production turns out to be when a start has come. */
 let afterStart: Record<string, unknown> | undefined
 
@@ -17,6 +18,7 @@ const service = serviceOfTest((request, response) => {
   request.resume().on('end', () => {
     const isStart = request.url?.endsWith('/start.json') === true
     if (isStart) starts++
+    if (request.method === 'POST' && request.url?.endsWith('/productions.json') === true) created++
     if (isStart && afterStart !== undefined) production = afterStart
     const status = isStart ? (startAnswers.shift() ?? 200) : 200
     const body = { status_code: status, data: { uuid: 'u1', ...production } }
@@ -25,6 +27,7 @@ const service = serviceOfTest((request, response) => {
 })
 beforeEach(() => {
   starts = 0
+  created = 0
   startAnswers = []
   afterStart = undefined
 })
@@ -66,6 +69,28 @@ describe('a production that stays where it is after its start', () => {
     expect(await watch(step)).toBeInstanceOf(JobEnded)
     expect(starts).toBe(1)
   })
+})
+
+test('productions that stay where they are have two starts in all, and there is no third production', async () => {
+  production = { status: 9, status_string: 'Incomplete', start_allowed: true }
+  const step = await begin()
+  for (let productions = 0; productions < 3; productions++) {
+    expect(await watch(step)).toBeInstanceOf(JobEnded)
+    step.dropJob()
+  }
+  expect([starts, created]).toEqual([2, 1])
+})
+
+test('productions that their provider has ended are not charged, and do not count', async () => {
+  const step = await begin()
+  for (let productions = 0; productions < 3; productions++) {
+    production = { status: 10, start_allowed: true }
+    await step.run()
+    production = { status: 2, error_message: 'Internal error' }
+    await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+    step.dropJob()
+  }
+  expect([starts, created]).toEqual([3, 3])
 })
 
 test('a start that was not carried out is sent again', async () => {

@@ -279,6 +279,13 @@ export const AUPHONIC_ANSWERS: readonly AnswerRow[] = [
     answer: 'Error for want of credits',
     body: production({ status: 2, error_message: 'Not enough credits' }),
     means: { reason: 'ended' },
+    breaker: 'billing',
+  },
+  {
+    ...read,
+    answer: 'Error about a file that is called after credits',
+    body: production({ status: 2, error_message: 'Could not read "Not enough credits.mp3"' }),
+    means: { reason: 'ended' },
   },
   {
     ...read,

@@ -199,8 +199,8 @@ describe('what a failure comes to', () => {
     const bench = await opened('transcribe')
     await bench.carryOut('transcribe', (instance) =>
       withTools(instance, {
-        preparing: async ({ recordJob }) => {
-          await recordJob({ starts: { count: 2, atMs: 1 } })
+        preparing: async (attempt) => {
+          await attempt.recordJob({ starts: { count: 2, atMs: 1 } })
           throw new JobEnded('not at work')
         },
       }),

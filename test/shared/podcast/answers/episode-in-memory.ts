@@ -130,6 +130,7 @@ function freshBreakers({ breakers }: WorkDependencies['config']): SharedBreakers
 
 const NO_CACHE: NotesCache = {
   reserve: async () => ({ kind: 'ours' }),
+  renew: async () => undefined,
   keep: async () => undefined,
   release: async () => undefined,
   forget: async () => undefined,

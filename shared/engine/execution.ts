@@ -174,7 +174,8 @@ export class Execution<W extends Workflow, Tools> {
       failure: explain(error),
       kind: this.#claimed.provider?.kind ?? 'plain',
       provider,
-      hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.has(other.name)),
+      hasNextProvider:
+        provider !== undefined && providersOf(name, workflow).some((other) => !passedOver.has(other.name)),
       step,
       callCounted: this.countsCall,
       callLeft: this.#callLeft,

@@ -43,10 +43,10 @@ export class EpisodeInMemory {
     this.#workflows = new MemoryWorkflows(PIPELINE, sweepRules(config))
   }
 
-  async start(options: Episode['options']): Promise<WorkDependencies> {
+  async start(options: Episode['options'], language = 'en'): Promise<WorkDependencies> {
     const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length }
     this.#objects.stored.set('recording', { content: RECORDING, contentType: 'audio/flac' })
-    this.#workflows.create({ ...draft(options), audio })
+    this.#workflows.create({ ...draft(options), language, audio })
     const work = await this.#loadWork()
     await this.#move(work, (current, nowMs) => start(PIPELINE, current, {}, nowMs))
     return work

@@ -185,3 +185,31 @@ test('a voice of the account that is refused gives way to the next in the same a
   expect([status, calls()]).toEqual(['ready', 2])
   expect(step).toMatchObject({ provider: 'elevenlabs', attempt: 1, paid: { calls: 1, repeats: 0 } })
 })
+
+describe('of two transcribers', () => {
+  const away = (response: ServerResponse) => void response.writeHead(503).end()
+
+  /** @returns who was asked to transcribe, while the first is away, and who did */
+  async function heardIn(language: string) {
+    for (const [name, one] of providers) {
+      one.forget(undefined)
+      one.instead = () => (name === 'assemblyai' ? away : undefined)
+    }
+    const origins = [...providers].map(([name, { origin }]) => [`${name.toUpperCase()}_BASE_URL`, origin])
+    const config = testConfig({ ...Object.fromEntries(origins), STORAGE_API_ENDPOINT: 'http://127.0.0.1:1' })
+    const episode = new EpisodeInMemory(config, seededRandom(1))
+    await episode.carryOutAll(await episode.start({ fallbacks: ['notes', 'voice'] }, language))
+    const asked = [...providers].filter(([, one]) => [...one.asked.keys()].some((question) => HEARS.test(question)))
+    const { state, provider } = episode.read()?.steps.transcribe ?? {}
+    return { asked: asked.map(([name]) => name), state, provider }
+  }
+  const HEARS = /^POST \/(v2\/transcript|v1\/speech-to-text)$/
+
+  test.each([
+    ['that both have: first the one, then the other', 'en-GB', ['assemblyai', 'elevenlabs'], 'done', 'elevenlabs'],
+    ['that the first alone has: the other is not asked', 'eu', ['assemblyai'], 'waiting', 'assemblyai'],
+    ['that the second alone has: the first is not asked', 'ceb', ['elevenlabs'], 'done', 'elevenlabs'],
+  ])('a language %s', async (_name, language, asked, state, provider) => {
+    expect(await heardIn(language)).toEqual({ asked, state, provider })
+  })
+})

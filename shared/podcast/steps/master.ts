@@ -109,7 +109,9 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
       if (mayStart(attempt, made)) await start(attempt, tools, { mastering, id })
       return { kind: 'polling', afterMs: pollAfterMs(0), activity: made.doing }
     case 'working':
-      if (starts !== undefined && attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
+      // It is at work, and nobody here has started it: from now on it is waited for as for any other.
+      if (starts === undefined) await attempt.recordJob({ starts: { count: 0, atMs: attempt.nowMs() } })
+      else if (attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
         await mastering.stop(id, attempt.call)
         throw new JobEnded(`${mastering.name}: still "${made.doing ?? 'at work'}"`)
       }

@@ -130,6 +130,17 @@ test('a production that is at work for hours is stopped and given up', async () 
   await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
 })
 
+test('a production that is at work although nobody has started it is not waited for without end', async () => {
+  production = { status: 4, status_string: 'Audio Processing' }
+  const step = await begin()
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  step.pass(30 * 60_000)
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  step.pass(30 * 60_000)
+  await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+  expect(step.job.starts?.count).toBe(0)
+})
+
 test.each([11, 15])('status %i, which somebody has made it in the web page: another is made', async (status) => {
   production = { status }
   await expect((await begin()).run()).rejects.toBeInstanceOf(JobEnded)

@@ -5,6 +5,7 @@ import { fateOf } from '../../../../infra/build/answers-table.ts'
 import type { WorkDependencies } from '../../../../shared/dependencies/work.ts'
 import type { Step } from '../../../../shared/engine/workflow.ts'
 import type { Episode } from '../../../../shared/podcast/episode.ts'
+import { viewOf } from '../../../../shared/podcast/view.ts'
 import { PROVIDER_NAMES } from '../../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../../shared/providers/providers.ts'
 import { KNOWN_ANSWERS } from '../../providers/answers/all.ts'
@@ -163,6 +164,7 @@ describe('a call that was lost', () => {
     expect(lived.calls()).toBe(3)
     expect(episode.read()?.steps.write).toMatchObject({ provider: 'here', paid: { calls: 3, writtenOff: 1 } })
     expect(episode.read()?.steps.write.fallback).not.toHaveProperty('nextTryAtMs')
+    expect(viewOf(episode.read() as Episode).steps.write.repeatedCalls).toBe(2)
   })
 
   test('together with its repeat gives way to the provider’s notes a day later', async () => {

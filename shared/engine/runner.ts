@@ -78,7 +78,6 @@ export class StepRunner<W extends Workflow, Tools> {
       task,
       token: newId(),
       leaseMs: settings.stepLeaseMs,
-      providers: providersOf(task.step),
       newJob: { key: `${workflowId}-g${task.generation}-${task.step}`, webhookToken: newWebhookToken(workflowId) },
       errorId: newId(),
     }
@@ -87,8 +86,9 @@ export class StepRunner<W extends Workflow, Tools> {
     const decision = await store.move(workflowId, (workflow, nowMs) => {
       aheadMs = nowMs - clock.monotonicMs()
       const view = viewGeneration(workflow, task.generation)
-      const withFallback = { ...event, mayFallBack: mayFallBack(view, plan, allowsFallback) }
-      const claimed = claim<W>(pipeline, view, withFallback, nowMs)
+      const providers = providersOf(task.step, view)
+      const ask = { ...event, providers, mayFallBack: mayFallBack(view, plan, allowsFallback) }
+      const claimed = claim<W>(pipeline, view, ask, nowMs)
       const next = 'moved' in claimed ? mergeView(workflow, claimed.moved.next) : undefined
       const by = claimed.kind === 'claimed' ? byAttempt(event.token) : 'system'
       return { claimed, workflow, next, cause: { by } }

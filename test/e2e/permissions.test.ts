@@ -136,7 +136,7 @@ async function uploadedByLink(): Promise<{ id: string }> {
 async function breakOffDeletion(): Promise<void> {
   const { id } = await uploadedByLink()
   await cloud.faults.set('gcs', { mode: 'status', status: 503 })
-  await expect(alice.call('POST', 'episodes-delete', { episodeId: id })).rejects.toThrow()
+  await expect(alice.call('POST', 'episodes-delete', { episodeId: id })).rejects.toThrow('unavailable')
   await cloud.faults.clear()
   await closeBreaker('gcs')
   await callSweep(cloud)

@@ -64,7 +64,7 @@ function settleStep<W extends Workflow>(
     }
     case 'tryAgain': {
       const free = release(settleCall(step, outcome.call), 'pending')
-      const kept = outcome.job === 'drop' ? without(free, 'job') : free
+      const kept = outcome.job === 'drop' ? dropJob(free) : free
       const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
       return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
     }
@@ -76,6 +76,12 @@ function settleStep<W extends Workflow>(
       return dispatch(workflow, name, changeProvider(free, outcome, nowMs), nowMs)
     }
   }
+}
+
+/** The step without its job: another one is made. */
+function dropJob(step: Step): Step {
+  const startsInVain = (step.startsInVain ?? 0) + (step.job?.starts?.count ?? 0)
+  return { ...without(step, 'job'), ...(startsInVain > 0 && { startsInVain }) }
 }
 
 type ProviderLeft = Extract<Outcome, { kind: 'passedOver' | 'passedOverAway' | 'cameBack' | 'gaveBack' }>

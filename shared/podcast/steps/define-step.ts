@@ -7,7 +7,7 @@ import { artefactKey } from '../artefacts.ts'
 import type { Artefact } from '../artefacts.ts'
 import type { Config, Fallback } from '../../config.ts'
 import type { EpisodeContent, StoredOptions } from '../content.ts'
-import type { AudioSource, JobFailure, PortName, WebhookTarget } from '../ports.ts'
+import type { AudioSource, JobFailure, PortName, Ports, WebhookTarget } from '../ports.ts'
 import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
 import type { Tools } from '../tools.ts'
 
@@ -37,6 +37,8 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
 > & {
   /** Providers of which port do it; absent: none. */
   readonly port?: PortName
+  /** Whether one of them can do it for this episode; absent: each can. One that cannot is not asked. */
+  suits?(episode: EpisodeContent, provider: Ports[PortName]): boolean
   readonly fallback?: Fallback
   /** What of the options its result depends on: when that changes, it is done again; absent: nothing. */
   dependsOn?(options: StoredOptions): unknown

@@ -109,7 +109,9 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
       if (mayStart(attempt, made)) await start(attempt, tools, { mastering, id })
       return { kind: 'polling', afterMs: pollAfterMs(0), activity: made.doing }
     case 'working':
-      if (starts !== undefined && attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
+      // It is at work, and nobody here has started it: from now on it is waited for as for any other.
+      if (starts === undefined) await attempt.recordJob({ starts: { count: 0, atMs: attempt.nowMs() } })
+      else if (attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
         await mastering.stop(id, attempt.call)
         throw new JobEnded(`${mastering.name}: still "${made.doing ?? 'at work'}"`)
       }
@@ -119,13 +121,18 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
         ...(made.doing !== undefined && { activity: made.doing }),
       }
     case 'failed':
+      // What its provider has ended is not charged.
+      if (made.reason === 'ended' && starts !== undefined) await attempt.recordJob({ starts: { ...starts, count: 0 } })
       throw errorOfJob(made)
     case 'done':
       return storeSound(attempt, tools, { mastering, made })
   }
 }
 
-/** A production is started once. Once more where its provider says, some time after, that it may be. */
+/**
+ * A production is started once. Once more where its provider says, some time after, that it may be; so often in all, be
+ * it the same production or another that is made because this one never gets to work.
+ */
 const STARTS_MAX = 2
 const START_AGAIN_MS = 10_000
 /** Another production is made where this one, after its start, stays where it was for so long. */
@@ -138,10 +145,15 @@ function mayStart(attempt: EpisodeAttempt, made: Extract<MasteringState, { state
   const { count = 0, atMs = 0 } = jobOf(attempt).starts ?? {}
   if (count === 0) return true
   const sinceMs = attempt.nowMs() - atMs
-  if (count < STARTS_MAX && made.mayStart) return sinceMs >= START_AGAIN_MS
+  if (count + startsInVain(attempt) < STARTS_MAX && made.mayStart) return sinceMs >= START_AGAIN_MS
   if (sinceMs > START_MS_MAX)
     throw new JobEnded(`not at work ${Math.round(sinceMs / 1000)} s after its start: "${made.doing}"`)
   return false
+}
+
+/** Of productions before this one. */
+function startsInVain({ step }: EpisodeAttempt): number {
+  return step.startsInVain ?? 0
 }
 
 async function start(
@@ -170,8 +182,10 @@ async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Ma
   return id
 }
 
-function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
+async function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
   const { workflow } = attempt
+  if (startsInVain(attempt) >= STARTS_MAX)
+    throw new JobEnded(`${mastering.name}: started ${STARTS_MAX} times, and not once at work`)
   return mastering.create(
     {
       jobKey: jobOf(attempt).key,

@@ -35,6 +35,7 @@ export const transcribe = defineStep({
   redoneWith: [],
   kind: 'job',
   port: 'transcribers',
+  suits: ({ language }, provider) => !('takes' in provider) || provider.takes(language),
   share: 0.35,
   words: { makes: 'words with times', purpose: 'Recording to words with times' },
   worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },

@@ -64,7 +64,8 @@ export const voice = defineStep({
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
     attempt.charge(spoken.cost)
     await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
-    const cacheKey = ownCacheKey(attempt, hash)
+    // The voice that was to speak may have been refused, and another have spoken.
+    const cacheKey = ownCacheKey(attempt, await hashOf(attempt, speaker))
     await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)
     return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
   },

@@ -17,8 +17,9 @@ import { readArtefact } from './read-artefact.ts'
 import { transcribe } from './transcribe.ts'
 import { transcriptOf } from './transcript-of.ts'
 
-/** As long as a call can take, and its answer takes to be kept. */
-const WRITING_MS = 150_000
+/** So long others wait for a worker that is not heard of again. One that is at work renews its claim in time. */
+const CLAIM_MS = 20_000
+const RENEW_MS = 7_000
 const LOOK_AGAIN_MS = 1_000
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
@@ -65,9 +66,12 @@ export const write = defineStep({
         kind: 'adopted',
         result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }),
       }
-    const notes = await askForNotes(attempt, tools, { writer, material, cacheKey })
-    // Kept first: should storage be away, the next attempt finds what is paid for.
-    await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes)
+    const notes = await holdingClaim(attempt, tools, cacheKey, async () => {
+      const written = await askForNotes(attempt, tools, { writer, material, cacheKey })
+      // Kept first: should storage be away, the next attempt finds what is paid for.
+      await tools.notesCache.keep(cacheKey, attempt.workflow.id, written)
+      return written
+    })
     return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey }) }
   },
 
@@ -108,7 +112,7 @@ async function lookUpNotes(
   cacheKey: string,
 ): Promise<Notes | undefined> {
   for (;;) {
-    const found = await notesCache.reserve(cacheKey, attempt.workflow.id, WRITING_MS)
+    const found = await notesCache.reserve(cacheKey, attempt.workflow.id, CLAIM_MS)
     if (found.kind === 'found') return found.notes
     if (found.kind === 'ours') return undefined
     attempt.tell('waiting for the same notes, which are being written')
@@ -116,7 +120,22 @@ async function lookUpNotes(
   }
 }
 
-/** Notes that a reader accepts. Whatever else comes of the call lifts this episode's reservation at once. */
+/** Renews the claim for as long as the work goes on: a call can take minutes, and a killed worker renews nothing. */
+async function holdingClaim<T>(
+  { workflow }: EpisodeAttempt,
+  { notesCache }: Tools,
+  cacheKey: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const renewing = setInterval(() => void notesCache.renew(cacheKey, workflow.id, CLAIM_MS), RENEW_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(renewing)
+  }
+}
+
+/** Notes that a reader accepts. Whatever else comes of the call ends this episode's claim at once. */
 async function askForNotes(
   attempt: EpisodeAttempt,
   { notesCache }: Tools,

@@ -62,6 +62,7 @@ describe('a vendor that is away', () => {
     expect((await bench.carryOut('transcribe')).outcome).toBe('done')
     expect(bench.step('transcribe')).toMatchObject({ provider: 'transcribe-2', paid: { calls: 1, repeats: 0 } })
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
   })
 })
 
@@ -167,7 +168,7 @@ describe('what a failure comes to', () => {
     expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
   })
 
-  test('a call that was lost twice is done without, and its vendor never asked again', async () => {
+  test('a call that was lost twice is done without, and its vendor asked again a day later', async () => {
     const bench = await opened('write')
     for (let loss = 0; loss < 2; loss++) {
       const lost = bench.deliver('write', lasting(60_000))
@@ -176,8 +177,9 @@ describe('what a failure comes to', () => {
       await bench.pass(LEASE_MS)
     }
     expect((await bench.carryOut('write')).outcome).toBe('fellBack')
-    expect(bench.step('write')).toMatchObject({ paid: { calls: 2, repeats: 1, open: true } })
-    expect(bench.step('write').fallback?.nextTryAtMs).toBeUndefined()
+    const { fallback, finishedAtMs = NaN, paid } = bench.step('write')
+    expect(paid).toMatchObject({ calls: 2, repeats: 1, open: true })
+    expect(fallback?.nextTryAtMs).toBe(finishedAtMs + 86_400_000)
   })
 
   test('a job that its vendor has ended is made anew', async () => {
@@ -188,8 +190,22 @@ describe('what a failure comes to', () => {
       failing(() => new JobEnded('it ended')),
     )
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
     await bench.carryOut('transcribe')
     expect(bench.world.vendors.jobsMade['transcribe']).toBe(2)
+  })
+
+  test('a job that is given up after its start leaves word of it', async () => {
+    const bench = await opened('transcribe')
+    await bench.carryOut('transcribe', (instance) =>
+      withTools(instance, {
+        preparing: async (attempt) => {
+          await attempt.recordJob({ starts: { count: 2, atMs: 1 } })
+          throw new JobEnded('not at work')
+        },
+      }),
+    )
+    expect(bench.step('transcribe')).toMatchObject({ state: 'pending', startsInVain: 2 })
   })
 
   test('anything else is tried five times, then done without the vendor', async () => {

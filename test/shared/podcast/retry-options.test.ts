@@ -64,6 +64,7 @@ function ask(provider: string, what: string): void {
 
 const transcriber: Transcriber = {
   ...jobPort,
+  takes: () => true,
   name: 'assemblyai',
   submit: async () => (ask('assemblyai', 'transcript'), { id: 'job-t' }),
   find: async () => undefined,

@@ -28,6 +28,11 @@ export class MemoryNotes {
         await passing()
         return { kind: 'ours' }
       },
+      renew: async (key, episodeId, leaseMs) => {
+        const known = entries.get(key)
+        if (known?.episodeId === episodeId && known.notes === undefined)
+          await set(key, { ...known, untilMs: nowMs() + leaseMs })
+      },
       keep: (key, episodeId, notes) => set(key, { episodeId, notes, untilMs: nowMs() }),
       release: async (key, episodeId) => {
         const known = entries.get(key)

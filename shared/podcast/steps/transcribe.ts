@@ -135,7 +135,7 @@ async function storeWords(
   const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
   const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
+  const transcriptKey = await storeTranscript(attempt, { objects }, JSON.stringify(Transcript.parse(transcript)))
   return describe(transcriptKey, transcript)
 }
 

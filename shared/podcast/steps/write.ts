@@ -7,15 +7,13 @@ import { TITLE_DEFAULT } from '../content.ts'
 import type { Material, Writer } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { notesFromTranscript } from '../words/long-texts.ts'
 import { Notes, tidyChapters } from '../words/notes.ts'
-import { cues } from '../words/transcript.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
+import { makeOfHeard } from './make-of-transcript.ts'
 import { readArtefact } from './read-artefact.ts'
 import { transcribe } from './transcribe.ts'
-import { transcriptOf } from './transcript-of.ts'
 
 /** As long as a call can take, and its answer takes to be kept. */
 const WRITING_MS = 150_000
@@ -72,11 +70,9 @@ export const write = defineStep({
   },
 
   async fallBack(attempt, tools, because) {
-    const transcript = await transcriptOf(attempt, tools)
     const { title } = attempt.workflow
     const givenTitle = title === TITLE_DEFAULT ? undefined : title
-    const extracted = await notesFromTranscript(transcript, givenTitle, attempt.workflow.userId, attempt.signal)
-    const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
+    const notes = await makeOfHeard(attempt, tools, { make: 'notes', givenTitle })
     return {
       result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),
       degraded: doneWithout(
@@ -89,9 +85,7 @@ export const write = defineStep({
 })
 
 async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Material> {
-  const { words, language, durationSeconds } = await transcriptOf(attempt, tools)
-  const passages = cues(words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text }))
-  return { title: attempt.workflow.title, language, durationSeconds, passages }
+  return { title: attempt.workflow.title, ...(await makeOfHeard(attempt, tools, { make: 'material' })) }
 }
 
 /** Whose notes, of what, by which model and instruction. */

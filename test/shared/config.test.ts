@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { ConfigError, makeConfigLoader } from '../../shared/config.ts'
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
-import { order } from '../../shared/environment.ts'
+import { order, someOf } from '../../shared/environment.ts'
 
 const minimal = {
   GOOGLE_CLOUD_PROJECT: 'p1',
@@ -164,6 +164,7 @@ describe('configuration', () => {
       providers: [provider('first'), provider('second')],
       orders: { transcribers: order(['first', 'second']).default(['first']) },
       breakers: ['first', 'second'],
+      fallbacks: someOf(['less']).default([]),
     }
     const needed = ['FIRST_API_KEY', 'SECOND_API_KEY']
     const place = { GOOGLE_CLOUD_PROJECT: 'p1', STORAGE_BUCKET: 'b1' }

@@ -3,18 +3,20 @@ import * as z from 'zod'
 
 import { resultOf } from '../../engine/definition.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
-import { outputKeys } from '../artefacts.ts'
+import { outputKeys, OUTPUTS } from '../artefacts.ts'
 import { KeptLinks, signLinks } from '../links.ts'
 import type { Linked } from '../links.ts'
 import { id3Tag, stripId3 } from '../sound/id3.ts'
 import { shiftChapters } from '../words/notes.ts'
 import type { Tools } from '../tools.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { makeOfHeard } from './make-of-transcript.ts'
 import { master } from './master.ts'
 import { transcribe } from './transcribe.ts'
 import { write } from './write.ts'
+
+const keyOf = keysOf(OUTPUTS)
 
 /** The durable outputs: the mastered audio with its tags, the transcript and captions on the episode's own clock. */
 export const finish = defineStep({
@@ -23,6 +25,7 @@ export const finish = defineStep({
   redoneWith: [transcribe, write, master],
   kind: 'plain',
   share: 0.1,
+  stores: OUTPUTS,
   words: { makes: 'tags, captions, links', purpose: 'Tags, captions and durable outputs' },
   worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: z.looseObject({

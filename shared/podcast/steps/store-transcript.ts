@@ -1,6 +1,13 @@
 import type { Tools } from '../tools.ts'
-import { keyOf } from './define-step.ts'
+import { keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+
+export const TRANSCRIPT = 'transcript.json'
+const keyOf = keysOf([TRANSCRIPT])
+
+export function transcriptKeyOf(attempt: EpisodeAttempt): string {
+  return keyOf(attempt, TRANSCRIPT)
+}
 
 /**
  * Stores the transcript of the recording.
@@ -12,7 +19,7 @@ export async function storeTranscript(
   { objects }: Pick<Tools, 'objects'>,
   json: string,
 ): Promise<string> {
-  const key = keyOf(attempt, 'transcript.json')
+  const key = transcriptKeyOf(attempt)
   await objects.create(key, json, 'application/json', attempt.signal)
   return key
 }

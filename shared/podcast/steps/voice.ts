@@ -6,10 +6,13 @@ import type { EpisodeContent } from '../content.ts'
 import type { Speaker } from '../ports.ts'
 import type { Objects } from '../storage.ts'
 import { providerOf } from '../tools.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
+
+const STORES = ['intro.mp3'] as const
+const keyOf = keysOf(STORES)
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
 const VoiceResult = z.looseObject({ audioKey: z.string(), characters: z.number(), cacheKey: z.string().optional() })
@@ -25,9 +28,11 @@ export const voice = defineStep({
   kind: 'call',
   port: 'speakers',
   share: 0.05,
+  stores: STORES,
   words: { makes: 'spoken intro', purpose: 'Text to a spoken intro' },
   worker: { maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
   result: VoiceResult,
+  substitutes: { audioKey: '', characters: 0 },
   fallback: 'voice',
   skips: ({ options }) => options.intro === undefined,
   dependsOn: ({ intro }) => intro && [intro.text, intro.voiceId],

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 
 import { pause } from '../../resilience/deadline.ts'
-import type { Artefact } from '../artefacts.ts'
 import { TITLE_DEFAULT } from '../content.ts'
 import type { Material, Writer } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { Notes, tidyChapters } from '../words/notes.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { makeOfHeard } from './make-of-transcript.ts'
@@ -19,9 +18,13 @@ import { transcribe } from './transcribe.ts'
 const WRITING_MS = 150_000
 const LOOK_AGAIN_MS = 1_000
 
+const STORES = ['notes.json', 'extractive-notes.json'] as const
+const keyOf = keysOf(STORES)
+
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
 const WriteResult = z.looseObject({ notesKey: z.string(), notes: Notes, cacheKey: z.string().optional() })
 type WriteResult = z.infer<typeof WriteResult>
+const NO_NOTES = { title: TITLE_DEFAULT, description: TITLE_DEFAULT, chapters: [], tags: [] }
 
 /**
  * Transcript to show notes. The call is charged each time, so its answer is stored before anything else, and the same
@@ -34,9 +37,15 @@ export const write = defineStep({
   kind: 'call',
   port: 'writers',
   share: 0.2,
+  stores: STORES,
   words: { makes: 'title, notes, chapters', purpose: 'Transcript to show notes' },
   worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   result: WriteResult,
+  substitutes: {
+    notesKey: '',
+    notes: NO_NOTES,
+    ...Object.fromEntries(Object.entries(NO_NOTES).map(([field, nothing]) => [`notes.${field}`, nothing])),
+  },
   fallback: 'notes',
 
   async forget({ cacheKey }, { notesCache }) {
@@ -129,7 +138,7 @@ async function askForNotes(
 async function storeNotes(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { artefact, notes, cacheKey }: { artefact: Artefact; notes: Notes; cacheKey?: string },
+  { artefact, notes, cacheKey }: { artefact: (typeof STORES)[number]; notes: Notes; cacheKey?: string },
 ): Promise<WriteResult> {
   const notesKey = keyOf(attempt, artefact)
   await objects.create(notesKey, JSON.stringify(Notes.parse(notes)), 'application/json', attempt.signal)

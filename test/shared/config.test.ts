@@ -5,14 +5,12 @@ import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { ConfigError, makeConfigLoader } from '../../shared/config.ts'
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
 import { order, someOf } from '../../shared/environment.ts'
+import { PROVIDER_KEYS } from './provider-keys.ts'
 
-const minimal = {
+const minimal: Record<string, string> = {
   GOOGLE_CLOUD_PROJECT: 'p1',
   STORAGE_BUCKET: 'b1',
-  ASSEMBLYAI_API_KEY: 'a-key',
-  GEMINI_API_KEY: 'g-key',
-  ELEVENLABS_API_KEY: 'e-key',
-  AUPHONIC_API_KEY: 'u-key',
+  ...PROVIDER_KEYS,
 }
 const local = {
   FUNCTIONS_BASE_URL: 'http://127.0.0.1:8080',

@@ -153,7 +153,7 @@ class AnsweredEpisode {
       if (next === undefined) return
       const [name, { workflowId, task, dueMs }] = next
       this.#nowMs = Math.max(this.#nowMs, dueMs) + 1
-      const { outcome } = await runner.run(workflowId, task, this.#signal)
+      const { kind: outcome } = await runner.run(workflowId, task, this.#signal)
       if (outcome === 'busy' || outcome === 'interrupted') this.#nowMs += 60_000
       else this.#tasks.end(name)
     }

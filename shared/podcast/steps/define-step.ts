@@ -47,6 +47,8 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
   readonly substitutes?: Readonly<Record<string, unknown>>
   /** Removes what a result is kept under outside its episode, for its owner's others; absent: it is kept nowhere else. */
   forget?(result: z.infer<Schema>, kept: Pick<Tools, 'objects' | 'notesCache'>): Promise<void>
+  /** Removes what is too much of what results are kept under for their owner's others; absent: nothing can be. */
+  tidy?(result: z.infer<Schema>, userId: string, kept: Pick<Tools, 'objects'>): Promise<void>
   readonly words: StepWords
   readonly worker: StepWorker
   /** What an instance makes sure of before it takes a task: it does not start when this throws. */

@@ -5,7 +5,7 @@ import type { FailedAttempt } from './after-failure.ts'
 import { afterFallback } from './after-fallback.ts'
 import type { FallBack } from './after-fallback.ts'
 import type { Attempt, Ended } from './attempt.ts'
-import { planOf } from './definition.ts'
+import { specOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
 import { NoFallback, UnreadableResult } from './failure.ts'
 import type { Lease } from './lease.ts'
@@ -33,7 +33,7 @@ export class Execution<W extends Workflow, Tools> {
     const signal = AbortSignal.any([requestSignal, lease.signal])
     this.#options = options
     this.#claimed = claimed
-    this.#definition = planOf(options.pipeline, fence.step) as StepDefinition<string, z.ZodType, W, Tools>
+    this.#definition = specOf(options.pipeline, fence.step) as StepDefinition<string, z.ZodType, W, Tools>
     this.#startedAtMs = nowMs()
     this.attempt = {
       workflow: moved.next,

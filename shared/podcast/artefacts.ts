@@ -39,25 +39,16 @@ export function cachedVoicePrefix(userId: string): string {
   return `cache/voice/${createHash('sha256').update(userId).digest('hex').slice(0, 40)}/`
 }
 
-/** The one name of each artefact that a generation makes. */
-export function artefactKey(episodeId: string, generation: number, artefact: Artefact): string {
+/** The one name of each artefact that a generation makes; the step that stores it says which. */
+export function artefactKey(episodeId: string, generation: number, artefact: string): string {
   return `${episodePrefix(episodeId)}g${generation}/${artefact}`
 }
 
-export type Artefact =
-  | 'transcript.json'
-  | 'notes.json'
-  | 'extractive-notes.json'
-  | 'intro.mp3'
-  | 'mastered.mp3'
-  | 'mastered-here.mp3'
-  | 'episode.mp3'
-  | 'episode.json'
-  | 'episode.vtt'
-  | 'episode.srt'
+/** The artefacts that a finished episode consists of. */
+export const OUTPUTS = ['episode.mp3', 'episode.json', 'episode.vtt', 'episode.srt'] as const
 
-/** What a finished episode consists of. */
-export function outputKeys(keyOf: (artefact: Artefact) => string) {
+/** Their names, by what the episode's result calls them. */
+export function outputKeys(keyOf: (artefact: (typeof OUTPUTS)[number]) => string) {
   return {
     audioKey: keyOf('episode.mp3'),
     transcriptKey: keyOf('episode.json'),

@@ -122,7 +122,7 @@ function finishStep<W extends Workflow>(
   const next = withStep({ ...workflow, results }, name, step, nowMs)
   if (next.status !== 'processing') return { next, tasks: [] }
   const moved = startReady(pipeline, next, nowMs)
-  if (!pipeline.every((plan) => isOver(stepOf(moved.next, plan.name)))) return moved
+  if (!pipeline.every((spec) => isOver(stepOf(moved.next, spec.name)))) return moved
   return { next: { ...moved.next, status: 'ready' }, tasks: [] }
 }
 

@@ -15,7 +15,7 @@ import {
   audioSource,
   defineStep,
   errorOfJob,
-  keyOf,
+  keysOf,
   recordingOf,
   recordingSource,
   webhookTarget,
@@ -25,6 +25,9 @@ import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
+
+const STORES = ['mastered.mp3', 'mastered-here.mp3'] as const
+const keyOf = keysOf(STORES)
 
 const MasterResult = z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() })
 
@@ -40,6 +43,7 @@ export const master = defineStep({
   kind: 'job',
   port: 'masterings',
   share: 0.3,
+  stores: STORES,
   words: { makes: 'loudness, intro, mp3', purpose: 'Recording and intro to a mastered mp3' },
   // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
   worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20, memoryMiB: 2048, concurrency: 2 },

@@ -1,15 +1,24 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 
-import { cachedVoiceKey, cachedVoicesPrefix } from '../artefacts.ts'
+import { inLanes } from '../../resilience/lanes.ts'
+import { cachedVoiceKey, cachedVoicePrefix, cachedVoicesPrefix } from '../artefacts.ts'
 import type { EpisodeContent } from '../content.ts'
 import type { Speaker } from '../ports.ts'
-import type { Objects } from '../storage.ts'
+import type { Objects, StoredObject } from '../storage.ts'
 import { providerOf } from '../tools.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
+
+const STORES = ['intro.mp3'] as const
+const keyOf = keysOf(STORES)
+
+/** Intros that are kept for one person's other episodes. */
+const KEPT_MAX = 50
+/** Removed at a time. */
+const LANES = 8
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
 const VoiceResult = z.looseObject({ audioKey: z.string(), characters: z.number(), cacheKey: z.string().optional() })
@@ -25,9 +34,11 @@ export const voice = defineStep({
   kind: 'call',
   port: 'speakers',
   share: 0.05,
+  stores: STORES,
   words: { makes: 'spoken intro', purpose: 'Text to a spoken intro' },
   worker: { maxDispatchesPerSecond: 5, maxConcurrentDispatches: 5 },
   result: VoiceResult,
+  substitutes: { audioKey: '', characters: 0 },
   fallback: 'voice',
   skips: ({ options }) => options.intro === undefined,
   dependsOn: ({ intro }) => intro && [intro.text, intro.voiceId],
@@ -36,6 +47,14 @@ export const voice = defineStep({
     const kept = cacheKey === undefined ? undefined : await objects.stat(cacheKey)
     if (cacheKey !== undefined && kept !== undefined)
       await objects.remove({ key: cacheKey, generation: kept.generation })
+  },
+
+  async tidy({ cacheKey }, userId, { objects }) {
+    if (cacheKey === undefined) return
+    const kept: StoredObject[] = []
+    for await (const page of objects.list(cachedVoicePrefix(userId))) kept.push(...page)
+    const oldest = kept.toSorted((a, b) => b.createdAtMs - a.createdAtMs).slice(KEPT_MAX)
+    await inLanes(LANES, oldest, (one) => objects.remove(one))
   },
 
   async adopt(attempt, { objects, speakers }) {

@@ -100,8 +100,8 @@ export class EpisodeInMemory {
       if (next === undefined) return
       const [name, { workflowId, task, dueMs }] = next
       this.nowMs = Math.max(this.nowMs, dueMs) + 1
-      const { outcome } = await runner.run(workflowId, task, signal)
-      if (outcome === 'busy' || outcome === 'interrupted') this.nowMs += 60_000
+      const { kind } = await runner.run(workflowId, task, signal)
+      if (kind === 'busy' || kind === 'interrupted') this.nowMs += 60_000
       else this.#tasks.end(name)
     }
     if (this.read()?.status === 'processing') this.broken.push(`unfinished after ${DELIVERIES_MOST} tasks`)

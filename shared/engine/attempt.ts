@@ -1,5 +1,5 @@
 import type { CallContext } from '../resilience/call-context.ts'
-import type { Cost } from './outcome.ts'
+import type { Cost, Receipt } from './outcome.ts'
 import type { GenerationView, Job, Step, Workflow } from './workflow.ts'
 
 /** One attempt of one step, as the code that does the work sees it. */
@@ -20,8 +20,9 @@ export type Attempt<W extends Workflow = Workflow> = {
   /**
    * Says that a paid call has gone through, and what it cost: should its result be lost from here on, another call would
    * be a repeat.
+   * @returns what to keep with the result
    */
-  charge(cost: Cost): void
+  charge(cost: Cost): Receipt
   /** Says what the work is at; its owner sees it from the next heartbeat on. */
   tell(activity: string): void
   /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
@@ -37,6 +38,9 @@ export type Ended<Result> =
   /** Done without the provider, which is asked for a better result later. */
   | { kind: 'degraded'; result: Result; degraded: string }
   | { kind: 'polling'; afterMs: number; activity?: string }
+
+/** What an earlier attempt has left: its result, and what that has cost, where it is kept with it. */
+export type Found<Result> = { readonly result: Result; readonly receipt?: Receipt | undefined }
 
 /** The job of a job step; claiming it made sure that there is one. */
 export function jobOf({ step }: Pick<Attempt, 'step'>): Job {

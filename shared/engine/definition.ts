@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 
-import type { Attempt, Ended } from './attempt.ts'
+import type { Attempt, Ended, Found } from './attempt.ts'
 import type { WhyWithout } from './outcome.ts'
 import type { GenerationView, Workflow } from './workflow.ts'
 
@@ -47,7 +47,7 @@ export type StepDefinition<
   readonly result: Schema
   run(attempt: Attempt<W>, tools: Tools): Promise<Ended<z.infer<Schema>>>
   /** Finds what an attempt that was not heard of again has left; undefined when it left nothing. */
-  adopt?(attempt: Attempt<W>, tools: Tools): Promise<z.infer<Schema> | undefined>
+  adopt?(attempt: Attempt<W>, tools: Tools): Promise<Found<z.infer<Schema>> | undefined>
   /** Does without the provider. @throws NoFallback, FallbackBusy */
   fallBack?(attempt: Attempt<W>, tools: Tools, because: WhyWithout): Promise<FallbackResult<z.infer<Schema>>>
 }

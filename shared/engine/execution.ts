@@ -8,8 +8,9 @@ import type { Attempt, Ended } from './attempt.ts'
 import { specOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
 import { NoFallback, UnreadableResult } from './failure.ts'
+import { nameAttempt } from './history.ts'
 import type { Lease } from './lease.ts'
-import type { CallEnd, Cost, Outcome, UpgradePlan } from './outcome.ts'
+import type { CallEnd, Cost, Outcome, Receipt, UpgradePlan } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { pauseBeforeNextCall, settleCall } from './transitions/paid-calls.ts'
@@ -52,7 +53,10 @@ export class Execution<W extends Workflow, Tools> {
       },
       resumesIntent,
       nowMs,
-      charge: (cost) => void (this.#cost = cost),
+      charge: (cost) => {
+        this.#cost = cost
+        return { attempt: nameAttempt(fence.token), provider: provider?.name ?? '', cost }
+      },
       tell: (activity) => lease.tell(activity),
       recordJob: (job) => lease.record(job),
     }
@@ -73,6 +77,13 @@ export class Execution<W extends Workflow, Tools> {
     return this.#claimed.provider?.kind === 'job' && this.attempt.step.job?.providerJobId === undefined
   }
 
+  /** What is known of its paid call when the attempt is lost. */
+  get lostCall(): CallEnd {
+    if (!this.countsCall) return 'unknown'
+    if (!this.#callLeft) return 'unsent'
+    return this.#cost === undefined ? 'ambiguous' : 'ended'
+  }
+
   /** What the attempt has cost so far; undefined when nothing was charged. */
   get cost(): Cost | undefined {
     return this.#cost
@@ -87,7 +98,7 @@ export class Execution<W extends Workflow, Tools> {
     const { tools, settings, tell, newId } = this.#options
     try {
       const found = attempt.resumesIntent ? await this.#definition.adopt?.(attempt, tools) : undefined
-      if (found !== undefined) return this.#adopt(found)
+      if (found !== undefined) return this.#adopt(found.result, found.receipt)
       if (this.#claimed.todo === 'run') return this.#outcomeOf(await this.#definition.run(attempt, tools))
     } catch (error) {
       if (attempt.signal.aborted) throw error
@@ -117,7 +128,7 @@ export class Execution<W extends Workflow, Tools> {
         this.#cost ??= ended.cost
         return { kind: 'done', result: this.#readable(ended.result), by: ended.by, degraded: ended.degraded }
       case 'adopted':
-        return this.#adopt(ended.result)
+        return this.#adopt(ended.result, undefined)
       case 'degraded':
         return this.#fellBack(ended, 'unknown', true)
       case 'polling':
@@ -125,8 +136,9 @@ export class Execution<W extends Workflow, Tools> {
     }
   }
 
-  #adopt(result: unknown): Outcome {
-    return { kind: 'adopted', result: this.#readable(result), call: this.countsCall ? 'unsent' : 'unknown' }
+  #adopt(result: unknown, receipt: Receipt | undefined): Outcome {
+    const call = this.countsCall ? 'unsent' : 'unknown'
+    return { kind: 'adopted', result: this.#readable(result), call, receipt }
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */

@@ -6,9 +6,14 @@ export type Cause = { readonly by: string; readonly why?: string | undefined }
 /** How many changes a workflow remembers; the oldest make room. */
 const HISTORY_MAX = 60
 
-/** What a history says of an attempt: enough of its token to tell it from the others, and too little to be one. */
+/** What an attempt is known by outside: enough of its token to tell it from the others, and too little to be one. */
+export function nameAttempt(token: string): string {
+  return token.slice(0, 8)
+}
+
+/** What a history says of an attempt. */
 export function byAttempt(token: string): string {
-  return `attempt ${token.slice(0, 8)}`
+  return `attempt ${nameAttempt(token)}`
 }
 
 /**

@@ -3,6 +3,14 @@ import type { Problem } from './problem.ts'
 /** What an attempt has cost at its provider: unit to amount. */
 export type Cost = Readonly<Record<string, number>>
 
+/** What a paid call has cost: kept with what it has made, for whoever finds that later. */
+export type Receipt = {
+  /** Which attempt made it: its name, not its token. */
+  readonly attempt: string
+  readonly provider: string
+  readonly cost: Cost
+}
+
 /**
  * How the paid call of an attempt ended. `unsent`: it was never made, so nothing can have been charged. `ended`: its
  * end was seen. `ambiguous`: it may have been carried out and charged, although its result is not here. `unknown`:
@@ -36,8 +44,11 @@ export type UpgradePlan = { readonly kind: 'never' } | { readonly kind: 'later';
 export type Outcome =
   /** `by`: who did it. `degraded`: in words, what the result lacks, where it lacks something. */
   | { kind: 'done'; result: unknown; by: string | undefined; degraded: string | undefined }
-  /** The result that was made before: this attempt made no call. `call`: whether claiming the step had counted one. */
-  | { kind: 'adopted'; result: unknown; call: 'unsent' | 'unknown' }
+  /**
+   * The result that was made before: this attempt made no call. `call`: whether claiming the step had counted one.
+   * `receipt`: of the call that made it, where that was an earlier attempt's.
+   */
+  | { kind: 'adopted'; result: unknown; call: 'unsent' | 'unknown'; receipt?: Receipt | undefined }
   /** Without its provider. */
   | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgrade: UpgradePlan }
   /** The job goes on; `activity`: what the provider says it is at. */

@@ -13,6 +13,7 @@ import { claim } from './transitions/claim.ts'
 import { letGo } from './transitions/renew.ts'
 import { outstandingTasks } from './transitions/moved.ts'
 import { settle } from './transitions/settle.ts'
+import { settleLate } from './transitions/settle-late.ts'
 import { inGeneration, mergeView, viewGeneration } from './transitions/upgrade.ts'
 import { stepOf } from './workflow.ts'
 import type { Workflow } from './workflow.ts'
@@ -22,6 +23,12 @@ export type TaskEnd =
   | { kind: 'absent' | 'gaveUp' | 'fenced' | 'busy' | 'interrupted' }
   | { kind: 'stale'; reason: string }
   | { kind: Outcome['kind'] }
+
+/** How an attempt has ended, and its paid call with it; no outcome: it was lost. */
+type EndedAttempt = {
+  readonly call: CallEnd
+  readonly cost: Cost | undefined
+} & ({ readonly outcome: Outcome } | { readonly outcome: undefined })
 
 const SETTLE_BACKOFF = { baseMs: 500, capMs: 4_000 }
 
@@ -62,7 +69,8 @@ export class StepRunner<W extends Workflow, Tools> {
       case 'claimed': {
         const ended = await this.#execute(claimed, signal, fields)
         if (ended === 'interrupted') return { kind: 'interrupted' }
-        if (ended === 'lost' || !(await this.#settle(claimed, ended, fields))) {
+        if (ended.outcome === undefined || !(await this.#settle(claimed, ended, fields))) {
+          await this.#settleLate(claimed, ended, fields)
           tell('NOTICE', 'step.fenced', fields)
           return { kind: 'fenced' }
         }
@@ -99,12 +107,12 @@ export class StepRunner<W extends Workflow, Tools> {
     return { claimed: claimed.kind === 'claimed' ? { ...claimed, askedAtMs, nowMs } : claimed, workflow }
   }
 
-  /** Works under the lease of a step. `lost`: it is another attempt's; `interrupted`: the request's time is up. */
+  /** Works under the lease of a step. No outcome: it is another attempt's; `interrupted`: the request's time is up. */
   async #execute(
     claimed: Claimed<W>,
     requestSignal: AbortSignal,
     fields: Record<string, unknown>,
-  ): Promise<{ outcome: Outcome; cost: Cost | undefined } | 'lost' | 'interrupted'> {
+  ): Promise<EndedAttempt | 'interrupted'> {
     const { store, pipeline, clock, tell, settings } = this.#options
     const { fence, moved, askedAtMs, resumesIntent } = claimed
     const { id: workflowId } = moved.next
@@ -114,10 +122,15 @@ export class StepRunner<W extends Workflow, Tools> {
     tell('INFO', 'step.started', { ...fields, attempt: execution.attempt.step.attempt, resumesIntent })
     lease.begin()
     try {
-      return { outcome: await execution.work(), cost: execution.cost }
+      const outcome = await execution.work()
+      return { outcome, call: callOf(outcome), cost: execution.cost }
     } catch (error) {
-      if (lease.signal.aborted || error instanceof LeaseLost) return 'lost'
-      if (!requestSignal.aborted) return { outcome: execution.settleFailure(error), cost: execution.cost }
+      if (lease.signal.aborted || error instanceof LeaseLost)
+        return { outcome: undefined, call: execution.lostCall, cost: execution.cost }
+      if (!requestSignal.aborted) {
+        const outcome = execution.settleFailure(error)
+        return { outcome, call: callOf(outcome), cost: execution.cost }
+      }
       // A paid call that has left may have gone through, and so may what makes a job: those wait for the lease.
       const mayHaveGone = execution.callLeft && (execution.countsCall || execution.makesJob)
       if (!mayHaveGone) await this.#letGo(claimed, execution.countsCall ? 'unsent' : 'unknown')
@@ -130,7 +143,7 @@ export class StepRunner<W extends Workflow, Tools> {
   /** @returns false when the step is another attempt's by now */
   async #settle(
     { fence, moved: { next: seen } }: Claimed<W>,
-    { outcome, cost }: { outcome: Outcome; cost: Cost | undefined },
+    { outcome, cost }: EndedAttempt & { readonly outcome: Outcome },
     fields: Record<string, unknown>,
   ): Promise<boolean> {
     const { store, queue, pipeline } = this.#options
@@ -151,6 +164,26 @@ export class StepRunner<W extends Workflow, Tools> {
     this.#tellOfSettling(decision.before, decision.next, { ...fields, outcome: outcome.kind }, decision.nowMs)
     await enqueueAll(queue, seen.id, decision.tasks)
     return true
+  }
+
+  /** What a lost attempt knows of its paid call is told all the same, so that nobody is told of more or less than there was. */
+  async #settleLate(
+    { fence, provider, moved: { next: seen } }: Claimed<W>,
+    { call, cost }: EndedAttempt,
+    fields: Record<string, unknown>,
+  ): Promise<void> {
+    // A job's cost is told by whoever asks for it last.
+    if (provider?.kind !== 'call' || (cost === undefined && call !== 'unsent' && call !== 'ended')) return
+    const { store, pipeline, tell } = this.#options
+    const event = { fence, provider: provider.name, call, cost }
+    try {
+      await store.move(seen.id, (workflow, nowMs) => ({
+        next: settleLate(pipeline, workflow, event, nowMs)?.next,
+        cause: { by: byAttempt(fence.token), why: 'it was lost, and its call has ended' },
+      }))
+    } catch (error) {
+      tell('WARNING', 'step.late_settle_failed', { ...fields, error })
+    }
   }
 
   #tellOfSettling(before: W, after: W, fields: Record<string, unknown>, nowMs: number): void {
@@ -190,4 +223,10 @@ export class StepRunner<W extends Workflow, Tools> {
     }))
     await given.catch(() => undefined)
   }
+}
+
+/** How the paid call of an attempt ended that has an outcome; what it has cost says whether it was charged. */
+function callOf(outcome: Outcome): CallEnd {
+  if ('call' in outcome) return outcome.call
+  return outcome.kind === 'done' ? 'ended' : 'unknown'
 }

@@ -61,7 +61,9 @@ export const Step = z.looseObject({
   lostJobs: z.array(Job).optional(),
   /**
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
-   * is open, whether that last one is such a repeat, and how often such calls were given up as lost.
+   * is open, whether that last one is such a repeat, and how often such calls were given up as lost. `by`: the attempt
+   * that was lost with the last one. `repeatOf`: the one whose call the last one repeats.
+   * `counted`: attempts whose costs are in the sums.
    */
   paid: z
     .looseObject({
@@ -70,6 +72,9 @@ export const Step = z.looseObject({
       open: z.boolean(),
       isRepeat: z.boolean().optional(),
       writtenOff: z.number().int().optional(),
+      by: z.string().optional(),
+      repeatOf: z.string().optional(),
+      counted: z.array(z.string()).optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

@@ -3,6 +3,7 @@ import { claim } from './claim.ts'
 import { declareStuck, requeue } from './cure.ts'
 import { beginUpgrade } from './upgrade.ts'
 import { finishFromStorage, settle } from './settle.ts'
+import { settleLate } from './settle-late.ts'
 import { hasten } from './webhook.ts'
 import { letGo, renew } from './renew.ts'
 
@@ -27,6 +28,8 @@ export const EVENTS = {
   letGo,
   /** The holder of a step has finished its attempt. */
   settle,
+  /** An attempt that has lost its step says what became of its paid call. */
+  settleLate,
   /** A provider says that a job has news. */
   hasten,
   /** A provider has stopped the job of a cancelled workflow. */

@@ -1,11 +1,12 @@
 import type { Pipeline } from '../definition.ts'
-import type { Cost, FallbackFound, Outcome, UpgradePlan } from '../outcome.ts'
+import { nameAttempt } from '../history.ts'
+import type { Cost, FallbackFound, Outcome, Receipt, UpgradePlan } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { comeBack, giveBack, passOver, passOverAway } from './pass-over.ts'
-import { closeCall, settleCall } from './paid-calls.ts'
+import { closeCall, countCost, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
   readonly fence: Fence
@@ -26,7 +27,33 @@ export function settle<W extends Workflow>(
 ): Moved<W> | undefined {
   const step = heldStep(workflow, fence)
   if (step === undefined) return undefined
-  return settleStep(pipeline, addCost(workflow, step.provider, cost), { name: fence.step, step, outcome }, nowMs)
+  const { charged, paid } = count(workflow, step, bill({ outcome, cost }, fence, step))
+  const counted = paid === undefined ? step : { ...step, paid }
+  return settleStep(pipeline, charged, { name: fence.step, step: counted, outcome }, nowMs)
+}
+
+/** What is to be paid with an outcome: for the attempt's own call or job, else for the one whose result it has found. */
+function bill(
+  { outcome, cost }: Pick<SettleEvent, 'outcome' | 'cost'>,
+  { token }: Fence,
+  step: Step,
+): Receipt | undefined {
+  if (outcome.kind === 'adopted') return outcome.receipt
+  const { provider } = step
+  return cost === undefined || provider === undefined ? undefined : { attempt: nameAttempt(token), provider, cost }
+}
+
+/** The workflow with that cost, once for each attempt that made a call. */
+function count<W extends Workflow>(
+  workflow: W,
+  { paid: before }: Step,
+  receipt: Receipt | undefined,
+): { readonly charged: W; readonly paid: Step['paid'] } {
+  if (receipt === undefined) return { charged: workflow, paid: before }
+  const { attempt, provider, cost } = receipt
+  const paid = before && countCost(before, attempt)
+  const isKnown = before !== undefined && paid === undefined
+  return { charged: isKnown ? workflow : addCost(workflow, provider, cost), paid: paid ?? before }
 }
 
 function settleStep<W extends Workflow>(
@@ -178,7 +205,8 @@ function pollAgain<W extends Workflow>(
   return dispatch(workflow, name, polled, nowMs, job.webhookCame === true ? nowMs : nowMs + outcome.afterMs)
 }
 
-function addCost<W extends Workflow>(workflow: W, provider: string | undefined, cost: Cost | undefined): W {
+/** The workflow with what one more call or job has cost. */
+export function addCost<W extends Workflow>(workflow: W, provider: string | undefined, cost: Cost | undefined): W {
   if (cost === undefined || provider === undefined) return workflow
   const before = workflow.costs?.[provider] ?? {}
   const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])

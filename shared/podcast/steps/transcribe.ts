@@ -50,7 +50,7 @@ export const transcribe = defineStep({
     const transcriptKey = transcriptKeyOf(attempt)
     const text = await objects.readText(transcriptKey)
     const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
-    return earlier && describe(transcriptKey, earlier)
+    return earlier && { result: describe(transcriptKey, earlier) }
   },
 
   run(attempt, tools) {

@@ -63,7 +63,8 @@ export const voice = defineStep({
     // Whose voice it is may not be known while the provider is away; what is paid for is kept all the same.
     const hash = await hashOf(attempt, providerOf(speakers, attempt)).catch(() => undefined)
     const cacheKey = hash && ownCacheKey(attempt, hash)
-    return { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters: introOf(attempt.workflow).text.length }
+    const { length: characters } = introOf(attempt.workflow).text
+    return { result: { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters } }
   },
 
   async run(attempt, tools) {

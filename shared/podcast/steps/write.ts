@@ -60,7 +60,7 @@ export const write = defineStep({
     // Notes that cannot be read are asked for again: what the episode shows is its own copy of them.
     if (notes === undefined) return undefined
     const cacheKey = cacheKeyOf(attempt, providerOf(tools.writers, attempt), await materialOf(attempt, tools))
-    return { notesKey, notes, cacheKey }
+    return { result: { notesKey, notes, cacheKey } }
   },
 
   async run(attempt, tools) {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import { jobOf } from '../../../shared/engine/attempt.ts'
-import type { Attempt, Ended } from '../../../shared/engine/attempt.ts'
+import type { Attempt, Ended, Found } from '../../../shared/engine/attempt.ts'
 import { definePipeline } from '../../../shared/engine/definition.ts'
 import type { StepDefinition } from '../../../shared/engine/definition.ts'
 import { JobEnded } from '../../../shared/engine/failure.ts'
@@ -91,18 +91,18 @@ async function runCall(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended
   vendors.countCall(attempt.name, callNameOf(attempt))
   await working(attempt)
   garbled(attempt)
-  attempt.charge({ calls: 1 })
+  const receipt = attempt.charge({ calls: 1 })
   await passing('ask')
-  vendors.keep(artefactOf(attempt))
+  vendors.keep(artefactOf(attempt), receipt)
   await passing('answer')
   return { kind: 'done', result: { by: attempt.provider ?? '' } }
 }
 
-async function adoptCall(attempt: Attempt<Order>, { vendors, passing }: FakeTools): Promise<Made | undefined> {
+async function adoptCall(attempt: Attempt<Order>, { vendors, passing }: FakeTools): Promise<Found<Made> | undefined> {
   await passing('ask')
-  const found = vendors.has(artefactOf(attempt))
+  const receipt = vendors.find(artefactOf(attempt))
   await passing('answer')
-  return found ? { by: attempt.provider ?? '' } : undefined
+  return receipt && { result: { by: attempt.provider ?? '' }, receipt }
 }
 
 async function withoutVendor(): Promise<{ result: Made; degraded: string }> {

@@ -1,9 +1,11 @@
+import type { Receipt } from '../../../shared/engine/outcome.ts'
+
 /** What vendors of a fake pipeline have been asked to do, whoever asked. */
 export class FakeVendors {
   readonly #nowMs: () => number
   readonly #durationMs: () => number
   readonly #jobs = new Map<string, { id: string; doneMs: number }>()
-  readonly #kept = new Set<string>()
+  readonly #kept = new Map<string, Receipt>()
   readonly jobsMade: Record<string, number> = {}
   readonly callsOfStep: Record<string, number> = {}
   /** Calls by step, generation and provider. */
@@ -46,11 +48,11 @@ export class FakeVendors {
     this.callsOfStep[step] = (this.callsOfStep[step] ?? 0) + 1
   }
 
-  keep(artefact: string): void {
-    this.#kept.add(artefact)
+  keep(artefact: string, receipt: Receipt): void {
+    this.#kept.set(artefact, receipt)
   }
 
-  has(artefact: string): boolean {
-    return this.#kept.has(artefact)
+  find(artefact: string): Receipt | undefined {
+    return this.#kept.get(artefact)
   }
 }

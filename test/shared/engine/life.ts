@@ -7,7 +7,7 @@ import { inGeneration, upgradeAtMs, viewCurrent } from '../../../shared/engine/t
 import { hasten } from '../../../shared/engine/transitions/webhook.ts'
 import type { WorkflowStatus } from '../../../shared/engine/workflow.ts'
 import { seededRandom } from '../seeded-random.ts'
-import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
+import { FAKE_PIPELINE, FAKE_PROVIDERS, FAKE_STEPS } from './fake-pipeline.ts'
 import type { Order } from './fake-pipeline.ts'
 import type { Landed } from './memory-store.ts'
 import { FAIR, Instance, RULES, SKEW_MS, World } from './world.ts'
@@ -112,7 +112,7 @@ class LivedWorkflow {
     if (who !== 'attempt') return
     const holds = ({ steps }: Pick<Order, 'steps'>) =>
       Object.values(steps).some(({ lease }) => lease?.token.startsWith(token) === true)
-    if (!holds(viewCurrent(before)) && !holds(viewCurrent(after))) {
+    if (!holds(viewCurrent(before)) && !holds(viewCurrent(after)) && workOf(before) !== workOf(after)) {
       // A step of an older generation is nobody's, even where its document still names a holder.
       this.#break(`a write by attempt ${token}, which held no step, was accepted`)
     }
@@ -252,6 +252,15 @@ class LivedWorkflow {
       if (made > counted && order.steps[step]?.paid !== undefined)
         this.#break(`${made} calls of ${step}, ${counted} counted`)
     }
+    const callable = Object.values(FAKE_PROVIDERS)
+      .flat()
+      .filter(({ kind }) => kind === 'call')
+    for (const { name: provider } of callable) {
+      const { calls = 0 } = order.costs?.[provider] ?? {}
+      const charged = [...vendors.calls].filter(([name]) => name.endsWith(`-${provider}`))
+      const made = charged.reduce((sum, [, times]) => sum + times, 0)
+      if (calls > made) this.#break(`${calls} calls of ${provider} were told, and ${made} made`)
+    }
     return life
   }
 
@@ -280,4 +289,13 @@ function actionOf(
         ? bring(FAKE_PIPELINE, { ...order, brought: true }, { step: 'transcribe' }, nowMs)
         : undefined
   }
+}
+
+/** A workflow but for what its calls have cost: all that an attempt without its step may still put right. */
+function workOf(order: Order): string {
+  const callsAside = (_key: string, value: unknown) => {
+    const isStep = typeof value === 'object' && value !== null && 'dispatch' in value
+    return isStep ? { ...value, paid: undefined } : value
+  }
+  return JSON.stringify({ ...order, costs: undefined, updatedAtMs: 0, sweepAtMs: 0 }, callsAside)
 }

@@ -245,7 +245,7 @@ describe('what a failure comes to', () => {
       run: () => Promise.reject(new Error('no')),
       fallBack: async () => ({ result: { by: '' }, degraded: '' }),
     }
-    const pipeline = pipelineWith('write', { ...bad, adopt: async () => ({ by: '' }) }).map((step) =>
+    const pipeline = pipelineWith('write', { ...bad, adopt: async () => ({ result: { by: '' } }) }).map((step) =>
       step.name === 'write' ? { ...step, ...refusing } : step,
     )
     for (let attempt = 0; attempt < 5; attempt++) {

@@ -122,7 +122,7 @@ describe('after a crash', () => {
   test('the result that was kept is found, not paid for again, and no repeat is told', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write', lasting(1_000))
-    await bench.passWhile(() => !bench.world.vendors.has('g1-write'))
+    await bench.passWhile(() => !bench.world.vendors.find('g1-write'))
     first.instance.kill()
     await bench.pass(LEASE_MS)
     expect((await bench.carryOut('write')).kind).toBe('adopted')
@@ -182,7 +182,7 @@ describe('the last write', () => {
     store: {
       ...instance.store,
       move: ((...args: Parameters<Instance['store']['move']>) =>
-        bench.world.vendors.has('g1-write') && bench.world.time.nowMs < untilMs()
+        bench.world.vendors.find('g1-write') && bench.world.time.nowMs < untilMs()
           ? Promise.reject(new StoreAway())
           : instance.store.move(...args)) as Instance['store']['move'],
     },

@@ -58,7 +58,10 @@ function attemptWithout(away?: 'readStream' | 'create') {
     call: { signal, correlationId: 'c', random: () => 0 },
     resumesIntent: false,
     nowMs: () => 0,
-    charge: (cost) => void told.push(`charge ${JSON.stringify(cost)}`),
+    charge(cost) {
+      told.push(`charge ${JSON.stringify(cost)}`)
+      return { attempt: 'a', provider: 'p', cost }
+    },
     tell: () => undefined,
     recordJob: async () => undefined,
   }

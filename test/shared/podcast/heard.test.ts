@@ -63,7 +63,7 @@ async function hear(
     call: { signal, correlationId: 'c', random: () => 0 },
     resumesIntent: true,
     nowMs: () => 0,
-    charge: () => undefined,
+    charge: (cost) => ({ attempt: 'a', provider: 'p', cost }),
     tell: () => undefined,
     recordJob: async () => undefined,
   }

@@ -69,7 +69,7 @@ export function masterStep({ mastering, recording, intro, recordingSeconds }: Wo
       call: { signal, correlationId: 'c', random: () => 0 },
       resumesIntent: false,
       nowMs: () => nowMs,
-      charge: () => undefined,
+      charge: (cost) => ({ attempt: 'a', provider: 'p', cost }),
       tell: () => undefined,
       recordJob: async (known) => void (job = { ...job, ...known }),
     }

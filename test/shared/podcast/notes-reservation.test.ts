@@ -67,7 +67,7 @@ async function writeNotes(
     call: { signal, correlationId: episodeId, random: () => 0 },
     resumesIntent: false,
     nowMs: now,
-    charge: () => undefined,
+    charge: (cost) => ({ attempt: 'a', provider: 'p', cost }),
     tell: (activity) => told.push(activity),
     recordJob: async () => undefined,
   }

@@ -90,7 +90,10 @@ async function run(
     call: { signal, correlationId: episodeId, random: () => 0 },
     resumesIntent: false,
     nowMs: Date.now,
-    charge: (cost) => void (charge = cost),
+    charge(cost) {
+      charge = cost
+      return { attempt: 'a', provider: 'p', cost }
+    },
     tell: () => undefined,
     recordJob: async () => undefined,
   }

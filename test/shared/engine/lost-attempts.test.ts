@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+
+import { LEASE_MS, opened, withTools } from './by-hand.ts'
+import type { ByHand } from './by-hand.ts'
+
+/** What an attempt that has lost its step still knows of its paid call. */
+const costsOf = ({ world }: ByHand) => Object.values(world.order.costs ?? {}).at(-1)
+const callsOf = ({ world }: ByHand) => world.vendors.callsOfStep['write'] ?? 0
+
+describe('an attempt that was frozen until another had its step', () => {
+  test('before its call left has made none: the other has repeated nothing', async () => {
+    const bench = await opened('write')
+    const first = bench.deliver('write')
+    await bench.passWhile(() => bench.step('write').state !== 'running')
+    first.instance.freeze(10 * LEASE_MS)
+    await bench.pass(LEASE_MS + 1)
+    await bench.carryOut('write')
+    expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 2, repeats: 1 } })
+    await bench.pass(10 * LEASE_MS)
+    expect((await bench.endOf(first)).kind).toBe('fenced')
+    expect([callsOf(bench), costsOf(bench)]).toEqual([1, { calls: 1 }])
+    expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 1, repeats: 0 } })
+    expect(bench.step('write').paid).not.toHaveProperty('repeatOf')
+  })
+
+  test('before its call left gives the other its repeat back', async () => {
+    const bench = await opened('write')
+    const first = bench.deliver('write')
+    await bench.passWhile(() => bench.step('write').state !== 'running')
+    first.instance.freeze(LEASE_MS + 5_000)
+    await bench.pass(LEASE_MS + 1)
+    const second = bench.deliver('write')
+    await bench.passWhile(() => callsOf(bench) === 0)
+    expect(bench.step('write').paid).toMatchObject({ calls: 2, repeats: 1 })
+    await bench.pass(6_000)
+    expect((await bench.endOf(first)).kind).toBe('fenced')
+    second.instance.kill()
+    await bench.pass(2 * LEASE_MS)
+    expect(bench.step('write').paid).toMatchObject({ calls: 1, repeats: 0, open: true })
+    await bench.carryOut('write')
+    expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 2, repeats: 1 } })
+  })
+
+  test('after its call had ended tells what that has cost, once', async () => {
+    const bench = await opened('write')
+    // The answer is there, and nothing of it is stored yet.
+    const first = bench.deliver('write', (instance) =>
+      withTools(instance, { working: async () => instance.freeze(10 * LEASE_MS) }),
+    )
+    await bench.passWhile(() => callsOf(bench) === 0)
+    await bench.pass(LEASE_MS + 1)
+    await bench.carryOut('write')
+    expect([callsOf(bench), costsOf(bench)]).toEqual([2, { calls: 1 }])
+    await bench.pass(10 * LEASE_MS)
+    expect((await bench.endOf(first)).kind).toBe('fenced')
+    expect(costsOf(bench)).toEqual({ calls: 2 })
+    expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 2, repeats: 1 } })
+  })
+})

@@ -1,13 +1,13 @@
 import type * as z from 'zod'
 
-import { FAILED, afterFailure } from './after-failure.ts'
+import { FAILED, afterFailure, afterStall } from './after-failure.ts'
 import type { FailedAttempt } from './after-failure.ts'
 import { afterFallback } from './after-fallback.ts'
 import type { FallBack } from './after-fallback.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
-import { NoFallback, UnreadableResult } from './failure.ts'
+import { NoFallback, NoProgress, UnreadableResult } from './failure.ts'
 import type { Lease } from './lease.ts'
 import { AMBIGUOUS_REPEATS_MAX } from './limits.ts'
 import type { CallEnd, Cost, Outcome, UpgradePlan } from './outcome.ts'
@@ -45,6 +45,7 @@ export class Execution<W extends Workflow, Tools> {
         signal,
         correlationId: moved.next.id,
         random: options.random,
+        progress: lease.progress,
         stillEntitled: () => {
           lease.requireEntitlement()
           this.#callLeft = true
@@ -54,7 +55,7 @@ export class Execution<W extends Workflow, Tools> {
       nowMs,
       charge: (cost) => void (this.#cost = cost),
       tell: (activity) => lease.tell(activity),
-      recordJob: (job) => lease.record(job),
+      recordJob: (job) => lease.recordJob(job),
     }
   }
 
@@ -109,6 +110,11 @@ export class Execution<W extends Workflow, Tools> {
     const failed = { ...this.#describe(error), mayFallBack: false, hasNextProvider: false }
     const decision = afterFailure(failed, this.#options.settings, this.attempt.nowMs())
     return decision.next === 'settle' ? decision.outcome : decision.otherwise
+  }
+
+  /** What follows where the attempt was given up because it hung. */
+  settleStall(): Outcome {
+    return afterStall(this.#describe(new NoProgress('it hung')))
   }
 
   #outcomeOf(ended: Ended<unknown>): Outcome {

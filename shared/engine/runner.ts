@@ -1,7 +1,7 @@
 import { equalJitterMs } from '../resilience/backoff.ts'
 import { planOf } from './definition.ts'
 import { Execution, mayFallBack } from './execution.ts'
-import { LeaseLost } from './failure.ts'
+import { LeaseLost, NoProgress } from './failure.ts'
 import { byAttempt } from './history.ts'
 import { Lease } from './lease.ts'
 import { HEARTBEAT_SHARE } from './limits.ts'
@@ -114,8 +114,12 @@ export class StepRunner<W extends Workflow, Tools> {
     tell('INFO', 'step.started', { ...fields, attempt: execution.attempt.step.attempt, resumesIntent })
     lease.begin()
     try {
-      return { outcome: await execution.work(), cost: execution.cost }
+      return { outcome: await Promise.race([execution.work(), lease.whenOver()]), cost: execution.cost }
     } catch (error) {
+      if (lease.signal.reason instanceof NoProgress) {
+        tell('ERROR', 'step.hung', { ...fields, attempt: execution.attempt.step.attempt, error })
+        return { outcome: execution.settleStall(), cost: execution.cost }
+      }
       if (lease.signal.aborted || error instanceof LeaseLost) return 'lost'
       if (!requestSignal.aborted) return { outcome: execution.settleFailure(error), cost: execution.cost }
       // A paid call that has left may have gone through, and so may what makes a job: those wait for the lease.

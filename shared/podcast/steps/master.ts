@@ -11,18 +11,11 @@ import { durationSeconds } from '../sound/duration.ts'
 import { unlessNotAudio } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import {
-  audioSource,
-  defineStep,
-  errorOfJob,
-  keyOf,
-  recordingOf,
-  recordingSource,
-  webhookTarget,
-} from './define-step.ts'
+import { audioSource, defineStep, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
+import { errorOfJob } from './unfetched.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
 
@@ -119,7 +112,7 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
         ...(made.doing !== undefined && { activity: made.doing }),
       }
     case 'failed':
-      throw errorOfJob(made)
+      throw await errorOfJob(made, attempt, tools)
     case 'done':
       return storeSound(attempt, tools, { mastering, made })
   }
@@ -153,7 +146,7 @@ async function start(
   const recordStart = (how: 'sent' | 'notCarriedOut') =>
     attempt.recordJob({ starts: { count: before + (how === 'sent' ? 1 : 0), atMs: attempt.nowMs() } })
   const failure = await mastering.start(id, { ...soundOf(attempt, tools), recordStart }, attempt.call)
-  if (failure !== undefined) throw errorOfJob(failure)
+  if (failure !== undefined) throw await errorOfJob(failure, attempt, tools)
 }
 
 function workMsMax(attempt: EpisodeAttempt): number {

@@ -2,6 +2,7 @@ import type { Tools } from '../tools.ts'
 import { Transcript } from '../words/transcript.ts'
 import { keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { storePaid } from './store-paid.ts'
 
 /**
  * Stores the transcript of the recording, as the steps after this one will read it.
@@ -15,6 +16,6 @@ export async function storeTranscript(
 ): Promise<string> {
   const key = keyOf(attempt, 'transcript.json')
   const readable = Transcript.parse(transcript)
-  await objects.create(key, JSON.stringify(readable), 'application/json', attempt.signal)
+  await storePaid(attempt, { objects }, { key, content: JSON.stringify(readable) }, 'application/json')
   return key
 }

@@ -10,12 +10,13 @@ import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
 import { Transcript } from '../words/transcript.ts'
-import { defineStep, errorOfJob, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
+import { defineStep, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
 import { storeTranscript } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
+import { errorOfJob, explainFetch } from './unfetched.ts'
 
 const TranscribeResult = z.looseObject({
   transcriptKey: z.string(),
@@ -66,7 +67,9 @@ async function runCall(
   // Read before it is paid for: where storage is away, what was heard could not be kept.
   const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
   const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
-  const heard = await transcriber.transcribe(request, attempt.call)
+  const heard = await transcriber.transcribe(request, attempt.call).catch(async (error: unknown) => {
+    throw await explainFetch(error, attempt, tools)
+  })
   attempt.charge(heard.cost)
   return { kind: 'done', result: await storeWords(attempt, tools, { heard, measuredSeconds }) }
 }
@@ -91,7 +94,7 @@ async function runJob(
         ...(state.doing !== undefined && { activity: state.doing }),
       }
     case 'failed':
-      throw errorOfJob(state)
+      throw await errorOfJob(state, attempt, tools)
     case 'done': {
       const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
       const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })

@@ -8,6 +8,7 @@ import { providerOf } from '../tools.ts'
 import { defineStep, keyOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
+import { storePaid } from './store-paid.ts'
 import { transcribe } from './transcribe.ts'
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
@@ -58,7 +59,7 @@ export const voice = defineStep({
     }
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
     attempt.charge(spoken.cost)
-    await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
+    await storePaid(attempt, tools, { key: audioKey, content: spoken.audio }, spoken.contentType)
     await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)
     return { kind: 'done', result: { audioKey, cacheKey, characters: spoken.characters } }
   },

@@ -53,6 +53,9 @@ const speaker: Speaker = {
 }
 
 const inMemory = {
+  within() {
+    return this
+  },
   async create(key: string, content: Readable | Buffer | string, contentType: string) {
     const bytes = content instanceof Readable ? Buffer.concat(await content.toArray()) : Buffer.from(content)
     if (!objects.has(key)) objects.set(key, { content: bytes, contentType })

@@ -123,6 +123,9 @@ const mastering: Mastering = {
 }
 
 const objects = {
+  within() {
+    return this
+  },
   preload: () => undefined,
   async create(key: string, content: Readable | Buffer | string, contentType: string) {
     const bytes = content instanceof Readable ? Buffer.concat(await content.toArray()) : Buffer.from(content)

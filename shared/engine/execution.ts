@@ -8,6 +8,7 @@ import type { Attempt, Ended } from './attempt.ts'
 import { planOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
 import { NoFallback, NoProgress, UnreadableResult } from './failure.ts'
+import type { Failure } from './failure.ts'
 import type { Lease } from './lease.ts'
 import { AMBIGUOUS_REPEATS_MAX } from './limits.ts'
 import type { CallEnd, Cost, Outcome, UpgradePlan } from './outcome.ts'
@@ -93,7 +94,7 @@ export class Execution<W extends Workflow, Tools> {
     } catch (error) {
       if (attempt.signal.aborted) throw error
       const failed = this.#describe(error)
-      if (failed.failure.kind !== 'away')
+      if (!isAbsence(failed.failure))
         tell('ERROR', 'step.attempt_failed', { ...this.#fields, attempt: attempt.step.attempt, error })
       const decision = afterFailure(failed, settings, attempt.nowMs())
       this.#cost ??= 'cost' in failed.failure ? failed.failure.cost : undefined
@@ -200,6 +201,11 @@ export class Execution<W extends Workflow, Tools> {
   get #fields() {
     return { workflowId: this.attempt.workflow.id, step: this.attempt.name }
   }
+}
+
+/** Of a service, and no trouble of the step: whoever keeps the log sees it elsewhere. */
+function isAbsence(failure: Failure): boolean {
+  return failure.kind === 'away' || (failure.kind === 'unfetched' && failure.isAway)
 }
 
 /** Whether a step may do without its provider: owner, configuration and workflow all have a say. */

@@ -15,7 +15,7 @@ import { audioSource, defineStep, keyOf, recordingOf, recordingSource, webhookTa
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
-import { errorOfJob } from './unfetched.ts'
+import { errorOfJob, requireStorage } from './unfetched.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
 
@@ -163,7 +163,8 @@ async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Ma
   return id
 }
 
-function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
+async function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
+  await requireStorage(attempt, tools)
   const { workflow } = attempt
   return mastering.create(
     {

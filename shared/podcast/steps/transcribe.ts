@@ -16,7 +16,7 @@ import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
 import { storeTranscript } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
-import { errorOfJob, explainFetch } from './unfetched.ts'
+import { errorOfJob, explainFetch, requireStorage } from './unfetched.ts'
 
 const TranscribeResult = z.looseObject({
   transcriptKey: z.string(),
@@ -116,6 +116,7 @@ async function findJob(attempt: EpisodeAttempt, transcriber: JobTranscriber): Pr
 
 async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tools: Tools): Promise<void> {
   const { key, uploadedTo } = jobOf(attempt)
+  await requireStorage(attempt, tools)
   const { id } = await transcriber.submit(
     {
       jobKey: key,

@@ -8,6 +8,8 @@ import type { EpisodeAttempt } from './define-step.ts'
 
 /* A provider that fetches from our storage fails when that is away: whose absence it was is found out by asking. */
 
+/** Its name among the services that are waited for. */
+const STORAGE = 'gcs'
 const WORDS_OF_FAILURE = { not_audio: NOT_AUDIO, no_speech: NO_SPEECH, refused: NOT_ACCEPTED } as const
 
 /**
@@ -34,6 +36,15 @@ export async function explainFetch(
   return error instanceof RecordingUnfetched ? errorOfFetch(error.technical, attempt, tools) : error
 }
 
+/**
+ * Looks, before another job is made, whether storage is back for which the step was waiting: until then the job would end
+ * as the last one did.
+ * @throws ServiceUnavailable, BreakerOpenError
+ */
+export async function requireStorage(attempt: EpisodeAttempt, { objects }: Pick<Tools, 'objects'>): Promise<void> {
+  if (attempt.step.unavailable?.service === STORAGE) await objects.requireReachable(recordingOf(attempt).key)
+}
+
 /** Fetches a byte of the recording by a link, as the provider was to. */
 async function errorOfFetch(
   message: string,
@@ -42,9 +53,9 @@ async function errorOfFetch(
 ): Promise<Unfetched> {
   try {
     await objects.requireReachable(recordingOf(attempt).key)
-    return new Unfetched('gcs', false, message)
+    return new Unfetched(STORAGE, false, message)
   } catch (cause) {
     attempt.signal.throwIfAborted()
-    return new Unfetched('gcs', true, message, cause)
+    return new Unfetched(STORAGE, true, message, cause)
   }
 }

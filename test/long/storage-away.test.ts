@@ -29,6 +29,7 @@ const WAYS: readonly (readonly [string, Fault])[] = [
   ['refused', { mode: 'down' }],
   ['silent', { mode: 'blackhole' }],
   ['slow', { mode: 'slow', latencyMs: 14_000 }],
+  ['out of order now and then', { mode: 'status', status: 503, rate: 0.7 }],
 ]
 
 type Lived = {

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
 
 import { BreakerOpenError } from '../../breaker/open-error.ts'
-import { ServiceUnavailable } from '../../errors/unavailable.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
 import { pause } from '../../resilience/deadline.ts'
 import { log } from '../../telemetry/log.ts'
 import type { Tools } from '../tools.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { isStorageAway } from './unfetched.ts'
 
 /**
  * Longer than storage's breaker stays open after a short absence. What cannot be stored by then has to be paid for again:
@@ -35,10 +35,9 @@ export async function storePaid(
       return
     } catch (error) {
       signal.throwIfAborted()
-      const isAway = error instanceof ServiceUnavailable || error instanceof BreakerOpenError
       const askedMs = error instanceof BreakerOpenError ? error.retryAfterMs : 0
       const waitMs = Math.max(askedMs, equalJitterMs(BACKOFF, tries, call.random))
-      if (!isAway || performance.now() + waitMs > endsAtMs) throw error
+      if (!isStorageAway(error) || performance.now() + waitMs > endsAtMs) throw error
       log('WARNING', 'artefact.stored_later', { episodeId: workflow.id, key, tries, waitMs: Math.round(waitMs) })
       const waited = call.progress?.expectQuiet(waitMs)
       await pause(waitMs, signal)

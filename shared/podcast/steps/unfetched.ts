@@ -1,4 +1,6 @@
+import { BreakerOpenError } from '../../breaker/open-error.ts'
 import { JobEnded, StepRefused, Unfetched } from '../../engine/failure.ts'
+import { ServiceUnavailable } from '../../errors/unavailable.ts'
 import { RecordingUnfetched } from '../errors.ts'
 import type { JobFailure } from '../ports.ts'
 import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
@@ -54,8 +56,14 @@ async function errorOfFetch(
   try {
     await objects.requireReachable(recordingOf(attempt).key)
     return new Unfetched(STORAGE, false, message)
-  } catch (cause) {
+  } catch (error) {
     attempt.signal.throwIfAborted()
-    return new Unfetched(STORAGE, true, message, cause)
+    if (isStorageAway(error)) return new Unfetched(STORAGE, true, message, error)
+    throw error
   }
+}
+
+/** Storage cannot be used just now, and comes back. */
+export function isStorageAway(error: unknown): error is ServiceUnavailable | BreakerOpenError {
+  return error instanceof ServiceUnavailable || error instanceof BreakerOpenError
 }

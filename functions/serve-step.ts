@@ -41,8 +41,8 @@ export async function serveStep(step: StepName): Promise<Serve> {
       const retries = Number(header(RETRY_COUNT_HEADER) ?? 0)
       if (retries > 0) log('NOTICE', 'step.redelivered', { episodeId, step, generation, dispatch, retries })
       const end = await runner.run(episodeId, { step, generation, dispatch }, signal)
-      if (end.outcome === 'busy') throw new RedeliverTask('Another attempt holds this step; deliver the task again')
-      if (end.outcome === 'interrupted') throw new RedeliverTask('The worker ran out of time')
+      if (end.kind === 'busy') throw new RedeliverTask('Another attempt holds this step; deliver the task again')
+      if (end.kind === 'interrupted') throw new RedeliverTask('The worker ran out of time')
       return { status: 200, json: end }
     },
   }

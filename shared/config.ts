@@ -1,18 +1,10 @@
 import type * as z from 'zod'
 
-import {
-  BREAKER_VARIABLES,
-  breakerPrefix,
-  breakerVariables,
-  Environment,
-  FALLBACKS,
-  PLAN_NAMES,
-} from './environment.ts'
+import { BREAKER_VARIABLES, breakerPrefix, breakerVariables, Environment, PLAN_NAMES } from './environment.ts'
 import type { BreakerSetting, ParsedEnvironment } from './environment.ts'
 
-export { FALLBACKS, PLAN_NAMES }
+export { PLAN_NAMES }
 
-export type Fallback = (typeof FALLBACKS)[number]
 export type PlanName = (typeof PLAN_NAMES)[number]
 
 /** A signer whose ID tokens we accept, and where its public keys are published. */
@@ -49,6 +41,8 @@ export type ConfigParts = {
   /** By port, whose name in capitals is the variable: names of providers, in order. */
   readonly orders: Readonly<Record<string, z.ZodType<string[]>>>
   readonly breakers: readonly string[]
+  /** Names of the fallbacks that there are, of which `FALLBACKS` lists some. */
+  readonly fallbacks: z.ZodType<string[]>
 }
 
 export type Config = {
@@ -82,7 +76,7 @@ export type Config = {
   /** A step whose provider cannot be used takes its fallback after so long. */
   fallbackAfterMs: number
   /** Which fallbacks may be taken at all. */
-  fallbacks: readonly Fallback[]
+  fallbacks: readonly string[]
   /** How soon a fallback's result is asked for again at its provider, at first. */
   upgradeAfterMs: number
   /** The ffmpeg to run; undefined: the one on PATH, else the one in the package. */
@@ -183,7 +177,7 @@ function load(
     episodeDeadlineMs: env.EPISODE_DEADLINE_HOURS * 3_600_000,
     defaultPlan: env.DEFAULT_PLAN,
     fallbackAfterMs: env.FALLBACK_AFTER_SECONDS * 1000,
-    fallbacks: env.FALLBACKS,
+    fallbacks: env['FALLBACKS'] as string[],
     upgradeAfterMs: env.UPGRADE_AFTER_SECONDS * 1000,
     ffmpegPath: env.FFMPEG_PATH,
     stuckEpisodeMs: env.STUCK_EPISODE_THRESHOLD_HOURS * 3_600_000,
@@ -211,10 +205,11 @@ export function listIdleSecrets(
 
 type Parsed = ParsedEnvironment & Readonly<Record<string, unknown>>
 
-function schemaOf({ providers, orders, breakers }: ConfigParts): z.ZodType<Parsed> {
+function schemaOf({ providers, orders, breakers, fallbacks }: ConfigParts): z.ZodType<Parsed> {
   const variables = [
     ...providers.flatMap(({ settings, secrets }) => [settings, secrets]),
     Object.fromEntries(Object.entries(orders).map(([port, schema]) => [port.toUpperCase(), schema])),
+    { FALLBACKS: fallbacks },
     breakerVariables(breakers),
   ]
   const whole = Environment.extend(Object.assign({}, ...variables) as Record<string, z.ZodType>)

@@ -1,8 +1,5 @@
 import * as z from 'zod'
 
-/** What a step can do without its provider: extractive notes, no spoken intro, mastering here. */
-export const FALLBACKS = ['notes', 'voice', 'master'] as const
-
 /** What people may use comes in these sizes; shared/quotas/plans.ts has the figures. */
 export const PLAN_NAMES = ['starter', 'standard', 'unlimited'] as const
 
@@ -36,7 +33,7 @@ const origins = z
     ),
   )
 /** `none`, or some of the names, comma-separated. */
-const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
+export const someOf = (known: readonly string[]) =>
   z
     .string()
     .transform((list) => (list.trim() === 'none' ? [] : list.split(',').map((name) => name.trim())))
@@ -105,9 +102,6 @@ export const SETTINGS = {
   FALLBACK_AFTER_SECONDS: amount
     .default(120)
     .describe('how long a step waits for its provider before it takes its fallback'),
-  FALLBACKS: names(FALLBACKS)
-    .default([...FALLBACKS])
-    .describe('fallbacks that may be taken at all; `none` for none'),
   UPGRADE_AFTER_SECONDS: amount
     .default(300)
     .describe("how soon a fallback's result is asked for again at its provider"),

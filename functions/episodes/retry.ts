@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import { retryEpisode } from '../../shared/podcast/owner/retry.ts'
-import { Options } from '../../shared/podcast/content.ts'
+import { Options } from '../../shared/podcast/options.ts'
 import { EpisodeId } from '../../shared/podcast/inputs.ts'
 import { STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import { viewOf } from '../../shared/podcast/view.ts'

@@ -2,33 +2,46 @@ import { KNOWN_ANSWERS } from '../../test/shared/providers/answers/all.ts'
 import type { KnownAnswer } from '../../test/shared/providers/answers/all.ts'
 import { table } from './markdown-table.ts'
 
-/** What follows from each kind of failure, as shared/engine/after-failure.ts decides it. */
-const WITHOUT = 'the next provider, else the fallback, at once'
-const WAITS = 'waits; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback'
-const ONCE_MORE = 'asked once more; then the next provider, else the fallback'
-const BECOMES: Readonly<Record<string, string>> = {
-  used: 'goes on',
-  done: 'goes on',
-  working: 'goes on',
-  invalid_input: WITHOUT,
-  content_blocked: WITHOUT,
-  not_found: WITHOUT,
-  conflict: WITHOUT,
-  misconfigured: WITHOUT,
-  not_audio: 'the next provider, else `not_audio`',
-  no_speech: 'the next provider, else `provider_rejected`',
-  refused: WITHOUT,
-  ended: 'another job, twice at most; then the next provider, else the fallback',
-  unusable: ONCE_MORE,
-  bad_response: ONCE_MORE,
-  auth: WAITS,
-  billing: WAITS,
-  rate_limited: WAITS,
-  at_capacity: WAITS,
-  overloaded: WAITS,
-  network: WAITS,
-  timeout: WAITS,
+/** What an answer leads to, as shared/engine/after-failure.ts decides it, in words. */
+const WORDS = {
+  goesOn: 'goes on',
+  goesOnWithout: 'the next provider, else the fallback, at once',
+  waits: 'waits; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback',
+  savesRepeat: 'waits; asked once more after `FALLBACK_AFTER_SECONDS`; then the next provider, else the fallback',
+  onceMore: 'asked once more; then the next provider, else the fallback',
+  anotherJobLater:
+    'waits; another job, twice at most; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback',
+  anotherJob: 'another job, twice at most; then the next provider, else the fallback',
+  notAudio: 'the next provider, else `not_audio`',
+  noSpeech: 'the next provider, else `provider_rejected`',
+} as const
+type Course = keyof typeof WORDS
+
+const COURSES: Readonly<Record<string, Course>> = {
+  used: 'goesOn',
+  done: 'goesOn',
+  working: 'goesOn',
+  invalid_input: 'goesOnWithout',
+  content_blocked: 'goesOnWithout',
+  not_found: 'goesOnWithout',
+  conflict: 'goesOnWithout',
+  misconfigured: 'goesOnWithout',
+  not_audio: 'notAudio',
+  no_speech: 'noSpeech',
+  refused: 'goesOnWithout',
+  ended: 'anotherJob',
+  unusable: 'onceMore',
+  bad_response: 'onceMore',
+  auth: 'waits',
+  billing: 'waits',
+  rate_limited: 'waits',
+  at_capacity: 'waits',
+  overloaded: 'waits',
+  network: 'waits',
+  timeout: 'waits',
 }
+/** Reasons for which a breaker opens until an operator acts. */
+const NEEDS_OPERATOR: ReadonlySet<string> = new Set(['auth', 'billing', 'misconfigured'])
 const TOLD: Readonly<Record<string, string>> = {
   auth: 'operator',
   billing: 'operator',
@@ -39,9 +52,6 @@ const TOLD: Readonly<Record<string, string>> = {
   no_speech: 'person',
   refused: 'person',
 }
-/** Failures after which a better result is asked for later, whatever the answer said. */
-const PASS_BY_THEMSELVES = new Set([WAITS, ONCE_MORE])
-
 /** Provider and answer to what the episode becomes, what was charged, who is told, and what the breaker hears. */
 export function answersTable(): string {
   const rows = KNOWN_ANSWERS.map((row) => [
@@ -49,14 +59,34 @@ export function answersTable(): string {
     row.answer,
     becomes(row),
     row.charged ? 'yes' : 'no',
-    TOLD[row.kind] ?? '',
+    NEEDS_OPERATOR.has(row.breaker) ? 'operator' : (TOLD[row.kind] ?? ''),
     row.breaker,
   ])
   return table(['Provider', 'It answers', 'The episode', 'Charged', 'Told', 'Breaker'], rows)
 }
 
-function becomes({ kind, canPass, answer }: KnownAnswer): string {
-  const what = BECOMES[kind]
-  if (what === undefined) throw new Error(`nobody has said what becomes of ${kind} ("${answer}")`)
-  return canPass || PASS_BY_THEMSELVES.has(what) ? `${what}; made better later` : what
+function becomes(row: KnownAnswer): string {
+  const { course, betterLater } = fateOf(row)
+  const better = { never: '', soon: '; made better later', nextDay: '; made better a day later' }[betterLater]
+  return `${WORDS[course]}${better}`
+}
+
+/** What becomes of an episode whose provider answers so each time, and when it is made better, should that be possible. */
+export function fateOf({ kind, canPass, lost, breaker, answer }: KnownAnswer): {
+  course: Course
+  betterLater: 'never' | 'soon' | 'nextDay'
+} {
+  const usual = COURSES[kind]
+  if (usual === undefined) throw new Error(`nobody has said what becomes of ${kind} ("${answer}")`)
+  const course = courseOf(usual, lost, breaker)
+  if (course === 'savesRepeat') return { course, betterLater: 'nextDay' }
+  // They pass by themselves, whatever the answer said.
+  return { course, betterLater: canPass || PASS_BY_THEMSELVES.has(course) ? 'soon' : 'never' }
+}
+
+const PASS_BY_THEMSELVES: ReadonlySet<Course> = new Set(['waits', 'onceMore', 'anotherJob', 'anotherJobLater'])
+
+function courseOf(usual: Course, lost: KnownAnswer['lost'], breaker: string): Course {
+  if (usual === 'waits' && lost === 'quickly') return 'savesRepeat'
+  return usual === 'anotherJob' && NEEDS_OPERATOR.has(breaker) ? 'anotherJobLater' : usual
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { Plugin } from 'esbuild'
 
+import { readWords, runCommandLine } from '../command-line.ts'
 import { functionsYaml } from './functions-yaml.ts'
 import { LEAN_CLIENTS } from './lean-clients.ts'
 
@@ -158,7 +159,13 @@ async function productionLock(manifest: { name: string; version: string; [field:
   return { name, version, lockfileVersion: 3, requires: true, packages: { '': manifest, ...Object.fromEntries(kept) } }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await buildDist(process.env['FUNCTION_REGION'] ?? 'us-central1')
-  process.stdout.write('built dist/\n')
-}
+const USAGE = `Usage: npm run build
+Compiles the functions and their manifest into dist/. Settings come from the environment:
+  FUNCTION_REGION   the region of the manifest, us-central1 if not set`
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await runCommandLine(USAGE, async () => {
+    readWords(process.argv.slice(2), {})
+    await buildDist(process.env['FUNCTION_REGION'] ?? 'us-central1')
+    process.stdout.write('built dist/\n')
+  })

@@ -7,6 +7,7 @@ import { FUNCTIONS } from '../../functions/functions.ts'
 import { ERROR_CODES } from '../../shared/http/codes.ts'
 import { PLANS } from '../../shared/quotas/plans.ts'
 import { LAYERS } from '../check/layers.ts'
+import { readWords, runCommandLine } from '../command-line.ts'
 import { answersTable } from './answers-table.ts'
 import { configurationTable } from './configuration.ts'
 import { table } from './markdown-table.ts'
@@ -107,7 +108,14 @@ async function renew(readme: string, check: boolean): Promise<boolean> {
   return current || !check
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const check = process.argv.includes('--check')
-  for (const readme of Object.keys(TABLES)) if (!(await renew(readme, check))) process.exitCode = 1
-}
+const USAGE = `Usage: npm run generate [-- --check]
+Brings the generated tables of the READMEs up to date.
+  --check   writes nothing, and fails when one is out of date`
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await runCommandLine(USAGE, async () => {
+    const { check = false } = readWords(process.argv.slice(2), { check: { type: 'boolean' } }).values
+    let isCurrent = true
+    for (const readme of Object.keys(TABLES)) isCurrent = (await renew(readme, check)) && isCurrent
+    return isCurrent ? 0 : 1
+  })

@@ -25,6 +25,17 @@ export type Deployment = {
   readonly alertEmails: readonly string[]
   /** Where the runbook can be read; alerts link to their part of it. */
   readonly runbookUrl: string
+  readonly retention: Retention
+}
+
+/** For how long the platform keeps what was removed. */
+type Retention = {
+  /** Of objects of the bucket, which can be had back meanwhile. */
+  readonly softDeleteDays: number
+  /** Of the daily backups of Firestore. */
+  readonly backupDays: number
+  /** Of the weekly ones. */
+  readonly backupWeeks: number
 }
 
 export type DeploymentOptions = {
@@ -45,7 +56,17 @@ const KEY = /^[\x21-\x7e]{16,512}$/
 const PLACEHOLDER = /^<.*>$|your[-_ ]?(api[-_ ]?)?key|change[-_ ]?me|^x+$|^\.+$/i
 
 /** What is for the deployment alone. */
-const OWN = ['ALERT_EMAILS', 'RUNBOOK_URL', 'STORAGE_BUCKET']
+const OWN = ['ALERT_EMAILS', 'RUNBOOK_URL', 'STORAGE_BUCKET', 'SOFT_DELETE_DAYS', 'BACKUP_DAYS', 'BACKUP_WEEKS']
+/** As https://docs.cloud.google.com/storage/docs/soft-delete and https://docs.cloud.google.com/firestore/native/docs/backups have them. */
+const RETENTIONS = {
+  SOFT_DELETE_DAYS: {
+    byDefault: 7,
+    allows: (days: number) => days === 0 || (days >= 7 && days <= 90),
+    words: '0, or 7 to 90',
+  },
+  BACKUP_DAYS: { byDefault: 7, allows: (days: number) => days >= 1 && days <= 98, words: '1 to 98' },
+  BACKUP_WEEKS: { byDefault: 14, allows: (weeks: number) => weeks >= 1 && weeks <= 14, words: '1 to 14' },
+}
 const RUNBOOK_IN_REPOSITORY = 'infra/RUNBOOK.md'
 
 /**
@@ -78,14 +99,27 @@ export function deploymentOf({
     ...Object.entries(secrets)
       .filter(([, value]) => !KEY.test(value) || PLACEHOLDER.test(value))
       .map(([name]) => `${name} is malformed: expected a key of 16 to 512 characters without spaces`),
+    ...Object.entries(RETENTIONS)
+      .filter(([name, { byDefault, allows }]) => !allows(wholeNumber(valueOf(name) ?? String(byDefault))))
+      .map(([name, { words }]) => `${name}: expected a whole number: ${words}`),
     ...alertEmails.filter((one) => !EMAIL.test(one)).map(() => 'ALERT_EMAILS: expected addresses, comma-separated'),
   ]
   if (complaints.length > 0) throw new ConfigError(`Configuration: ${complaints.join('; ')}`)
   const bucket = valueOf('STORAGE_BUCKET') ?? `${project}-steadycast`
   const config = loadConfiguration({ ...settings, ...secrets, ...placeOf({ project, region, bucket }) }, [])
   const runbookUrl = valueOf('RUNBOOK_URL') ?? RUNBOOK_IN_REPOSITORY
-  const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl }
+  const numberOf = (name: keyof typeof RETENTIONS) => Number(valueOf(name) ?? RETENTIONS[name].byDefault)
+  const retention = {
+    softDeleteDays: numberOf('SOFT_DELETE_DAYS'),
+    backupDays: numberOf('BACKUP_DAYS'),
+    backupWeeks: numberOf('BACKUP_WEEKS'),
+  }
+  const named = { project, region, bucket, settings, secrets, alertEmails, runbookUrl, retention }
   return { ...named, unusedSecrets: listUnusedSecrets(config) }
+}
+
+function wholeNumber(text: string): number {
+  return /^\d{1,3}$/.test(text) ? Number(text) : NaN
 }
 
 /** The variables that say where a function is. */

@@ -1,4 +1,4 @@
-import { createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream, existsSync, statSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, extname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
 import { startLocalCloud } from '../local/local-cloud.ts'
 import type { LocalCloud } from '../local/local-cloud.ts'
 import { requireOnlyStart } from '../local/one-start.ts'
-import { stopOnSignals } from '../local/signals.ts'
+import { untilStopped } from '../local/signals.ts'
 import { checkFunctionSettings } from '../local/start-options.ts'
 import { ApiClient, ApiError } from './api-client.ts'
 import { overheadOf } from './overhead.ts'
@@ -63,11 +63,13 @@ function readArguments(): Asked {
   checkFunctionSettings(process.env)
   const outage = PROVIDER_NAMES.filter((name) => away.includes('all') || away.includes(name))
   const path = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE)
-  if (!existsSync(path)) throw new CommandRefused(`There is no file ${basename(path)}.`)
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) throw new CommandRefused(`There is no file ${basename(path)}.`)
+  if (!found.isFile()) throw new CommandRefused(`${basename(path)} is not a file. Name a recording.`)
   return { path, firestore, outage }
 }
 
-async function run({ path, firestore, outage }: Asked): Promise<number> {
+async function run({ path, firestore, outage }: Asked): Promise<number | undefined> {
   await mkdir(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'run demo')
   const startedAtMs = Date.now()
@@ -82,22 +84,25 @@ async function run({ path, firestore, outage }: Asked): Promise<number> {
     environment: { ...(outage.length > 0 && OUTAGE_ENVIRONMENT), ...process.env },
     onLine: (line) => log.write(`${line}\n`),
   })
-  stopOnSignals(async () => (await starting).stop())
-  const cloud = await starting
+  const stop = async () => (await starting.catch(() => undefined))?.stop()
   try {
-    await startFunctions(cloud)
-    if (cloud.free) await rehearse(cloud)
-    say(
-      `Up after ${seconds(Date.now() - startedAtMs)}, with every function started${cloud.free ? ' and rehearsed once' : ''}`,
-    )
-    return await produce(cloud, path, outage)
+    return await untilStopped(stop, async () => {
+      const cloud = await starting
+      try {
+        await startFunctions(cloud)
+        if (cloud.free) await rehearse(cloud)
+        const how = `with every function started${cloud.free ? ' and rehearsed once' : ''}`
+        say(`Up after ${seconds(Date.now() - startedAtMs)}, ${how}`)
+        return await produce(cloud, path, outage)
+      } finally {
+        await cloud.stop()
+        log.end()
+      }
+    })
   } catch (error) {
     if (error instanceof ApiError)
       return complain(`${error.envelope.message} (${error.envelope.code}, error id ${error.envelope.error_id})`)
     throw error
-  } finally {
-    await cloud.stop()
-    log.end()
   }
 }
 

@@ -7,7 +7,7 @@ import { runCommandLine } from '../command-line.ts'
 import { startFunctionsEmulator } from './functions/emulator.ts'
 import { LOCAL_PROJECT, LOCAL_REGION, startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
-import { stopOnSignals } from './signals.ts'
+import { untilStopped } from './signals.ts'
 import { readEmulatorOptions, requireFree } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 
@@ -39,12 +39,10 @@ await runCommandLine(USAGE, async () => {
 async function start({ port, schedules, firestore }: StartOptions): Promise<void> {
   const logFile = createWriteStream(`${root}.steadycast/emulators.log`)
   const closers: (() => Promise<void>)[] = []
-  let stops = false
-  stopOnSignals(async () => {
-    stops = true
+  const stop = async () => {
     for (const close of closers.splice(0).toReversed()) await close()
-  })
-  try {
+  }
+  await untilStopped(stop, async () => {
     await buildDist(LOCAL_REGION)
     const cloud = await startLocalCloud({
       port,
@@ -68,8 +66,5 @@ async function start({ port, schedules, firestore }: StartOptions): Promise<void
     closers.push(emulator.stop)
     process.stdout.write(`${'functions'.padEnd(20)} Firebase Functions emulator, logs in .steadycast/emulators.log\n`)
     process.stdout.write(`ready ${cloud.functionsBaseUrl}\n`)
-  } catch (error) {
-    // What is interrupted half-way does not come up, and that is what was asked for.
-    if (!stops) throw error
-  }
+  })
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { runCommandLine } from '../command-line.ts'
 import { startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
-import { stopOnSignals } from './signals.ts'
+import { untilStopped } from './signals.ts'
 import { readStartOptions, requireFree, START_USAGE } from './start-options.ts'
 
 /** `npm start`: the local cloud and every function, until SIGINT or SIGTERM. */
@@ -28,22 +28,14 @@ async function start({ keeps, ...options }: ReturnType<typeof readStartOptions>)
     onPart: (part, where) => process.stdout.write(`${part.padEnd(20)} ${where}\n`),
     onLine: (line) => logFile.write(`${line}\n`),
   })
-  let stops = false
-  stopOnSignals(async () => {
-    stops = true
-    const cloud = await starting.catch(() => undefined)
-    await cloud?.stop()
-  })
-  try {
+  const stop = async () => (await starting.catch(() => undefined))?.stop()
+  await untilStopped(stop, async (isStopped) => {
     const cloud = await starting
-    if (stops) return
+    if (isStopped()) return
     const keeping = keeps
       ? '.steadycast/kept, for the next npm start -- --keep'
       : 'nothing: all that is stored is gone when it stops (npm start -- --keep keeps it)'
     process.stdout.write(`${'kept'.padEnd(20)} ${keeping}\n`)
     process.stdout.write(`${'logs'.padEnd(20)} .steadycast/functions.log\nready ${cloud.origin}\n`)
-  } catch (error) {
-    // What is interrupted half-way does not come up, and that is what was asked for.
-    if (!stops) throw error
-  }
+  })
 }

@@ -1,6 +1,7 @@
 import { listIdleSecrets, makeConfigLoader } from '../config.ts'
 import type { BreakerConfig, Config, ProviderConfig } from '../config.ts'
-import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS } from '../environment.ts'
+import { breakerVariables, SECRETS as OWN_SECRETS, SETTINGS as OWN_SETTINGS, someOf } from '../environment.ts'
+import { FALLBACKS } from '../podcast/pipeline.ts'
 import { ORDERS } from '../providers/orders.ts'
 import type { ProviderOrder } from '../providers/orders.ts'
 import { PROVIDER_BREAKERS, PROVIDERS } from '../providers/providers.ts'
@@ -14,9 +15,13 @@ export const BREAKERS = [...SHARED_BREAKERS, 'firestore'] as readonly BreakerNam
 export type SharedBreakerName = ProviderName | 'gcs' | (string & Record<never, never>)
 type BreakerName = SharedBreakerName | 'firestore'
 
+const WITHOUT_PROVIDER = someOf(FALLBACKS)
+  .default([...FALLBACKS])
+  .describe('fallbacks that may be taken at all; `none` for none')
+
 /** How it behaves, and how providers are used: yours to set. */
 export const SETTINGS = Object.assign(
-  { ...OWN_SETTINGS },
+  { ...OWN_SETTINGS, FALLBACKS: WITHOUT_PROVIDER },
   Object.fromEntries(Object.entries(ORDERS).map(([port, schema]) => [port.toUpperCase(), schema])),
   ...PROVIDERS.map(({ settings }) => settings),
 ) as typeof OWN_SETTINGS & (typeof PROVIDERS)[number]['settings']
@@ -36,7 +41,7 @@ export type Configuration = Config & {
     Readonly<Record<string, BreakerConfig>>
 }
 
-const PARTS = { providers: PROVIDERS, orders: ORDERS, breakers: BREAKERS }
+const PARTS = { providers: PROVIDERS, orders: ORDERS, breakers: BREAKERS, fallbacks: WITHOUT_PROVIDER }
 const load = makeConfigLoader(PARTS)
 /** What a process needs that may call every provider. */
 const PROVIDER_SECRETS = PROVIDERS.flatMap(({ secrets }) => Object.keys(secrets) as ProviderSecretName[])

@@ -9,7 +9,7 @@ import type { Episode } from '../podcast/episode.ts'
 import { SourceFailed } from '../podcast/errors.ts'
 import { stopJobs } from '../podcast/jobs.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
-import type { PortLists } from '../podcast/ports.ts'
+import type { PortLists, PortName, Ports } from '../podcast/ports.ts'
 import type { Tools } from '../podcast/tools.ts'
 import { newWebhookToken } from '../podcast/webhook-token.ts'
 import { failureOfCall } from '../providers/failure.ts'
@@ -32,7 +32,7 @@ export function stepRunner(work: WorkDependencies): StepRunner<Episode, Tools> {
     newId: randomUUID,
     newWebhookToken: (episodeId) => newWebhookToken(config.webhookSecrets, episodeId),
     settings: engineSettings(config),
-    providersOf: (name) => providersOf(work, name),
+    providersOf: (name, episode) => providersOf(work, name, episode),
     allowsFallback: ({ options }, fallback) =>
       [config.fallbacks, options.fallbacks ?? config.fallbacks].every((allowed) =>
         allowed.some((one) => one === fallback),
@@ -68,9 +68,13 @@ function toolsOf(work: WorkDependencies): Tools {
   }
 }
 
-function providersOf(ports: PortLists, name: string) {
+/** Those that can do the step for this episode. Where none can, all: they say why in their own words. */
+function providersOf(ports: PortLists, name: string, episode: Episode) {
   const step = PIPELINE.find((one) => one.name === name)
-  return step?.port === undefined ? [] : ports[step.port]
+  if (step?.port === undefined) return []
+  const all: readonly Ports[PortName][] = ports[step.port]
+  const suiting = all.filter((provider) => step.suits?.(episode, provider) ?? true)
+  return suiting.length > 0 ? suiting : all
 }
 
 /** What it means that a step, a store or a queue has thrown this. */

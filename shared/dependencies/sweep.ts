@@ -2,11 +2,15 @@ import { randomUUID } from 'node:crypto'
 
 import { sweep } from '../engine/sweep/sweep.ts'
 import type { SweepOptions, SweepReport } from '../engine/sweep/sweep.ts'
-import { findOutputs, removeEpisode, tidyEpisode } from '../podcast/clean-up.ts'
+import { findOutputs, tidyEpisode } from '../podcast/clean-up.ts'
 import type { CleanUpTools } from '../podcast/clean-up.ts'
+import { removeLateArrivals } from '../podcast/deletion/late-arrivals.ts'
+import { removeEpisode } from '../podcast/deletion/remove-episode.ts'
 import type { Episode } from '../podcast/episode.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
 import { JOB_PORTS } from '../podcast/ports.ts'
+import type { DeletionStore } from '../podcast/stores.ts'
+import { deletionStore } from '../store/deletions.ts'
 import { sweepRecords } from '../store/sweeps.ts'
 import { sweepRules } from './engine-settings.ts'
 import { tell } from './engine.ts'
@@ -14,7 +18,7 @@ import { loadWorkDependencies } from './work.ts'
 import type { WorkDependencies } from './work.ts'
 
 /** What the sweep uses of the world: it also ends what providers still do or keep for an episode. */
-export type SweepDependencies = WorkDependencies & { sweepOptions: SweepOptions<Episode> }
+export type SweepDependencies = WorkDependencies & { sweepOptions: SweepOptions<Episode>; deletions: DeletionStore }
 
 /** Loads what this instance sweeps with, once. */
 export async function loadSweepDependencies(): Promise<SweepDependencies> {
@@ -24,6 +28,7 @@ export async function loadSweepDependencies(): Promise<SweepDependencies> {
   const records = sweepRecords(firestore)
   return {
     ...work,
+    deletions: deletionStore(firestore),
     sweepOptions: {
       pipeline: PIPELINE,
       store: episodes,
@@ -48,9 +53,11 @@ function inWordsOfEpisodes<Report extends Pick<SweepReport, 'workflows'>>({ work
 }
 
 export async function sweepEpisodes(
-  { sweepOptions }: Pick<SweepDependencies, 'sweepOptions'>,
+  dependencies: Pick<SweepDependencies, 'sweepOptions' | 'deletions' | 'objects' | 'notesCache' | 'now'>,
   input: { readonly dryRun: boolean },
   signal: AbortSignal,
 ): Promise<EpisodesReport> {
-  return inWordsOfEpisodes(await sweep(sweepOptions, input, signal))
+  const report = await sweep(dependencies.sweepOptions, input, signal)
+  if (!input.dryRun) await removeLateArrivals(dependencies, signal)
+  return inWordsOfEpisodes(report)
 }

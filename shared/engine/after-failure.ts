@@ -98,9 +98,12 @@ function afterAbsence(
   // A call may have hung for long before it was known that the provider cannot be used.
   const sinceMs = step.unavailable?.sinceMs ?? (mayGoOn ? attempt.startedAtMs : nowMs)
   const backoffMs = equalJitterMs(UNAVAILABLE_BACKOFF, step.unavailable?.waits ?? 0, () => jitter)
-  const pauseMs = sent ? Math.max(retryAfterMs, backoffMs) : retryAfterMs + jitter * REJECTED_JITTER_MS
   // Whoever may go on without the provider is not kept waiting for it any longer.
   const goesOnAfterMs = sinceMs + settings.fallbackAfterMs - nowMs
+  const usualPauseMs = sent ? Math.max(retryAfterMs, backoffMs) : retryAfterMs + jitter * REJECTED_JITTER_MS
+  const savesRepeat = isProvider && call === 'ambiguous' && (step.paid?.repeats ?? 0) < AMBIGUOUS_REPEATS_MAX
+  // There is one repeat of a call that was lost: it is worth most when the trouble has had all the time to pass.
+  const pauseMs = savesRepeat ? Math.max(usualPauseMs, goesOnAfterMs) : usualPauseMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
   const isOverdue = nowMs - (step.away?.sinceMs ?? sinceMs) > settings.deadlineMs
   const otherwise: Otherwise = isOverdue

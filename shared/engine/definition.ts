@@ -8,12 +8,12 @@ import type { GenerationView, Workflow } from './workflow.ts'
 export type StepKind = 'job' | 'call' | 'plain'
 
 /** What the engine must know of a step to move a workflow; its code is not needed for that. */
-export type StepPlan<Name extends string = string> = {
+export type StepSpec<Name extends string = string> = {
   readonly name: Name
   /** It starts when all of these are done or skipped. */
-  readonly after: readonly StepPlan[]
+  readonly after: readonly StepSpec[]
   /** It is done again when one of these is; the others it only waits for. */
-  readonly redoneWith: readonly StepPlan[]
+  readonly redoneWith: readonly StepSpec[]
   readonly kind: StepKind
   /** Of the workflow's progress, in proportion to those of the other steps. */
   readonly share: number
@@ -40,7 +40,7 @@ export type StepDefinition<
   Schema extends z.ZodType = z.ZodType,
   W extends Workflow = Workflow,
   Tools = unknown,
-> = Omit<StepPlan<Name>, 'skips' | 'needsProvider'> & {
+> = Omit<StepSpec<Name>, 'skips' | 'needsProvider'> & {
   skips?(workflow: W): boolean
   needsProvider?(view: GenerationView<W>): boolean
   /** Of the result that the workflow keeps. */
@@ -53,9 +53,9 @@ export type StepDefinition<
 }
 
 /** The steps of a workflow in the order a person reads them. */
-export type Pipeline = readonly StepPlan[]
+export type Pipeline = readonly StepSpec[]
 
-/** @throws Error for a plan that cannot work: it says what is wrong with it */
+/** @throws Error for steps that cannot work together: it says what is wrong with them */
 export function definePipeline<const Steps extends Pipeline>(steps: Steps): Steps {
   for (const [index, { name, after, redoneWith }] of steps.entries()) {
     const earlier: Pipeline = steps.slice(0, index)
@@ -68,10 +68,10 @@ export function definePipeline<const Steps extends Pipeline>(steps: Steps): Step
   return steps
 }
 
-export function planOf(pipeline: Pipeline, name: string): StepPlan {
-  const plan = pipeline.find((step) => step.name === name)
-  if (plan === undefined) throw new Error(`no step is called ${name}`)
-  return plan
+export function specOf(pipeline: Pipeline, name: string): StepSpec {
+  const spec = pipeline.find((step) => step.name === name)
+  if (spec === undefined) throw new Error(`no step is called ${name}`)
+  return spec
 }
 
 /** The step itself and all that wait for it, directly or not. */
@@ -84,7 +84,7 @@ export function redoSetOf(pipeline: Pipeline, first: string): ReadonlySet<string
   return closure(pipeline, first, ({ redoneWith }) => redoneWith)
 }
 
-function closure(pipeline: Pipeline, first: string, links: (step: StepPlan) => readonly StepPlan[]) {
+function closure(pipeline: Pipeline, first: string, links: (step: StepSpec) => readonly StepSpec[]) {
   const names = new Set([first])
   for (const step of pipeline) if (links(step).some(({ name }) => names.has(name))) names.add(step.name)
   return names

@@ -5,15 +5,15 @@ import type { FailedAttempt } from './after-failure.ts'
 import { afterFallback } from './after-fallback.ts'
 import type { FallBack } from './after-fallback.ts'
 import type { Attempt, Ended } from './attempt.ts'
-import { planOf } from './definition.ts'
+import { specOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
 import { NoFallback, NoProgress, UnreadableResult } from './failure.ts'
 import type { Failure } from './failure.ts'
 import type { Lease } from './lease.ts'
-import { AMBIGUOUS_REPEATS_MAX } from './limits.ts'
 import type { CallEnd, Cost, Outcome, UpgradePlan } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
+import { pauseBeforeNextCall, settleCall } from './transitions/paid-calls.ts'
 import { stepOf } from './workflow.ts'
 import type { GenerationView, Workflow } from './workflow.ts'
 
@@ -34,7 +34,7 @@ export class Execution<W extends Workflow, Tools> {
     const signal = AbortSignal.any([requestSignal, lease.signal])
     this.#options = options
     this.#claimed = claimed
-    this.#definition = planOf(options.pipeline, fence.step) as StepDefinition<string, z.ZodType, W, Tools>
+    this.#definition = specOf(options.pipeline, fence.step) as StepDefinition<string, z.ZodType, W, Tools>
     this.#startedAtMs = nowMs()
     this.attempt = {
       workflow: moved.next,
@@ -158,13 +158,9 @@ export class Execution<W extends Workflow, Tools> {
   #fellBack(made: { readonly result: unknown; readonly degraded: string }, call: CallEnd, canPass: boolean): Outcome {
     const { step, workflow } = this.attempt
     const { wantsUpgrade, settings } = this.#options
-    // One repeat of a call whose end nobody saw is all that may ever be made.
-    const mayAskAgain =
-      call === 'ended' || step.paid === undefined || !step.paid.open || step.paid.repeats < AMBIGUOUS_REPEATS_MAX
+    const afterMs = pauseBeforeNextCall(settleCall(step, call), settings.upgradeAfterMs)
     const upgrade: UpgradePlan =
-      canPass && mayAskAgain && wantsUpgrade(workflow)
-        ? { kind: 'later', afterMs: settings.upgradeAfterMs }
-        : { kind: 'never' }
+      canPass && afterMs !== undefined && wantsUpgrade(workflow) ? { kind: 'later', afterMs } : { kind: 'never' }
     const result = made.result === undefined ? undefined : this.#readable(made.result)
     return { kind: 'fellBack', result, degraded: made.degraded, call, upgrade }
   }
@@ -185,7 +181,8 @@ export class Execution<W extends Workflow, Tools> {
       failure: explain(error),
       kind: this.#claimed.provider?.kind ?? 'plain',
       provider,
-      hasNextProvider: provider !== undefined && providersOf(name).some((other) => !passedOver.has(other.name)),
+      hasNextProvider:
+        provider !== undefined && providersOf(name, workflow).some((other) => !passedOver.has(other.name)),
       step,
       callCounted: this.countsCall,
       callLeft: this.#callLeft,

@@ -11,6 +11,10 @@ export const QUIET_MS_MAX = 90_000
 export const ATTEMPTS_MAX = 5
 /** A paid call whose end nobody saw may be repeated this often. */
 export const AMBIGUOUS_REPEATS_MAX = 1
+/** When call and repeat were both lost, and so long has passed, nothing comes of them any more: one more may be made. */
+export const LOST_FOR_GOOD_MS = 24 * 3_600_000
+/** That may be done so often. */
+export const WRITE_OFFS_MAX = 1
 
 /** What of the engine's behaviour is configured; all in ms. */
 export type EngineSettings = {

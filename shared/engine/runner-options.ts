@@ -19,8 +19,8 @@ export type RunnerOptions<W extends Workflow, Tools> = {
   /** For the webhooks of a job that may be made. */
   readonly newWebhookToken: (workflowId: string) => string
   readonly settings: EngineSettings
-  /** The providers of a step, in order of preference. */
-  readonly providersOf: (step: string) => readonly ProviderChoice[]
+  /** The providers that can do a step of this workflow, in order of preference. */
+  readonly providersOf: (step: string, workflow: W) => readonly ProviderChoice[]
   /** Whether owner and configuration allow a fallback, by its name. */
   readonly allowsFallback: (workflow: W, fallback: string) => boolean
   /** Whether the owner wants a fallback's result replaced by its provider's later. */

@@ -1,5 +1,5 @@
 import { equalJitterMs } from '../resilience/backoff.ts'
-import { planOf } from './definition.ts'
+import { specOf } from './definition.ts'
 import { Execution, mayFallBack } from './execution.ts'
 import { LeaseLost, NoProgress } from './failure.ts'
 import { byAttempt } from './history.ts'
@@ -19,9 +19,9 @@ import type { Workflow } from './workflow.ts'
 
 /** What became of a task. `busy` and `interrupted` need it delivered again; all others end it. */
 export type TaskEnd =
-  | { outcome: 'absent' | 'gaveUp' | 'fenced' | 'busy' | 'interrupted' }
-  | { outcome: 'stale'; reason: string }
-  | { outcome: Outcome['kind'] }
+  | { kind: 'absent' | 'gaveUp' | 'fenced' | 'busy' | 'interrupted' }
+  | { kind: 'stale'; reason: string }
+  | { kind: Outcome['kind'] }
 
 const SETTLE_BACKOFF = { baseMs: 500, capMs: 4_000 }
 
@@ -45,7 +45,7 @@ export class StepRunner<W extends Workflow, Tools> {
     const { claimed, workflow } = await this.#claim(workflowId, task)
     if (claimed === undefined || workflow === undefined) {
       tell('NOTICE', 'step.stale', { ...fields, reason: 'there is no such workflow' })
-      return { outcome: 'absent' }
+      return { kind: 'absent' }
     }
     switch (claimed.kind) {
       case 'stale':
@@ -53,32 +53,31 @@ export class StepRunner<W extends Workflow, Tools> {
         // The task was carried out, but what it led to may never have been enqueued.
         await enqueueAll(queue, workflowId, claimed.tasks)
         await afterStale(workflow, step, signal)
-        return { outcome: 'stale', reason: claimed.reason }
+        return { kind: 'stale', reason: claimed.reason }
       case 'busy':
-        return { outcome: 'busy' }
+        return { kind: 'busy' }
       case 'gaveUp':
         tell('ERROR', 'step.gave_up', { ...fields, error: claimed.moved.next.error })
-        return { outcome: 'gaveUp' }
+        return { kind: 'gaveUp' }
       case 'claimed': {
         const ended = await this.#execute(claimed, signal, fields)
-        if (ended === 'interrupted') return { outcome: 'interrupted' }
+        if (ended === 'interrupted') return { kind: 'interrupted' }
         if (ended === 'lost' || !(await this.#settle(claimed, ended, fields))) {
           tell('NOTICE', 'step.fenced', fields)
-          return { outcome: 'fenced' }
+          return { kind: 'fenced' }
         }
-        return { outcome: ended.outcome.kind }
+        return { kind: ended.outcome.kind }
       }
     }
   }
 
   async #claim(workflowId: string, task: StepTask) {
     const { store, pipeline, clock, newId, newWebhookToken, providersOf, settings, allowsFallback } = this.#options
-    const plan = planOf(pipeline, task.step)
+    const spec = specOf(pipeline, task.step)
     const event = {
       task,
       token: newId(),
       leaseMs: settings.stepLeaseMs,
-      providers: providersOf(task.step),
       newJob: { key: `${workflowId}-g${task.generation}-${task.step}`, webhookToken: newWebhookToken(workflowId) },
       errorId: newId(),
     }
@@ -87,8 +86,9 @@ export class StepRunner<W extends Workflow, Tools> {
     const decision = await store.move(workflowId, (workflow, nowMs) => {
       aheadMs = nowMs - clock.monotonicMs()
       const view = viewGeneration(workflow, task.generation)
-      const withFallback = { ...event, mayFallBack: mayFallBack(view, plan, allowsFallback) }
-      const claimed = claim<W>(pipeline, view, withFallback, nowMs)
+      const providers = providersOf(task.step, view)
+      const ask = { ...event, providers, mayFallBack: mayFallBack(view, spec, allowsFallback) }
+      const claimed = claim<W>(pipeline, view, ask, nowMs)
       const next = 'moved' in claimed ? mergeView(workflow, claimed.moved.next) : undefined
       const by = claimed.kind === 'claimed' ? byAttempt(event.token) : 'system'
       return { claimed, workflow, next, cause: { by } }

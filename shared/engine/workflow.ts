@@ -18,7 +18,7 @@ const Job = z.looseObject({
   webhookToken: z.string(),
   providerJobId: z.string().optional(),
   uploadedTo: z.string().optional(),
-  /** Starts of its paid work that may have reached the provider, and when the last of them was sent. */
+  /** Starts of its paid work that may have been charged, and when the last of them was sent. */
   starts: z.looseObject({ count: z.number().int(), atMs: z.number() }).optional(),
   polls: z.number().int(),
   /** A webhook came while the step was held: look again as soon as it is free. */
@@ -55,11 +55,13 @@ export const Step = z.looseObject({
     .looseObject({ service: z.string(), sinceMs: z.number(), waits: z.number(), untilMs: z.number() })
     .optional(),
   job: Job.optional(),
+  /** Starts that may have been charged, of jobs that were given up for another. */
+  startsInVain: z.number().int().optional(),
   /** Jobs at providers it has given up on: those that may be there, and those of a provider that is only away. */
   lostJobs: z.array(Job).optional(),
   /**
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
-   * is open, and whether that last one is such a repeat.
+   * is open, whether that last one is such a repeat, and how often such calls were given up as lost.
    */
   paid: z
     .looseObject({
@@ -67,6 +69,7 @@ export const Step = z.looseObject({
       repeats: z.number().int(),
       open: z.boolean(),
       isRepeat: z.boolean().optional(),
+      writtenOff: z.number().int().optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

@@ -47,7 +47,7 @@ export type ChainDependencies = {
   config: EdgeConfig
   tokens: TokenVerifier
   idempotency: IdempotencyRecords
-  rates: Pick<RateLimiter, 'admit'>
+  rates: Pick<RateLimiter, 'take'>
   keys: Pick<KeyBudget, 'use'>
   now: () => number
 }

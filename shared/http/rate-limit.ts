@@ -1,6 +1,6 @@
 import { HttpError } from './http-error.ts'
 import { limitsOf } from '../quotas/plans.ts'
-import type { Admission } from '../quotas/rate-limiter.ts'
+import type { RateDecision } from '../quotas/rate-limiter.ts'
 import type { Exchange, Wrapper } from './exchange.ts'
 
 const WINDOW_SECONDS = 60
@@ -14,18 +14,18 @@ export const rateLimit: Wrapper = async (exchange, next) => {
   if (identity.kind !== 'user') return next()
   const { requestsPerMinute } = limitsOf(identity.plan, dependencies.config.defaultPlan)
   if (requestsPerMinute === Infinity) return next()
-  const admission = await dependencies.rates.admit(identity.userId, requestsPerMinute)
-  tell(exchange, admission, requestsPerMinute)
-  if (!admission.allowed) throw describeRefusal(admission, requestsPerMinute)
+  const decision = await dependencies.rates.take(identity.userId, requestsPerMinute)
+  tell(exchange, decision, requestsPerMinute)
+  if (!decision.allowed) throw describeRefusal(decision, requestsPerMinute)
   return next()
 }
 
-function tell({ answerHeaders }: Exchange, { remaining, resetSeconds }: Admission, requestsPerMinute: number): void {
+function tell({ answerHeaders }: Exchange, { remaining, resetSeconds }: RateDecision, requestsPerMinute: number): void {
   answerHeaders['RateLimit-Policy'] = `"requests";q=${requestsPerMinute};w=${WINDOW_SECONDS}`
   answerHeaders['RateLimit'] = `"requests";r=${remaining};t=${resetSeconds}`
 }
 
-function describeRefusal({ retryAfterSeconds }: Admission, requestsPerMinute: number): HttpError {
+function describeRefusal({ retryAfterSeconds }: RateDecision, requestsPerMinute: number): HttpError {
   const seconds = retryAfterSeconds === 1 ? '1 second' : `${retryAfterSeconds} seconds`
   return new HttpError('rate_limit_exceeded', {
     message: `That was too much at once. Please wait ${seconds}.`,

@@ -1,21 +1,20 @@
 import type { CallContext } from '../resilience/call-context.ts'
 import { inLanes } from '../resilience/lanes.ts'
-import { artefactKey, cachedVoicePrefix, episodePrefix, outputKeys } from './artefacts.ts'
+import { artefactKey, episodePrefix, outputKeys } from './artefacts.ts'
 import type { Episode } from './episode.ts'
-import { forgetJobs, stopJobs } from './jobs.ts'
-import { removeFiles } from './removal.ts'
-import { openUntilMs, settleStrays } from './strays.ts'
-import type { NotesCache, Objects, StoredObject } from './storage.ts'
+import { stopJobs } from './jobs.ts'
+import { PIPELINE } from './pipeline.ts'
+import type { StepName } from './pipeline.ts'
+import { settleStrays } from './strays.ts'
+import type { NotesCache, Objects } from './storage.ts'
 import type { EpisodeStore } from './stores.ts'
 import type { PortLists } from './ports.ts'
 import { viewCurrent } from '../engine/transitions/upgrade.ts'
 
-/* What a sweep does to episodes that have ended, or are deleted. */
+/* What a sweep does to episodes that have ended. */
 
 /** Removed at a time. */
 const LANES = 8
-/** Intros that are kept for one person's other episodes. */
-const VOICES_MAX = 50
 
 export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
   readonly episodes: EpisodeStore
@@ -24,20 +23,6 @@ export type CleanUpTools = Pick<PortLists, 'transcribers' | 'masterings'> & {
   readonly now: () => number
   readonly random: () => number
   readonly orphanAgeMs: number
-}
-
-/** Ends a deletion: what providers keep, what storage keeps, and the episode itself last, so that it can be resumed. */
-export async function removeEpisode(tools: CleanUpTools, episodeId: string, signal: AbortSignal): Promise<void> {
-  const episode = await tools.episodes.readToRemove(episodeId)
-  if (episode?.deletedAtMs === undefined) return
-  await forgetJobs(tools, episode, callFor(tools, episodeId, signal))
-  const openMs = openUntilMs(episode, tools.now())
-  // Until then the empty objects that block its links must stay where they are.
-  if (openMs === undefined || episode.filesRemovedAtMs === undefined) await removeFiles(tools, episode)
-  if (openMs === undefined) return tools.episodes.remove(episodeId)
-  await tools.episodes.moveToRemove(episodeId, (current, nowMs) => ({
-    next: { ...current, filesRemovedAtMs: current.filesRemovedAtMs ?? nowMs, removalDueAtMs: openMs },
-  }))
 }
 
 /**
@@ -56,7 +41,7 @@ export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal
   const isOld = episode.updatedAtMs <= nowMs - tools.orphanAgeMs
   if (!isOld && gone.size === 0 && recording === undefined) return
   const seenBytes = isOld ? await removeOrphans(tools, episode, nowMs, signal) : new Map<string, number>()
-  if (isOld && episode.results.voice?.cacheKey !== undefined) await removeOldVoices(tools, episode.userId)
+  if (isOld) for (const step of PIPELINE) await tidyKept(tools, step, episode)
   await tools.episodes.move(episodeId, (current, atMs) => {
     const settled = settleStrays(current, { gone })
     if (current.updatedAtMs !== episode.updatedAtMs) return { next: settled }
@@ -103,12 +88,15 @@ async function removeOrphans(
   return left
 }
 
-/** Of the intros that are kept for a person the newest stay. */
-async function removeOldVoices({ objects }: Pick<CleanUpTools, 'objects'>, userId: string): Promise<void> {
-  const kept: StoredObject[] = []
-  for await (const page of objects.list(cachedVoicePrefix(userId))) kept.push(...page)
-  const oldest = kept.toSorted((a, b) => b.createdAtMs - a.createdAtMs).slice(VOICES_MAX)
-  await inLanes(LANES, oldest, (voice) => objects.remove(voice))
+/** What a step says of its own result, for any step: which result it is given goes by its name. */
+type Tidy = {
+  readonly name: StepName
+  tidy?(result: never, userId: string, kept: Pick<CleanUpTools, 'objects'>): Promise<void>
+}
+
+async function tidyKept({ objects }: Pick<CleanUpTools, 'objects'>, step: Tidy, episode: Episode): Promise<void> {
+  const result = episode.results[step.name]
+  if (result !== undefined) await step.tidy?.(result as never, episode.userId, { objects })
 }
 
 /** What became of a recording that was to come by a link: its size, or that it never came. */

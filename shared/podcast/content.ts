@@ -1,7 +1,6 @@
 import * as z from 'zod'
 
 import type { Workflow } from '../engine/workflow.ts'
-import { FALLBACKS } from '../config.ts'
 import { canonicalLanguage, LANGUAGE_CHARS_MAX } from './words/language.ts'
 import { cleanLine } from './words/text.ts'
 
@@ -27,7 +26,7 @@ export const Language = z
     return canonical ?? z.NEVER
   })
 
-const introFields = {
+export const introFields = {
   text: z
     .string()
     .max(4 * INTRO_CHARS_MAX)
@@ -39,18 +38,17 @@ const introFields = {
     .optional(),
 }
 
-export const Options = z.strictObject({
-  intro: z.strictObject(introFields).optional(),
+/** What an owner can ask for beside an intro; `options.ts` has what a request may say. */
+export const optionFields = {
   /** LUFS, within what mastering services take. */
   loudnessTarget: z.number().min(-31).max(-13).optional(),
   /** What may be done without its provider; all that the configuration allows when absent. */
-  fallbacks: z.array(z.enum(FALLBACKS)).max(FALLBACKS.length).optional(),
+  fallbacks: z.array(z.string()).optional(),
   /** Whether a fallback's result is replaced by its provider's later; true when absent. */
   upgrade: z.boolean().optional(),
-})
-export type Options = z.infer<typeof Options>
+}
 /** As a document keeps them: a later release may have written more. */
-const StoredOptions = z.looseObject({ ...Options.shape, intro: z.looseObject(introFields).optional() })
+const StoredOptions = z.looseObject({ ...optionFields, intro: z.looseObject(introFields).optional() })
 export type StoredOptions = z.infer<typeof StoredOptions>
 
 /** Fields of the document. */

@@ -1,10 +1,13 @@
 import { EpisodeStatus } from './episode.ts'
 import { TITLE_DEFAULT } from './content.ts'
+import { PIPELINE } from './pipeline.ts'
 
 /*
  * What an episode can be without when its document is damaged. Nothing here is ever written: what is damaged stays as
  * it is until a write replaces it.
  */
+
+type Substituted = { readonly name: string; readonly substitutes?: Readonly<Record<string, unknown>> }
 
 /** What stands for fields that must be there, and whose loss changes nothing that matters. */
 const SUBSTITUTES = {
@@ -15,14 +18,11 @@ const SUBSTITUTES = {
   'audio.key': '',
   'audio.contentType': 'application/octet-stream',
   // So that what was kept of them is still found when the episode is deleted.
-  'results.write.notesKey': '',
-  'results.write.notes': { title: TITLE_DEFAULT, description: TITLE_DEFAULT, chapters: [], tags: [] },
-  'results.write.notes.title': TITLE_DEFAULT,
-  'results.write.notes.description': TITLE_DEFAULT,
-  'results.write.notes.chapters': [],
-  'results.write.notes.tags': [],
-  'results.voice.audioKey': '',
-  'results.voice.characters': 0,
+  ...Object.fromEntries(PIPELINE.flatMap(substitutesOf)),
+}
+
+function substitutesOf({ name, substitutes = {} }: Substituted): [path: string, value: unknown][] {
+  return Object.entries(substitutes).map(([path, value]) => [`results.${name}.${path}`, value])
 }
 
 /** Without a whole step nobody knows where an episode stands; and what is being deleted must not come back. */

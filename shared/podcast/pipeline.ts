@@ -8,6 +8,9 @@ import { write } from './steps/write.ts'
 /** THE PIPELINE: its steps in the order a person reads them. Each says the rest in its own file. */
 export const PIPELINE = definePipeline([transcribe, write, voice, master, finish])
 
+/** What may be done without its provider, by the names that owners and operators know it by. */
+export const FALLBACKS = PIPELINE.flatMap(({ fallback }) => fallback ?? [])
+
 type PodcastSteps = typeof PIPELINE
 export type StepName = PodcastSteps[number]['name']
 export type StepNamed<Name extends StepName> = Extract<PodcastSteps[number], { name: Name }>

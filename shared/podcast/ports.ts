@@ -112,8 +112,13 @@ export type Transcribed = {
 /** Recording to words. */
 export type Transcriber = JobTranscriber | CallTranscriber
 
+type AnyTranscriber = Port & {
+  /** Whether it takes a language, BCP 47 or `auto`: one that does not is not asked. */
+  readonly takes: Languages['takes']
+}
+
 /** One call, answered with the words, and charged each time. */
-export type CallTranscriber = Port & {
+export type CallTranscriber = AnyTranscriber & {
   readonly kind: 'call'
   /** Sent once. @throws ProviderError, BreakerOpenError; RecordingUnfetched */
   transcribe(request: TranscriptionRequest, call: CallContext): Promise<Transcribed>
@@ -127,7 +132,7 @@ export type SoughtJob = {
 }
 
 /** The job is charged, so it is looked for before it is created again. */
-export type JobTranscriber = Port & {
+export type JobTranscriber = AnyTranscriber & {
   readonly kind: 'job'
   /** Creates the job; sent once. @throws ProviderError, BreakerOpenError */
   submit(request: TranscriptRequest, call: CallContext): Promise<{ id: string }>

@@ -70,15 +70,19 @@ export type Objects = {
 }
 
 /** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
-type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
+export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
 
 /** Show notes by what they were made of, so that the same words are not paid for twice. */
 export type NotesCache = {
-  /** Looks for notes, or says that this episode is about to write them: others wait for the result. */
+  /** Looks for notes, or claims them for this episode, which is about to write them: others wait for so long, in ms. */
   reserve(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes>
+  /** The claim lasts so much longer from now, in ms. One that is over, or another's by now, stays as it is. */
+  renew(key: string, episodeId: string, leaseMs: number): Promise<void>
   keep(key: string, episodeId: string, notes: Notes): Promise<void>
-  /** Lifts this episode's reservation, so that others need not wait for it. One that is another's by now stays. */
+  /** Ends this episode's claim, so that others need not wait for it. One that is another's by now stays. */
   release(key: string, episodeId: string): Promise<void>
   /** Removes what its owner has deleted. */
   forget(key: string): Promise<void>
+  /** Removes what was written for an episode, or was about to be. @returns how much there was. @throws ServiceUnavailable */
+  forgetOf(episodeId: string): Promise<number>
 }

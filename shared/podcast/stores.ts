@@ -1,5 +1,6 @@
 import type { Change, WorkflowStore } from '../engine/ports.ts'
 import type { Limits } from '../quotas/plans.ts'
+import type { Deletion } from './deletion/deletion.ts'
 import type { Episode, EpisodeStatus } from './episode.ts'
 import type { KeptLinks } from './links.ts'
 
@@ -63,6 +64,14 @@ export type EpisodeStore = Omit<WorkflowStore<Episode>, 'move'> & {
   ): Promise<Decision | undefined>
   /** A person's episodes, newest first. The token is where the last page ended. */
   page(query: PageQuery): Promise<{ episodes: Episode[]; nextPageToken?: string }>
-  /** Removes the document of a deleted episode, and with it what it counts in its owner's usage. */
+  /** Puts the record of its deletion in the place of a deleted episode, which counts nothing from then on. */
   remove(id: string): Promise<void>
+}
+
+/** Records of deletions that have been carried out. */
+export type DeletionStore = {
+  /** Those that must be looked after, longest due first, as many as a sweep can. @throws ServiceUnavailable */
+  due(nowMs: number): Promise<readonly Deletion[]>
+  /** @throws ServiceUnavailable */
+  save(deletion: Deletion): Promise<void>
 }

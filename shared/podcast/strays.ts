@@ -59,19 +59,6 @@ export function replaceTranscript(episode: Episode, nowMs: number): Episode {
   return withStray(rest, { key, bytes: sizeBytes, untilMs: nowMs, ended: true }, nowMs)
 }
 
-/** Until when something may arrive in storage that belongs to the episode; undefined: nothing can any more. */
-export function openUntilMs({ strays = [], audio, steps }: Episode, nowMs: number): number | undefined {
-  const leases = Object.values(steps).map(({ lease }) => lease?.untilMs ?? 0)
-  const latestMs = Math.max(audio?.linkUntilMs ?? 0, ...strays.map(({ untilMs }) => untilMs), ...leases)
-  return latestMs > nowMs ? latestMs : undefined
-}
-
-/** Under which keys of the episode its owner's requests and links may still store something. */
-export function openKeys({ strays = [], audio }: Episode, nowMs: number): string[] {
-  const ofRecording = audio !== undefined && (audio.linkUntilMs ?? 0) > nowMs ? [audio.key] : []
-  return [...ofRecording, ...strays.filter(({ untilMs }) => untilMs > nowMs).map(({ key }) => key)]
-}
-
 /** When the sweep must look at an episode that is not being processed: something has arrived by then, or never will. */
 export function straysDueAtMs({ strays = [], audio, status }: Episode): number | undefined {
   const isAwaited = status === 'draft' && audio?.sizeBytes === undefined && audio?.linkUntilMs !== undefined

@@ -132,9 +132,14 @@ function viewOfStep(step: Step): StepView {
     ...(step.activity && { activity: { at: rfc3339(step.activity.atMs), what: step.activity.what } }),
     ...(step.provider !== undefined && { provider: step.provider }),
     ...(step.degraded !== undefined && { degraded: step.degraded }),
-    ...(step.paid !== undefined && step.paid.repeats > 0 && { repeatedCalls: step.paid.repeats }),
+    ...(repeatedCalls(step) > 0 && { repeatedCalls: repeatedCalls(step) }),
     ...(step.error && { error: viewOfProblem(step.error) }),
   }
+}
+
+/** Calls that may have been charged although they gave nothing, and that another was made for. */
+function repeatedCalls({ paid }: Step): number {
+  return (paid?.repeats ?? 0) + (paid?.writtenOff ?? 0)
 }
 
 function viewOfProblem({ code, message, retryable, error_id, technical_message }: Problem): Problem {

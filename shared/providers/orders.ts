@@ -3,17 +3,21 @@ import type * as z from 'zod'
 import { order } from '../environment.ts'
 import type { PortName } from '../podcast/ports.ts'
 import { providerNamed, PROVIDERS } from './providers.ts'
-import type { ImplementerName, ProviderName } from './providers.ts'
+import type { ProviderName } from './providers.ts'
 
 export type ProviderOrder = { readonly [Port in PortName]: readonly ProviderName[] }
 
-/** Whom each port goes to where configuration does not say otherwise, the first first. */
-export const DEFAULT_ORDER = {
-  transcribers: ['assemblyai', 'elevenlabs'],
-  writers: ['gemini'],
-  speakers: ['elevenlabs'],
-  masterings: ['auphonic'],
-} as const satisfies { readonly [Port in PortName]: readonly ImplementerName<Port>[] }
+/** Whom each port goes to where configuration does not say otherwise: all that implement it, in the order of the list. */
+export const DEFAULT_ORDER: ProviderOrder = {
+  transcribers: implementersOf('transcribers'),
+  writers: implementersOf('writers'),
+  speakers: implementersOf('speakers'),
+  masterings: implementersOf('masterings'),
+}
+
+function implementersOf(port: PortName): ProviderName[] {
+  return PROVIDERS.filter(({ make }) => Object.hasOwn(make, port)).map(({ name }) => name)
+}
 
 const WORK: { readonly [Port in PortName]: string } = {
   transcribers: 'transcribes',
@@ -31,7 +35,7 @@ export const ORDERS: { readonly [Port in PortName]: z.ZodType<string[]> } = {
 }
 
 function orderOf(port: PortName): z.ZodType<string[]> {
-  const able = PROVIDERS.filter(({ make }) => Object.hasOwn(make, port)).map(({ name }) => name)
+  const able = implementersOf(port)
   const meaning = `who ${WORK[port]}, the first first; of ${able.map((name) => `\`${name}\``).join(', ')}`
   return order(able)
     .default([...DEFAULT_ORDER[port]])

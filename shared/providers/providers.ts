@@ -6,15 +6,16 @@ import type { AnyProvider, Hook } from './definition.ts'
 import { elevenlabs } from './elevenlabs/provider.ts'
 import { gemini } from './gemini/provider.ts'
 
-/** THE LIST, in pipeline order: whatever has to know every provider derives it from here. */
+/**
+ * THE LIST, in pipeline order, and of those that can do the same in the order in which they are asked: whatever has to
+ * know every provider derives it from here.
+ */
 const LIST = [assemblyai, gemini, elevenlabs, auphonic] as const
 
 type Listed = (typeof LIST)[number]
 export type ProviderName = Listed['name']
 /** Those that tell us by a webhook when a job has news. */
 export type CallingProviderName = Extract<Listed, { hook: Hook }>['name']
-/** Those that implement a port. */
-export type ImplementerName<Port extends PortName> = Extract<Listed, { make: { [P in Port]: unknown } }>['name']
 /** The variables that hold their keys. */
 export type ProviderSecretName = `${Uppercase<ProviderName>}_API_KEY`
 

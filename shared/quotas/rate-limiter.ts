@@ -17,7 +17,7 @@ export type SharedRate = {
 }
 
 /** Whether a call may be made, and what is left: fields of RateLimit and Retry-After. */
-export type Admission = { allowed: boolean; remaining: number; resetSeconds: number; retryAfterSeconds: number }
+export type RateDecision = { allowed: boolean; remaining: number; resetSeconds: number; retryAfterSeconds: number }
 
 /** Calls an instance takes ahead serve it for so long, at its pace; then what is left of them goes back. */
 const AHEAD_MS = 5_000
@@ -37,7 +37,7 @@ type Local = {
   /** The shared rate as it was seen last, on this instance's clock. */
   seen: { arrivalMs: number; offsetMs: number }
   refusedUntilMs: number
-  admitted: number
+  passed: number
   sinceMs: number
   waiting: number
   syncing?: Promise<void> | undefined
@@ -47,7 +47,7 @@ type Local = {
 
 /**
  * Calls per person and minute, over all instances. An instance takes a few calls ahead from the shared rate and counts
- * them down by itself: most checks cost no store call, and no more is ever admitted than was taken. A refusal is
+ * them down by itself: most checks cost no store call, and no more ever pass than were taken. A refusal is
  * remembered until it is over. Without the store each instance goes by its own count of the whole rate.
  */
 export class RateLimiter {
@@ -63,18 +63,18 @@ export class RateLimiter {
     this.#onTrouble = onTrouble
   }
 
-  async admit(userId: string, requestsPerMinute: number): Promise<Admission> {
+  async take(userId: string, requestsPerMinute: number): Promise<RateDecision> {
     const policy = perMinute(requestsPerMinute)
     const local = this.#localOf(userId)
     // Who came while others were being counted may find nothing left of what was taken for them.
     for (let tries = 0; tries < RENEWALS_MAX && this.#mustRenew(local); tries++)
       await this.#renew(userId, local, policy)
     const nowMs = this.#nowMs()
-    if (local.alone !== undefined) return this.#admitAlone(local, local.alone, policy, nowMs)
+    if (local.alone !== undefined) return this.#takeAlone(local, local.alone, policy, nowMs)
     if (local.allotment === 0) return answerRefused(local, policy, nowMs)
     local.allotment--
-    local.admitted++
-    return answerAdmitted(local, policy, nowMs)
+    local.passed++
+    return answerPassed(local, policy, nowMs)
   }
 
   #localOf(userId: string): Local {
@@ -83,7 +83,7 @@ export class RateLimiter {
       untilMs: 0,
       seen: { arrivalMs: 0, offsetMs: 0 },
       refusedUntilMs: 0,
-      admitted: 0,
+      passed: 0,
       sinceMs: this.#nowMs(),
       waiting: 0,
     }))
@@ -110,7 +110,7 @@ export class RateLimiter {
     await Promise.resolve()
     const askedMs = this.#nowMs()
     const unused = local.allotment
-    const pace = local.admitted / Math.max(1000, askedMs - local.sinceMs)
+    const pace = local.passed / Math.max(1000, askedMs - local.sinceMs)
     const left = available(local.seen.arrivalMs, policy, askedMs + local.seen.offsetMs)
     const most = Math.max(1, Math.floor(left * ALLOTMENT_SHARE))
     const wanted = Math.ceil(Math.max(local.waiting, Math.min(most, Math.max(ALLOTMENT_MIN, pace * AHEAD_MS))))
@@ -121,7 +121,7 @@ export class RateLimiter {
       local.allotment = taken
       local.untilMs = this.#nowMs() + ALLOTMENT_MS
       local.seen = { arrivalMs, offsetMs: nowMs - this.#nowMs() }
-      local.admitted = 0
+      local.passed = 0
       local.sinceMs = askedMs
       if (taken < wanted)
         local.refusedUntilMs = this.#nowMs() + Math.max(REFUSED_MS, waitMs(arrivalMs, policy, nowMs, 1))
@@ -131,18 +131,18 @@ export class RateLimiter {
     }
   }
 
-  #admitAlone(local: Local, alone: NonNullable<Local['alone']>, policy: RatePolicy, nowMs: number): Admission {
+  #takeAlone(local: Local, alone: NonNullable<Local['alone']>, policy: RatePolicy, nowMs: number): RateDecision {
     const { arrivalMs, taken } = take(alone.arrivalMs, policy, nowMs, 1)
     local.alone = { ...alone, arrivalMs }
     return describe({ allowed: taken === 1, arrivalMs, ahead: 0 }, policy, nowMs)
   }
 }
 
-function answerAdmitted({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): Admission {
+function answerPassed({ seen, allotment }: Local, policy: RatePolicy, nowMs: number): RateDecision {
   return describe({ allowed: true, ...seen, ahead: allotment }, policy, nowMs + seen.offsetMs)
 }
 
-function answerRefused({ seen }: Local, policy: RatePolicy, nowMs: number): Admission {
+function answerRefused({ seen }: Local, policy: RatePolicy, nowMs: number): RateDecision {
   return describe({ allowed: false, ...seen, ahead: 0 }, policy, nowMs + seen.offsetMs)
 }
 
@@ -151,7 +151,7 @@ function describe(
   { allowed, arrivalMs, ahead }: { allowed: boolean; arrivalMs: number; ahead: number },
   policy: RatePolicy,
   nowMs: number,
-): Admission {
+): RateDecision {
   const remaining = allowed ? Math.min(policy.burst, available(arrivalMs, policy, nowMs) + ahead) : 0
   const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000))
   return {

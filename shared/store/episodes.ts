@@ -11,6 +11,7 @@ import { sweepAtMs } from '../engine/sweep/due.ts'
 import type { SweepRules } from '../engine/sweep/due.ts'
 import { without } from '../engine/workflow.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
+import { beginDeletion } from '../podcast/deletion/deletion.ts'
 import { Episode } from '../podcast/episode.ts'
 import { PIPELINE } from '../podcast/pipeline.ts'
 import type { EpisodeChange, EpisodeStore } from '../podcast/stores.ts'
@@ -18,6 +19,7 @@ import { usageChange } from '../podcast/usage.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
 import { Turns } from '../resilience/turns.ts'
 import { changedFields } from './changed-fields.ts'
+import { deletionDocument, DELETIONS } from './deletions.ts'
 import { EPISODES, parseEpisode, parseToRemove, readableVersion, readVisible, versionOf } from './episode-documents.ts'
 import type { ParseEpisode, Version } from './episode-documents.ts'
 import { ForeignPageToken } from './errors.ts'
@@ -181,7 +183,9 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     const moved = prepare(before.episode, next ?? before.episode, cause ?? { by: 'system' })
     const after = requireReadable(Episode, moved, `episode ${id}`)
     const changes = [
-      ...changedFields(without(before.episode, 'leftOut'), without(after, 'leftOut')),
+      ...changedFields(without(before.episode, 'leftOut'), without(after, 'leftOut')).filter(
+        ({ path: [field] }) => field !== 'recentWrites',
+      ),
       { path: ['recentWrites'], value: writes },
     ]
     const change = usageChange(before.episode, after)
@@ -204,11 +208,13 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     return landed === 'lost' ? 'lost' : remember(id, { episode: after, writes, updateTime: landed.writeTime })
   }
 
-  /** Removes a deleted episode, if that version is still the newest, and what it counts. */
+  /** Removes a deleted episode, if that version is still the newest, and what it counts; a record takes its place. */
   async function removeVersion(id: string, { episode, updateTime }: Version): Promise<Removed | 'lost'> {
     const change = usageChange(episode, undefined)
+    const record = deletionDocument(beginDeletion({ ...episode, id }, now()))
     const landed = await commit('remove episode', (batch, words) => {
       batch.delete(words.db.collection(EPISODES).doc(id), { lastUpdateTime: updateTime })
+      batch.set(words.db.collection(DELETIONS).doc(id), record)
       // A document so damaged that it does not say whose it is counts for nobody.
       if (episode.userId !== '') countUsage(batch, episode.userId, { change, reservations: [] }, words)
     })

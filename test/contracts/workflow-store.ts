@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 
 import type { Due, WorkflowStore } from '../../shared/engine/ports.ts'
+import { freshSteps } from '../../shared/engine/transitions/moved.ts'
 import type { Episode } from '../../shared/podcast/episode.ts'
+import { PIPELINE } from '../../shared/podcast/pipeline.ts'
 
 /** One store of workflows, and what a test must be able to do to it. */
 export type StoreUnderTest = {
@@ -111,13 +113,12 @@ export function workflowStoreContract(name: string, open: () => Promise<StoreUnd
 function stalledFor(nowMs: number, forMs: number): Partial<Episode> {
   const expectedMs = nowMs - forMs
   const pending = { state: 'pending', attempt: 0, dispatch: 1, nextCheckAtMs: expectedMs } as const
-  const idle = { state: 'pending', attempt: 0, dispatch: 0 } as const
   return {
     status: 'processing',
     generation: 1,
     processingSinceMs: expectedMs,
     updatedAtMs: expectedMs,
-    steps: { transcribe: pending, write: idle, voice: idle, master: idle, finish: idle },
+    steps: { ...freshSteps(PIPELINE), transcribe: pending } as Episode['steps'],
   }
 }
 

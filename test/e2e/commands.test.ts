@@ -194,3 +194,29 @@ describe('npm run emulators that cannot be', () => {
     await new Promise((resolve) => busy.close(resolve))
   })
 })
+
+describe('npm run demo', () => {
+  const stops = async (child: ChildProcess, signal: 'SIGINT' | 'SIGTERM', moment: string) => {
+    const run = watched(child)
+    await expect.poll(run.output, { timeout: 60_000 }).toContain(moment)
+    // As a terminal does it: everybody hears of it.
+    process.kill(-(child.pid ?? 0), signal)
+    await run.exit
+    return run.output()
+  }
+  const demo = () =>
+    spawn(process.execPath, [join(root, 'infra/demo/demo.ts')], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+
+  test.each([
+    ['while it starts', 'SIGINT', 'Starting the local cloud'],
+    ['while it starts', 'SIGTERM', 'Starting the local cloud'],
+    ['at its work', 'SIGINT', 'uploading'],
+  ] as const)('that is told to stop %s does so without a word (%s)', async (_when, signal, moment) => {
+    const output = await stops(demo(), signal, moment)
+    expect(output.trimEnd().split('\n').at(-1)).toContain(moment)
+  })
+})

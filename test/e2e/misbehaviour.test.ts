@@ -9,9 +9,14 @@ let cloud: LocalCloud
 let alice: ApiClient
 
 beforeAll(async () => {
-  // Short leases and polls, so that a takeover takes seconds.
+  // Short leases, polls and waits, so that a takeover takes seconds, and so does the repeat of a call that was lost.
   cloud = await startTestCloud({
-    environment: { STEP_LEASE_SECONDS: '3', SAFETY_POLL_SECONDS: '3', BREAKER_RECOVERY_SECONDS: '2' },
+    environment: {
+      STEP_LEASE_SECONDS: '3',
+      SAFETY_POLL_SECONDS: '3',
+      BREAKER_RECOVERY_SECONDS: '2',
+      FALLBACK_AFTER_SECONDS: '8',
+    },
   })
   alice = await clientOf(cloud, 'alice')
 })
@@ -101,7 +106,7 @@ describe('a provider that cannot be used', () => {
     await alice.act('process', draft.id)
     expect(await settled(alice, draft.id)).toMatchObject({ status: 'ready', degraded: ['write'] })
     expect(requestsTo(cloud, 'gemini', /generateContent$/, draft.id)).toBe(2)
-    await expectUnaided(cloud, draft.id, { waits: 2 })
+    await expectUnaided(cloud, draft.id, { waits: 1 })
   })
 })
 

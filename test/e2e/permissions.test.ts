@@ -69,13 +69,7 @@ async function everything(): Promise<void> {
   await callSweep(cloud)
 
   // Straight to storage, by a link.
-  const draft = await alice.create({ title: 'by link' })
-  const { url, method, headers } = await alice.call<{ url: string; method: string; headers: Record<string, string> }>(
-    'POST',
-    'episodes-upload-url',
-    { episodeId: draft.id, contentType: 'audio/flac', sizeBytes: SPEECH.length },
-  )
-  await fetch(url, { method, headers, body: SPEECH })
+  const draft = await uploadedByLink()
   // It cannot be ready before it is cancelled.
   setQueue('work-master', 'PAUSED')
   await alice.act('process', draft.id)
@@ -119,10 +113,35 @@ async function everything(): Promise<void> {
 
   await alice.call('POST', 'episodes-delete', { episodeId: finished.id })
   await callSweep(cloud)
+  await breakOffDeletion()
   expect(await ops('ops-breakers', { name: 'gcs', action: 'close', reason: 'a rehearsal' })).toBe(200)
   expect(await ops('ops-breakers', { name: 'gcs', action: 'auto', reason: 'a rehearsal' })).toBe(200)
   // What has just started has not looked yet; a check that takes too long on a busy machine is done again.
   await expect.poll(looksAtHealth, { timeout: 60_000, interval: 500 }).toBe(true)
+}
+
+/** A draft whose recording has gone straight to storage. */
+async function uploadedByLink(): Promise<{ id: string }> {
+  const draft = await alice.create({ title: 'by link' })
+  const { url, method, headers } = await alice.call<{ url: string; method: string; headers: Record<string, string> }>(
+    'POST',
+    'episodes-upload-url',
+    { episodeId: draft.id, contentType: 'audio/flac', sizeBytes: SPEECH.length },
+  )
+  await fetch(url, { method, headers, body: SPEECH })
+  return draft
+}
+
+/** A deletion that storage breaks off: the sweep ends the link, and removes what came through it. */
+async function breakOffDeletion(): Promise<void> {
+  const { id } = await uploadedByLink()
+  await cloud.faults.set('gcs', { mode: 'status', status: 503 })
+  await expect(alice.call('POST', 'episodes-delete', { episodeId: id })).rejects.toThrow('unavailable')
+  await cloud.faults.clear()
+  await closeBreaker('gcs')
+  await callSweep(cloud)
+  const [files] = await storage().getFiles({ prefix: `episodes/${id}/` })
+  expect(files.map(({ metadata }) => Number(metadata.size))).toEqual([0])
 }
 
 /** What each service can do wrong, all of it to one episode: what follows a failure needs permissions, too. */

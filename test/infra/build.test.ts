@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { entryPoint, FUNCTIONS } from '../../functions/functions.ts'
 import { functionsYaml } from '../../infra/build/functions-yaml.ts'
 import { withTables } from '../../infra/build/readme.ts'
+import { PROVIDER_KEYS } from '../shared/provider-keys.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
@@ -91,10 +92,7 @@ async function modulesOf(target: string): Promise<string[]> {
     FUNCTION_TARGET: target,
     GOOGLE_CLOUD_PROJECT: 'p',
     STORAGE_BUCKET: 'b',
-    ASSEMBLYAI_API_KEY: 'k',
-    GEMINI_API_KEY: 'k',
-    ELEVENLABS_API_KEY: 'k',
-    AUPHONIC_API_KEY: 'k',
+    ...PROVIDER_KEYS,
     WEBHOOK_SECRET: 'w',
     // Nobody is asked who we are, and nothing leaves this machine.
     METADATA_SERVER_DETECTION: 'none',

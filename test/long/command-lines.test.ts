@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { afterAll, describe, expect, test } from 'vitest'
@@ -18,17 +18,15 @@ async function run(script: string, ...words: string[]): Promise<{ code: number |
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })))
 }
 
-test.each([
-  'infra/local/start.ts',
-  'infra/local/emulators.ts',
-  'infra/demo/demo.ts',
-  'infra/cloud/deploy.ts',
-  'infra/cloud/restore.ts',
-  'infra/cloud/rollout/rollout.ts',
-  'infra/smoke/smoke.ts',
-  'test/bench/bench.ts',
-  'test/crash/run.ts',
-])('%s says how it is used, and in a line what it does not know', async (script) => {
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+/** What of our code some npm script runs. */
+const COMMANDS = new Set(Object.values(scripts).flatMap((line) => /^node (\S+\.ts)/.exec(line)?.[1] ?? []))
+
+test('npm has scripts for every command', () => {
+  expect(COMMANDS.size).toBeGreaterThanOrEqual(12)
+})
+
+test.each([...COMMANDS])('%s says how it is used, and in a line what it does not know', async (script) => {
   const [help, unknown] = await Promise.all([run(script, '--help'), run(script, '--outrage')])
   expect([help.code, unknown.code]).toEqual([0, 2])
   expect(help.output).toMatch(/^Usage: npm /)
@@ -46,8 +44,12 @@ describe('npm run demo', () => {
     expect(output).toMatch(/does not contain audio we can read/)
   })
 
-  test('with no such file or provider says so and exits with 2', async () => {
+  test('with no such file, a folder or no such provider says so and exits with 2', async () => {
     expect(await run(demo, join(folder, 'nothing.mp3'))).toEqual({ code: 2, output: 'There is no file nothing.mp3.\n' })
+    expect(await run(demo, tmpdir())).toEqual({
+      code: 2,
+      output: `${basename(tmpdir())} is not a file. Name a recording.\n`,
+    })
     const stranger = await run(demo, '--outage', 'somebody')
     expect(stranger.code).toBe(2)
     expect(stranger.output).toMatch(/^--outage: expected .*\n$/)

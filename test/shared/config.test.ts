@@ -4,15 +4,13 @@ import * as z from 'zod'
 import { breakerSettings } from '../../shared/breaker/settings.ts'
 import { ConfigError, makeConfigLoader } from '../../shared/config.ts'
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
-import { order } from '../../shared/environment.ts'
+import { order, someOf } from '../../shared/environment.ts'
+import { PROVIDER_KEYS } from './provider-keys.ts'
 
-const minimal = {
+const minimal: Record<string, string> = {
   GOOGLE_CLOUD_PROJECT: 'p1',
   STORAGE_BUCKET: 'b1',
-  ASSEMBLYAI_API_KEY: 'a-key',
-  GEMINI_API_KEY: 'g-key',
-  ELEVENLABS_API_KEY: 'e-key',
-  AUPHONIC_API_KEY: 'u-key',
+  ...PROVIDER_KEYS,
 }
 const local = {
   FUNCTIONS_BASE_URL: 'http://127.0.0.1:8080',
@@ -164,6 +162,7 @@ describe('configuration', () => {
       providers: [provider('first'), provider('second')],
       orders: { transcribers: order(['first', 'second']).default(['first']) },
       breakers: ['first', 'second'],
+      fallbacks: someOf(['less']).default([]),
     }
     const needed = ['FIRST_API_KEY', 'SECOND_API_KEY']
     const place = { GOOGLE_CLOUD_PROJECT: 'p1', STORAGE_BUCKET: 'b1' }

@@ -77,7 +77,11 @@ export const PERMISSIONS: Record<AccountName, Permissions> = {
       'datastore.entities.delete': 'deleted episodes, and what was kept of them',
       ...ENQUEUES.project,
     },
-    bucket: { ...READS_OBJECTS, 'storage.objects.delete': 'what nothing refers to any more' },
+    bucket: {
+      ...READS_OBJECTS,
+      'storage.objects.create': 'an empty object where a link to a deleted episode could create one',
+      'storage.objects.delete': 'what nothing refers to any more',
+    },
     tasksAccount: ENQUEUES.tasksAccount,
   },
   breakers: {

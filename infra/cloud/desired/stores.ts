@@ -6,6 +6,8 @@ import type { Fields, Resource } from '../resource.ts'
 import { MARK } from '../resource.ts'
 
 const DAY_SECONDS = 86_400
+/** What is kept of one episode for its owner's others is kept for so long. */
+const CACHE_DAYS = 30
 
 /** What the platform itself must be able to do. */
 const APIS: Record<string, string> = {
@@ -36,7 +38,7 @@ export function apis({ project }: Deployment): Resource[] {
 }
 
 /** Browsers upload straight to the bucket, by links that we sign. */
-export function bucket({ bucket: name, region, settings }: Deployment): Resource {
+export function bucket({ bucket: name, region, settings, retention }: Deployment): Resource {
   const origins = (settings['CORS_ALLOWED_ORIGINS'] ?? '').split(',').flatMap((one) => one.trim() || [])
   const cors =
     origins.length === 0
@@ -56,10 +58,15 @@ export function bucket({ bucket: name, region, settings }: Deployment): Resource
       location: region.toUpperCase(),
       storageClass: 'STANDARD',
       iamConfiguration: { uniformBucketLevelAccess: { enabled: true }, publicAccessPrevention: 'enforced' },
-      // What was removed by mistake can be had back for a week.
-      softDeletePolicy: { retentionDurationSeconds: String(7 * DAY_SECONDS) },
-      // The sweep removes what nothing refers to; only uploads that were never finished are invisible to it.
-      lifecycle: { rule: [{ action: { type: 'AbortIncompleteMultipartUpload' }, condition: { age: 7 } }] },
+      // What was removed by mistake can be had back meanwhile.
+      softDeletePolicy: { retentionDurationSeconds: String(retention.softDeleteDays * DAY_SECONDS) },
+      // The last net: the sweep removes what nothing refers to, but uploads that were never finished it cannot see.
+      lifecycle: {
+        rule: [
+          { action: { type: 'AbortIncompleteMultipartUpload' }, condition: { age: 7 } },
+          { action: { type: 'Delete' }, condition: { age: CACHE_DAYS, matchesPrefix: ['cache/'] } },
+        ],
+      },
       cors,
       labels: MARK,
     },
@@ -79,7 +86,7 @@ type IndexesFile = {
 }
 
 /** The database with its indexes, what is not indexed and what expires, as firestore.indexes.json has them. */
-export function firestore({ project, region, settings }: Deployment): Resource[] {
+export function firestore({ project, region, settings, retention }: Deployment): Resource[] {
   const file = JSON.parse(readFileSync(new URL('../firestore.indexes.json', import.meta.url), 'utf8')) as IndexesFile
   const database = `projects/${project}/databases/${settings['FIRESTORE_DATABASE'] ?? '(default)'}`
   const group = (collection: string) => `${database}/collectionGroups/${collection}`
@@ -113,14 +120,14 @@ export function firestore({ project, region, settings }: Deployment): Resource[]
     {
       kind: 'backupSchedule',
       name: `${database}/backupSchedules/daily`,
-      fields: { dailyRecurrence: {}, retention: { seconds: 7 * DAY_SECONDS } },
-      reason: 'a backup of each of the last seven days',
+      fields: { dailyRecurrence: {}, retention: { seconds: retention.backupDays * DAY_SECONDS } },
+      reason: `a backup of each of the last ${retention.backupDays} days`,
     },
     {
       kind: 'backupSchedule',
       name: `${database}/backupSchedules/weekly`,
-      fields: { weeklyRecurrence: { day: 'SUNDAY' }, retention: { seconds: 14 * 7 * DAY_SECONDS } },
-      reason: 'a backup of each of the last fourteen Sundays',
+      fields: { weeklyRecurrence: { day: 'SUNDAY' }, retention: { seconds: retention.backupWeeks * 7 * DAY_SECONDS } },
+      reason: `a backup of each of the last ${retention.backupWeeks} Sundays`,
     },
   ]
 }

@@ -72,7 +72,7 @@ export function openSteps(workflow: Workflow): string[] {
 
 /** Whether a cancelled workflow has a paid job that its provider can still be told to stop. */
 export function hasJobToStop(pipeline: Pipeline, workflow: Workflow): boolean {
-  return pipeline.some((plan) => jobToStop(plan, workflow) !== undefined)
+  return pipeline.some((spec) => jobToStop(spec, workflow) !== undefined)
 }
 
 /** Whether storage may hold what the workflow does not refer to. */

@@ -1,5 +1,5 @@
-import { planOf } from '../definition.ts'
-import type { Pipeline, StepKind, StepPlan } from '../definition.ts'
+import { specOf } from '../definition.ts'
+import type { Pipeline, StepKind, StepSpec } from '../definition.ts'
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from '../limits.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from '../problem.ts'
 import type { StepTask } from '../task.ts'
@@ -67,7 +67,7 @@ function claimFree<W extends Workflow>(
   nowMs: number,
 ): Claim<GenerationView<W>> {
   const { task, token, mayFallBack } = event
-  const provider = chooseProvider(planOf(pipeline, task.step), workflow, found, event.providers)
+  const provider = chooseProvider(specOf(pipeline, task.step), workflow, found, event.providers)
   const step = provider?.kind === 'call' ? reopenCall(found, provider.name) : found
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
@@ -118,12 +118,12 @@ function claimFree<W extends Workflow>(
 
 /** The provider a step is with, as long as it is configured; else the first that it has not given up on. */
 function chooseProvider(
-  plan: StepPlan,
+  spec: StepSpec,
   workflow: GenerationView,
   { provider, job, passedOver = [] }: Step,
   providers: readonly ProviderChoice[],
 ): ProviderChoice | undefined {
-  if (plan.needsProvider?.(workflow) === false) return undefined
+  if (spec.needsProvider?.(workflow) === false) return undefined
   const left = providers.filter(({ name }) => !passedOver.includes(name))
   return left.find(({ name }) => name === (job?.provider ?? provider)) ?? left[0] ?? providers.at(-1)
 }

@@ -36,14 +36,14 @@ export function fail<W extends Workflow>(workflow: W, name: string, problem: Pro
 /** Makes a task for every step that has become ready, and passes over those that were not asked for. */
 export function startReady<W extends Workflow>(pipeline: Pipeline, workflow: W, nowMs: number): Moved<W> {
   let moved: Moved<W> = { next: workflow, tasks: [] }
-  for (const plan of pipeline) {
-    const { name, after } = plan
+  for (const spec of pipeline) {
+    const { name, after } = spec
     const step = stepOf(moved.next, name)
     const { next } = moved
     const ready =
       step.state === 'pending' && step.dispatch === 0 && after.every((before) => isOver(stepOf(next, before.name)))
     if (!ready) continue
-    if (plan.skips?.(next) === true) {
+    if (spec.skips?.(next) === true) {
       moved = { ...moved, next: withStep(next, name, { ...step, state: 'skipped' }, nowMs) }
       continue
     }

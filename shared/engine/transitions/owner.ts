@@ -1,5 +1,5 @@
-import { followersOf, planOf, redoSetOf } from '../definition.ts'
-import type { Pipeline, StepPlan } from '../definition.ts'
+import { followersOf, specOf, redoSetOf } from '../definition.ts'
+import type { Pipeline, StepSpec } from '../definition.ts'
 import { stepOf, without, withoutFields } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, isOpen, leaveJobOpen, PENDING, release, resultsWithout, startReady, withStep } from './moved.ts'
@@ -125,9 +125,9 @@ export function cancel<W extends Workflow>(
   }
   // Whoever works on such a step is the one who can tell its provider to stop.
   let moved: Moved<W> = { next: over, tasks: [] }
-  for (const plan of pipeline) {
-    if (jobToStop(plan, over) === undefined) continue
-    const { name } = plan
+  for (const spec of pipeline) {
+    if (jobToStop(spec, over) === undefined) continue
+    const { name } = spec
     const dispatched = dispatch(moved.next, name, stepOf(moved.next, name), nowMs)
     moved = { next: dispatched.next, tasks: [...moved.tasks, ...dispatched.tasks] }
   }
@@ -135,7 +135,7 @@ export function cancel<W extends Workflow>(
 }
 
 /** The paid job of a cancelled workflow that its provider can still be told to stop. */
-export function jobToStop({ name, stoppable }: StepPlan, workflow: Workflow): string | undefined {
+export function jobToStop({ name, stoppable }: StepSpec, workflow: Workflow): string | undefined {
   if (stoppable !== true || workflow.status !== 'cancelled') return undefined
   const { state, job } = stepOf(workflow, name)
   return state === 'pending' ? job?.providerJobId : undefined
@@ -147,7 +147,7 @@ export function recordStop<W extends Workflow>(
   workflow: W,
   { step: name, jobId }: { readonly step: string; readonly jobId: string },
 ): Moved<W> | undefined {
-  if (jobToStop(planOf(pipeline, name), workflow) !== jobId) return undefined
+  if (jobToStop(specOf(pipeline, name), workflow) !== jobId) return undefined
   const steps = { ...workflow.steps, [name]: without(stepOf(workflow, name), 'job') }
   return { next: { ...workflow, steps }, tasks: [] }
 }

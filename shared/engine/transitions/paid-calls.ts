@@ -1,3 +1,4 @@
+import { AMBIGUOUS_REPEATS_MAX, LOST_FOR_GOOD_MS, WRITE_OFFS_MAX } from '../limits.ts'
 import type { CallEnd } from '../outcome.ts'
 import type { PaidCalls, Step } from '../workflow.ts'
 
@@ -6,7 +7,8 @@ import type { PaidCalls, Step } from '../workflow.ts'
 /** The calls of a step that is about to make one more. */
 export function countCall({ paid }: Step): PaidCalls {
   const isRepeat = paid?.open === true
-  return { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (isRepeat ? 1 : 0), open: true, isRepeat }
+  const counted = { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (isRepeat ? 1 : 0) }
+  return { ...paid, ...counted, open: true, isRepeat }
 }
 
 /** The step after the call that claiming it counted has ended in this way. */
@@ -18,11 +20,33 @@ export function settleCall(step: Step, call: CallEnd): Step {
 }
 
 /** The call that was counted was never made: what became of the one before it is as open as it was. */
-function uncountCall({ calls, repeats, isRepeat = false }: PaidCalls): PaidCalls {
-  return { calls: calls - 1, repeats: repeats - (isRepeat ? 1 : 0), open: isRepeat, isRepeat: false }
+function uncountCall(paid: PaidCalls): PaidCalls {
+  const { calls, repeats, isRepeat = false } = paid
+  return { ...paid, calls: calls - 1, repeats: repeats - (isRepeat ? 1 : 0), open: isRepeat, isRepeat: false }
 }
 
 /** Nobody asks any more what became of the last call. */
 export function closeCall({ paid }: Step): Pick<Step, 'paid'> {
   return paid === undefined ? {} : { paid: { ...paid, open: false } }
+}
+
+/** Nobody saw the end of the last call, and it has been repeated as often as it may be. */
+export function isSpent({ paid }: Pick<Step, 'paid'>): boolean {
+  return paid?.open === true && paid.repeats >= AMBIGUOUS_REPEATS_MAX
+}
+
+/**
+ * How long to wait before a better result is asked for, where that would be after `pauseMs`: longer when all calls that
+ * there may be were lost. Undefined: never.
+ */
+export function pauseBeforeNextCall(step: Pick<Step, 'paid'>, pauseMs: number): number | undefined {
+  if (!isSpent(step)) return pauseMs
+  return (step.paid?.writtenOff ?? 0) < WRITE_OFFS_MAX ? Math.max(pauseMs, LOST_FOR_GOOD_MS) : undefined
+}
+
+/** The calls of a step for which a better result is asked: those that were lost long enough ago count as ended. */
+export function writeOffCalls(step: Step): Pick<Step, 'paid'> {
+  const { paid } = step
+  if (paid === undefined || !isSpent(step)) return paid === undefined ? {} : { paid }
+  return { paid: { ...paid, open: false, writtenOff: (paid.writtenOff ?? 0) + 1 } }
 }

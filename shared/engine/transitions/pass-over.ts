@@ -1,7 +1,6 @@
-import { AMBIGUOUS_REPEATS_MAX } from '../limits.ts'
 import { without } from '../workflow.ts'
 import type { Step } from '../workflow.ts'
-import { closeCall } from './paid-calls.ts'
+import { closeCall, isSpent } from './paid-calls.ts'
 
 /** The step without a provider that it has given up on: the next in order has attempts of its own. */
 export function passOver(step: Step, provider: string, nowMs: number): Step {
@@ -36,12 +35,12 @@ function withLostJob({ job, lostJobs = [] }: Step, provider: string): Pick<Step,
  * Those that are only away, one more among them. Of a call whose end nobody saw there may be one repeat, also after the
  * step has been with others meanwhile; who has had that is not come back to.
  */
-function withAway({ away, paid }: Step, provider: string, awaySinceMs: number): NonNullable<Step['away']> {
+function withAway(step: Step, provider: string, awaySinceMs: number): NonNullable<Step['away']> {
+  const { away, paid } = step
   const isOpen = paid?.open === true
-  const isSpent = isOpen && paid.repeats >= AMBIGUOUS_REPEATS_MAX
   return {
     sinceMs: away?.sinceMs ?? awaySinceMs,
-    providers: [...(away?.providers ?? []), ...(isSpent ? [] : [provider])],
+    providers: [...(away?.providers ?? []), ...(isSpent(step) ? [] : [provider])],
     open: [...(away?.open ?? []), ...(isOpen ? [provider] : [])],
   }
 }

@@ -56,7 +56,7 @@ function settleStep<W extends Workflow>(
       const untilMs = nowMs + outcome.afterMs
       const free = release(settleCall(step, outcome.call), 'waiting')
       const waiting: Step = {
-        ...(outcome.job === 'drop' ? without(free, 'job') : free),
+        ...(outcome.job === 'drop' ? dropJob(free) : free),
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
         ...(outcome.unfetched === 1 && { unfetched: (step.unfetched ?? 0) + 1 }),
@@ -66,7 +66,7 @@ function settleStep<W extends Workflow>(
     }
     case 'tryAgain': {
       const free = release(settleCall(step, outcome.call), 'pending')
-      const kept = outcome.job === 'drop' ? without(free, 'job') : free
+      const kept = outcome.job === 'drop' ? dropJob(free) : free
       const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
       return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
     }
@@ -78,6 +78,12 @@ function settleStep<W extends Workflow>(
       return dispatch(workflow, name, changeProvider(free, outcome, nowMs), nowMs)
     }
   }
+}
+
+/** The step without its job: another one is made. */
+function dropJob(step: Step): Step {
+  const startsInVain = (step.startsInVain ?? 0) + (step.job?.starts?.count ?? 0)
+  return { ...without(step, 'job'), ...(startsInVain > 0 && { startsInVain }) }
 }
 
 type ProviderLeft = Extract<Outcome, { kind: 'passedOver' | 'passedOverAway' | 'cameBack' | 'gaveBack' }>
@@ -118,7 +124,7 @@ function finishStep<W extends Workflow>(
   const next = withStep({ ...workflow, results }, name, step, nowMs)
   if (next.status !== 'processing') return { next, tasks: [] }
   const moved = startReady(pipeline, next, nowMs)
-  if (!pipeline.every((plan) => isOver(stepOf(moved.next, plan.name)))) return moved
+  if (!pipeline.every((spec) => isOver(stepOf(moved.next, spec.name)))) return moved
   return { next: { ...moved.next, status: 'ready' }, tasks: [] }
 }
 

@@ -1,10 +1,10 @@
 import { redoSetOf } from '../definition.ts'
 import type { Pipeline } from '../definition.ts'
-import { AMBIGUOUS_REPEATS_MAX } from '../limits.ts'
 import { stepOf, withoutFields } from '../workflow.ts'
 import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { PENDING, resultsWithout, startReady, withStep } from './moved.ts'
 import type { Moved } from './moved.ts'
+import { pauseBeforeNextCall, writeOffCalls } from './paid-calls.ts'
 
 /*
  * A ready workflow with a fallback's result is upgraded beside what there is: one step is done again by its provider,
@@ -12,7 +12,10 @@ import type { Moved } from './moved.ts'
  * there it takes the place of the old in one write; until then, and when it fails, the workflow is as it was.
  */
 
-/** Tries 5 minutes after the fallback, then 10, 20 and so on up to 6 hours: two days at the default. */
+/**
+ * Tries 5 minutes after the fallback, then 10, 20 and so on up to 6 hours: two days at the default. When a call and its
+ * repeat were lost, the next and last is a day later.
+ */
 const TRIES_MAX = 14
 const PAUSE_MS_MAX = 6 * 3_600_000
 
@@ -88,10 +91,11 @@ export function beginUpgrade<W extends Workflow>(
 }
 
 /** What is known of the provider's job, or of a call whose end nobody saw, is taken up and not paid for again. */
-function redoStep({ job, paid, lostJobs }: Step, isFirst: boolean): Step {
+function redoStep(step: Step, isFirst: boolean): Step {
+  const { job, lostJobs } = step
   const pending: Step = { ...PENDING, ...(lostJobs && { lostJobs }) }
   if (!isFirst) return pending
-  return { ...pending, ...(job && { job: { ...job, polls: 0 } }), ...(paid && { paid }) }
+  return { ...pending, ...(job && { job: { ...job, polls: 0 } }), ...writeOffCalls(step) }
 }
 
 function stepToUpgrade({ status, steps, upgrade, deletedAtMs }: Workflow): string | undefined {
@@ -111,9 +115,9 @@ function giveUp<W extends Workflow>(
   const before = stepOf(workflow, step)
   const { job, paid } = stepOf(view, step)
   const tries = (before.fallback?.tries ?? 0) + 1
-  const pauseMs = Math.min(PAUSE_MS_MAX, (before.fallback?.pauseMs ?? PAUSE_MS_MAX) * 2 ** tries)
-  const spent = paid?.open === true && paid.repeats >= AMBIGUOUS_REPEATS_MAX
-  const again = view.error?.retryable === true && tries < TRIES_MAX && !spent
+  const usualPauseMs = Math.min(PAUSE_MS_MAX, (before.fallback?.pauseMs ?? PAUSE_MS_MAX) * 2 ** tries)
+  const pauseMs = pauseBeforeNextCall({ paid: paid ?? before.paid }, usualPauseMs)
+  const again = view.error?.retryable === true && tries < TRIES_MAX && pauseMs !== undefined
   const { nextTryAtMs: _past, ...fallback } = before.fallback ?? { atMs: view.updatedAtMs, tries }
   const after: Step = {
     ...before,

@@ -1,6 +1,6 @@
 import { freshSteps } from '../../engine/transitions/moved.ts'
 import type { Operation } from '../../http/operation.ts'
-import type { Options } from '../content.ts'
+import type { Options } from '../options.ts'
 import { SCHEMA_VERSION } from '../episode.ts'
 import type { Episode } from '../episode.ts'
 import { PIPELINE } from '../pipeline.ts'

@@ -1,6 +1,7 @@
 import { stepOf, without } from '../../engine/workflow.ts'
 import type { Step } from '../../engine/workflow.ts'
-import type { Options, StoredOptions } from '../content.ts'
+import type { StoredOptions } from '../content.ts'
+import type { Options } from '../options.ts'
 import type { Episode } from '../episode.ts'
 import { PIPELINE } from '../pipeline.ts'
 import type { StepName } from '../pipeline.ts'

@@ -1,6 +1,6 @@
 import { start } from '../../engine/transitions/owner.ts'
 import type { Operation } from '../../http/operation.ts'
-import type { Options } from '../content.ts'
+import type { Options } from '../options.ts'
 import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'

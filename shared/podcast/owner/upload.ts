@@ -12,7 +12,7 @@ import type { Owner, OwnerTools } from './access.ts'
 import { bringObject, takeUpAnnounced } from './bring.ts'
 import { BY_OWNER, changeEpisode } from './change.ts'
 
-const UPLOAD_SECONDS = 3600
+const UPLOAD_SECONDS = 1800
 /** What storage refuses after the link has expired may still be on its way for so long. */
 const ARRIVING_MS = 3_600_000
 const ALLOWED = ['draft'] as const

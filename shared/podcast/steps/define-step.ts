@@ -3,10 +3,9 @@ import type * as z from 'zod'
 import type { Attempt, Ended } from '../../engine/attempt.ts'
 import type { StepDefinition } from '../../engine/definition.ts'
 import { artefactKey } from '../artefacts.ts'
-import type { Artefact } from '../artefacts.ts'
-import type { Config, Fallback } from '../../config.ts'
+import type { Config } from '../../config.ts'
 import type { EpisodeContent, StoredOptions } from '../content.ts'
-import type { AudioSource, PortName, WebhookTarget } from '../ports.ts'
+import type { AudioSource, PortName, Ports, WebhookTarget } from '../ports.ts'
 import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
@@ -35,11 +34,21 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
 > & {
   /** Providers of which port do it; absent: none. */
   readonly port?: PortName
-  readonly fallback?: Fallback
+  /** Whether one of them can do it for this episode; absent: each can. One that cannot is not asked. */
+  suits?(episode: EpisodeContent, provider: Ports[PortName]): boolean
+  /** The artefacts it stores; no other step has an artefact of that name. */
+  readonly stores: readonly string[]
   /** What of the options its result depends on: when that changes, it is done again; absent: nothing. */
   dependsOn?(options: StoredOptions): unknown
+  /**
+   * What stands for fields of its result, by their paths within it, where a damaged document is without them: what else
+   * the result says is read all the same. Nothing of it is ever stored. Whoever has `forget` says all that it takes.
+   */
+  readonly substitutes?: Readonly<Record<string, unknown>>
   /** Removes what a result is kept under outside its episode, for its owner's others; absent: it is kept nowhere else. */
   forget?(result: z.infer<Schema>, kept: Pick<Tools, 'objects' | 'notesCache'>): Promise<void>
+  /** Removes what is too much of what results are kept under for their owner's others; absent: nothing can be. */
+  tidy?(result: z.infer<Schema>, userId: string, kept: Pick<Tools, 'objects'>): Promise<void>
   readonly words: StepWords
   readonly worker: StepWorker
   /** What an instance makes sure of before it takes a task: it does not start when this throws. */
@@ -49,12 +58,16 @@ export type PodcastStep<Name extends string, Schema extends z.ZodType> = StepDef
 export type EpisodeAttempt = Attempt<EpisodeContent>
 export type StepEnded<Schema extends z.ZodType> = Promise<Ended<z.infer<Schema>>>
 
+/** What does without the provider has a name that owners and operators allow it by, and the other way round. */
+type FallbackAndItsName =
+  { readonly fallback: string; readonly fallBack: object } | { readonly fallback?: never; readonly fallBack?: never }
+
 /**
  * Says everything about one step; the pipeline lists it. What its code asks of storage ends with the attempt, and is
  * heard of as its progress.
  */
 export function defineStep<const Name extends string, Schema extends z.ZodType>(
-  step: PodcastStep<Name, Schema>,
+  step: PodcastStep<Name, Schema> & FallbackAndItsName,
 ): PodcastStep<Name, Schema> {
   const [adopt, fallBack] = [step.adopt?.bind(step), step.fallBack?.bind(step)]
   return {
@@ -70,9 +83,9 @@ function within({ signal, call: { progress } }: EpisodeAttempt, tools: Tools): T
   return { ...tools, objects: tools.objects.within(caller) }
 }
 
-/** The name of an artefact that this attempt makes. */
-export function keyOf({ workflow }: EpisodeAttempt, artefact: Artefact): string {
-  return artefactKey(workflow.id, workflow.generation, artefact)
+/** How a step names its artefacts: under which key an attempt stores each of what it `stores`. */
+export function keysOf<const Name extends string>(_stores: readonly Name[]) {
+  return ({ workflow }: EpisodeAttempt, artefact: Name) => artefactKey(workflow.id, workflow.generation, artefact)
 }
 
 const SOURCE_URL_SECONDS = 24 * 3600

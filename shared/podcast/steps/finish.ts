@@ -3,19 +3,20 @@ import * as z from 'zod'
 
 import { resultOf } from '../../engine/definition.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
-import { outputKeys } from '../artefacts.ts'
+import { outputKeys, OUTPUTS } from '../artefacts.ts'
 import { KeptLinks, signLinks } from '../links.ts'
 import type { Linked } from '../links.ts'
 import { id3Tag, stripId3 } from '../sound/id3.ts'
 import { shiftChapters } from '../words/notes.ts'
-import { shiftTranscript, toSrt, toVtt } from '../words/transcript.ts'
 import type { Tools } from '../tools.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { makeOfHeard } from './make-of-transcript.ts'
 import { master } from './master.ts'
 import { transcribe } from './transcribe.ts'
-import { transcriptOf } from './transcript-of.ts'
 import { write } from './write.ts'
+
+const keyOf = keysOf(OUTPUTS)
 
 /** The durable outputs: the mastered audio with its tags, the transcript and captions on the episode's own clock. */
 export const finish = defineStep({
@@ -24,6 +25,7 @@ export const finish = defineStep({
   redoneWith: [transcribe, write, master],
   kind: 'plain',
   share: 0.1,
+  stores: OUTPUTS,
   words: { makes: 'tags, captions, links', purpose: 'Tags, captions and durable outputs' },
   worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: z.looseObject({
@@ -41,12 +43,12 @@ export const finish = defineStep({
     const notes = resultOf(workflow, write)?.notes
     if (mastered === undefined || notes === undefined) throw new Error('finishing before mastering and writing')
     const files = outputKeys((artefact) => keyOf(attempt, artefact))
-    const heard = await transcriptOf(attempt, tools)
-    const transcript = shiftTranscript(heard, Math.round(mastered.introSeconds * 1000))
+    const introMs = Math.round(mastered.introSeconds * 1000)
+    const { json, vtt, srt, language } = await makeOfHeard(attempt, tools, { make: 'outputs', introMs })
     const tag = await id3Tag({
       title: notes.title,
       description: notes.description,
-      language: transcript.language,
+      language,
       durationSeconds: mastered.durationSeconds,
       chapters: shiftChapters(notes.chapters, mastered.introSeconds),
     })
@@ -55,9 +57,9 @@ export const finish = defineStep({
       objects.create(key, content, contentType, signal)
     await Promise.all([
       store(files.audioKey, withTag, 'audio/mpeg'),
-      store(files.transcriptKey, JSON.stringify(transcript), 'application/json'),
-      store(files.vttKey, toVtt(transcript.words), 'text/vtt; charset=utf-8'),
-      store(files.srtKey, toSrt(transcript.words), 'application/x-subrip; charset=utf-8'),
+      store(files.transcriptKey, json, 'application/json'),
+      store(files.vttKey, vtt, 'text/vtt; charset=utf-8'),
+      store(files.srtKey, srt, 'application/x-subrip; charset=utf-8'),
     ])
     const links = await linksTo({ keys: files, title: workflow.title }, attempt, tools)
     return { kind: 'done', result: { ...files, ...(links && { links }) } }

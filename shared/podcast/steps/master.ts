@@ -11,13 +11,16 @@ import { durationSeconds } from '../sound/duration.ts'
 import { unlessNotAudio } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { audioSource, defineStep, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
+import { audioSource, defineStep, keysOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
 import { errorOfJob, requireStorage } from './unfetched.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
+
+const STORES = ['mastered.mp3', 'mastered-here.mp3'] as const
+const keyOf = keysOf(STORES)
 
 const MasterResult = z.looseObject({ audioKey: z.string(), durationSeconds: z.number(), introSeconds: z.number() })
 
@@ -33,6 +36,7 @@ export const master = defineStep({
   kind: 'job',
   port: 'masterings',
   share: 0.3,
+  stores: STORES,
   words: { makes: 'loudness, intro, mp3', purpose: 'Recording and intro to a mastered mp3' },
   // Its fallback masters here: the files are in memory, and so is ffmpeg, once at a time.
   worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20, memoryMiB: 2048, concurrency: 2 },
@@ -102,7 +106,9 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
       if (mayStart(attempt, made)) await start(attempt, tools, { mastering, id })
       return { kind: 'polling', afterMs: pollAfterMs(0), activity: made.doing }
     case 'working':
-      if (starts !== undefined && attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
+      // It is at work, and nobody here has started it: from now on it is waited for as for any other.
+      if (starts === undefined) await attempt.recordJob({ starts: { count: 0, atMs: attempt.nowMs() } })
+      else if (attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
         await mastering.stop(id, attempt.call)
         throw new JobEnded(`${mastering.name}: still "${made.doing ?? 'at work'}"`)
       }
@@ -112,13 +118,19 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
         ...(made.doing !== undefined && { activity: made.doing }),
       }
     case 'failed':
+      // What its provider has ended is not charged.
+      if ((made.reason === 'ended' || made.reason === 'unfetched') && starts !== undefined)
+        await attempt.recordJob({ starts: { ...starts, count: 0 } })
       throw await errorOfJob(made, attempt, tools)
     case 'done':
       return storeSound(attempt, tools, { mastering, made })
   }
 }
 
-/** A production is started once. Once more where its provider says, some time after, that it may be. */
+/**
+ * A production is started once. Once more where its provider says, some time after, that it may be; so often in all, be
+ * it the same production or another that is made because this one never gets to work.
+ */
 const STARTS_MAX = 2
 const START_AGAIN_MS = 10_000
 /** Another production is made where this one, after its start, stays where it was for so long. */
@@ -131,10 +143,15 @@ function mayStart(attempt: EpisodeAttempt, made: Extract<MasteringState, { state
   const { count = 0, atMs = 0 } = jobOf(attempt).starts ?? {}
   if (count === 0) return true
   const sinceMs = attempt.nowMs() - atMs
-  if (count < STARTS_MAX && made.mayStart) return sinceMs >= START_AGAIN_MS
+  if (count + startsInVain(attempt) < STARTS_MAX && made.mayStart) return sinceMs >= START_AGAIN_MS
   if (sinceMs > START_MS_MAX)
     throw new JobEnded(`not at work ${Math.round(sinceMs / 1000)} s after its start: "${made.doing}"`)
   return false
+}
+
+/** Of productions before this one. */
+function startsInVain({ step }: EpisodeAttempt): number {
+  return step.startsInVain ?? 0
 }
 
 async function start(
@@ -166,6 +183,8 @@ async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Ma
 async function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
   await requireStorage(attempt, tools)
   const { workflow } = attempt
+  if (startsInVain(attempt) >= STARTS_MAX)
+    throw new JobEnded(`${mastering.name}: started ${STARTS_MAX} times, and not once at work`)
   return mastering.create(
     {
       jobKey: jobOf(attempt).key,

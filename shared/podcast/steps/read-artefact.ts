@@ -1,8 +1,8 @@
 import type * as z from 'zod'
 
 import { log } from '../../telemetry/log.ts'
-
-const ISSUES_MAX = 5
+import { parseArtefact } from '../parse-artefact.ts'
+import type { Damaged } from '../parse-artefact.ts'
 
 /**
  * A stored artefact as its schema reads it.
@@ -13,19 +13,13 @@ export function readArtefact<Schema extends z.ZodType>(
   key: string,
   text: string,
 ): z.infer<Schema> | undefined {
-  const parsed = schema.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  const issues = parsed.error.issues
-    .slice(0, ISSUES_MAX)
-    .map(({ path, message }) => ({ path: path.join('.'), message }))
-  log('ERROR', 'artefact.unreadable', { key, issues })
+  const parsed = parseArtefact(schema, text)
+  if ('data' in parsed) return parsed.data
+  logDamage(key, parsed)
   return undefined
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+/** Tells operators of an artefact that cannot be read. */
+export function logDamage(key: string, { damaged: issues }: Damaged): void {
+  log('ERROR', 'artefact.unreadable', { key, issues })
 }

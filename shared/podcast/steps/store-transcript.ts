@@ -1,21 +1,26 @@
 import type { Tools } from '../tools.ts'
-import { Transcript } from '../words/transcript.ts'
-import { keyOf } from './define-step.ts'
+import { keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { storePaid } from './store-paid.ts'
 
+export const TRANSCRIPT = 'transcript.json'
+const keyOf = keysOf([TRANSCRIPT])
+
+export function transcriptKeyOf(attempt: EpisodeAttempt): string {
+  return keyOf(attempt, TRANSCRIPT)
+}
+
 /**
- * Stores the transcript of the recording, as the steps after this one will read it.
+ * Stores the transcript of the recording.
+ * @param json as the steps after this one read it
  * @returns its key
- * @throws ZodError when they could not
  */
 export async function storeTranscript(
   attempt: EpisodeAttempt,
   { objects }: Pick<Tools, 'objects'>,
-  transcript: Transcript,
+  json: string,
 ): Promise<string> {
-  const key = keyOf(attempt, 'transcript.json')
-  const readable = Transcript.parse(transcript)
-  await storePaid(attempt, { objects }, { key, content: JSON.stringify(readable) }, 'application/json')
+  const key = transcriptKeyOf(attempt)
+  await storePaid(attempt, { objects }, { key, content: json }, 'application/json')
   return key
 }

@@ -10,11 +10,11 @@ import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
 import { Transcript } from '../words/transcript.ts'
-import { defineStep, keyOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
+import { defineStep, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
-import { storeTranscript } from './store-transcript.ts'
+import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 import { errorOfJob, explainFetch, requireStorage } from './unfetched.ts'
 
@@ -36,7 +36,9 @@ export const transcribe = defineStep({
   redoneWith: [],
   kind: 'job',
   port: 'transcribers',
+  suits: ({ language }, provider) => !('takes' in provider) || provider.takes(language),
   share: 0.35,
+  stores: [TRANSCRIPT],
   words: { makes: 'words with times', purpose: 'Recording to words with times' },
   worker: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 40 },
   result: TranscribeResult,
@@ -46,7 +48,7 @@ export const transcribe = defineStep({
   async adopt(attempt, { objects, transcribers }) {
     if (attempt.workflow.handTranscript !== undefined) return undefined
     if (providerOf(transcribers, attempt).kind === 'job') return undefined
-    const transcriptKey = keyOf(attempt, 'transcript.json')
+    const transcriptKey = transcriptKeyOf(attempt)
     const text = await objects.readText(transcriptKey)
     const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
     return earlier && describe(transcriptKey, earlier)
@@ -139,7 +141,7 @@ async function storeWords(
   const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
   const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = await storeTranscript(attempt, { objects }, transcript)
+  const transcriptKey = await storeTranscript(attempt, { objects }, JSON.stringify(Transcript.parse(transcript)))
   return describe(transcriptKey, transcript)
 }
 

@@ -2,28 +2,30 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 
 import { pause } from '../../resilience/deadline.ts'
-import type { Artefact } from '../artefacts.ts'
 import { TITLE_DEFAULT } from '../content.ts'
 import type { Material, Writer } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { notesFromTranscript } from '../words/long-texts.ts'
 import { Notes, tidyChapters } from '../words/notes.ts'
-import { cues } from '../words/transcript.ts'
-import { defineStep, keyOf } from './define-step.ts'
+import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
+import { makeOfHeard } from './make-of-transcript.ts'
 import { readArtefact } from './read-artefact.ts'
 import { transcribe } from './transcribe.ts'
-import { transcriptOf } from './transcript-of.ts'
 
-/** As long as a call can take, and its answer takes to be kept. */
-const WRITING_MS = 150_000
+/** So long others wait for a worker that is not heard of again. One that is at work renews its claim in time. */
+const CLAIM_MS = 20_000
+const RENEW_MS = 7_000
 const LOOK_AGAIN_MS = 1_000
+
+const STORES = ['notes.json', 'extractive-notes.json'] as const
+const keyOf = keysOf(STORES)
 
 /** `cacheKey`: under what the same is kept for its owner's other episodes. */
 const WriteResult = z.looseObject({ notesKey: z.string(), notes: Notes, cacheKey: z.string().optional() })
 type WriteResult = z.infer<typeof WriteResult>
+const NO_NOTES = { title: TITLE_DEFAULT, description: TITLE_DEFAULT, chapters: [], tags: [] }
 
 /**
  * Transcript to show notes. The call is charged each time, so its answer is stored before anything else, and the same
@@ -36,9 +38,15 @@ export const write = defineStep({
   kind: 'call',
   port: 'writers',
   share: 0.2,
+  stores: STORES,
   words: { makes: 'title, notes, chapters', purpose: 'Transcript to show notes' },
   worker: { maxDispatchesPerSecond: 10, maxConcurrentDispatches: 20 },
   result: WriteResult,
+  substitutes: {
+    notesKey: '',
+    notes: NO_NOTES,
+    ...Object.fromEntries(Object.entries(NO_NOTES).map(([field, nothing]) => [`notes.${field}`, nothing])),
+  },
   fallback: 'notes',
 
   async forget({ cacheKey }, { notesCache }) {
@@ -65,18 +73,19 @@ export const write = defineStep({
         kind: 'adopted',
         result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }),
       }
-    const notes = await askForNotes(attempt, tools, { writer, material, cacheKey })
-    // Kept first: should storage be away, the next attempt finds what is paid for.
-    await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes)
+    const notes = await holdingClaim(attempt, tools, cacheKey, async () => {
+      const written = await askForNotes(attempt, tools, { writer, material, cacheKey })
+      // Kept first: should storage be away, the next attempt finds what is paid for.
+      await tools.notesCache.keep(cacheKey, attempt.workflow.id, written)
+      return written
+    })
     return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey }) }
   },
 
   async fallBack(attempt, tools, because) {
-    const transcript = await transcriptOf(attempt, tools)
     const { title } = attempt.workflow
     const givenTitle = title === TITLE_DEFAULT ? undefined : title
-    const extracted = await notesFromTranscript(transcript, givenTitle, attempt.workflow.userId, attempt.signal)
-    const notes = { ...extracted, chapters: tidyChapters(extracted.chapters, transcript.durationSeconds) }
+    const notes = await makeOfHeard(attempt, tools, { make: 'notes', givenTitle })
     return {
       result: await storeNotes(attempt, tools, { artefact: 'extractive-notes.json', notes }),
       degraded: doneWithout(
@@ -89,9 +98,7 @@ export const write = defineStep({
 })
 
 async function materialOf(attempt: EpisodeAttempt, tools: Tools): Promise<Material> {
-  const { words, language, durationSeconds } = await transcriptOf(attempt, tools)
-  const passages = cues(words).map(({ startMs, text }) => ({ startSeconds: startMs / 1000, text }))
-  return { title: attempt.workflow.title, language, durationSeconds, passages }
+  return { title: attempt.workflow.title, ...(await makeOfHeard(attempt, tools, { make: 'material' })) }
 }
 
 /** Whose notes, of what, by which model and instruction. */
@@ -108,7 +115,7 @@ async function lookUpNotes(
   cacheKey: string,
 ): Promise<Notes | undefined> {
   for (;;) {
-    const found = await notesCache.reserve(cacheKey, attempt.workflow.id, WRITING_MS)
+    const found = await notesCache.reserve(cacheKey, attempt.workflow.id, CLAIM_MS)
     if (found.kind === 'found') return found.notes
     if (found.kind === 'ours') return undefined
     attempt.tell('waiting for the same notes, which are being written')
@@ -116,7 +123,22 @@ async function lookUpNotes(
   }
 }
 
-/** Notes that a reader accepts. Whatever else comes of the call lifts this episode's reservation at once. */
+/** Renews the claim for as long as the work goes on: a call can take minutes, and a killed worker renews nothing. */
+async function holdingClaim<T>(
+  { workflow }: EpisodeAttempt,
+  { notesCache }: Tools,
+  cacheKey: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const renewing = setInterval(() => void notesCache.renew(cacheKey, workflow.id, CLAIM_MS), RENEW_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(renewing)
+  }
+}
+
+/** Notes that a reader accepts. Whatever else comes of the call ends this episode's claim at once. */
 async function askForNotes(
   attempt: EpisodeAttempt,
   { notesCache }: Tools,
@@ -135,7 +157,7 @@ async function askForNotes(
 async function storeNotes(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { artefact, notes, cacheKey }: { artefact: Artefact; notes: Notes; cacheKey?: string },
+  { artefact, notes, cacheKey }: { artefact: (typeof STORES)[number]; notes: Notes; cacheKey?: string },
 ): Promise<WriteResult> {
   const notesKey = keyOf(attempt, artefact)
   await objects.create(notesKey, JSON.stringify(Notes.parse(notes)), 'application/json', attempt.signal)

@@ -3,23 +3,28 @@ import { extname } from 'node:path'
 import { ChildEnded, inChild } from '../../resilience/in-child.ts'
 import { Slots } from '../../resilience/slots.ts'
 import { UnreadableTranscript } from '../errors.ts'
-import type { Notes } from './notes.ts'
+import type { Damaged } from '../parse-artefact.ts'
 import type { PreparedTranscript, ReadTranscript } from './prepare-hand-transcript.ts'
-import type { Transcript } from './transcript.ts'
+import type { MadeOf, TranscriptTask } from './transcript-work.ts'
 
-export type WordsTask =
-  | { readonly kind: 'handTranscript'; readonly contentType: string; readonly body: Uint8Array }
-  | { readonly kind: 'extractiveNotes'; readonly transcript: Transcript; readonly givenTitle: string | undefined }
+/** What the process is sent: what a person has sent to be read, or what steps make of what is stored. */
+export type WordsTask = { readonly contentType: string; readonly body: Uint8Array } | TranscriptTask
 
 /** Compiled, the child's module is a file beside this one's chunk; from source it is its neighbour. */
 const CHILD = new URL(`./words-child${extname(import.meta.url)}`, import.meta.url)
-/** Shorter texts are worked on where they are, within milliseconds: a process takes longer to start. */
+/** Shorter texts are read where they are, within milliseconds: a process takes longer to start. */
 const HERE_CHARS_MAX = 20_000
-const HAND_TRANSCRIPT_MS_MAX = 10_000
-const NOTES_MS_MAX = 60_000
-/** Of one process, and how many there are at once, by turns of the people they are for: an instance has 512 MiB. */
-const MEMORY_MIB_MAX = 160
-const children = new Slots(2)
+/**
+ * The same of stored transcripts, which have about 60 characters of JSON to a word. Show notes take longer than a
+ * parser; the rest is done with three hours of speech in some 40 ms.
+ */
+const HERE_STORED_CHARS_MAX = { transcript: 300_000, material: 1_500_000, notes: 300_000, outputs: 1_500_000 } as const
+/** How long one process may take, how much memory, and how many there are at once, by turns of the people. */
+type Room = { readonly timeMs: number; readonly memoryMiB: number; readonly places: Slots }
+/** What people send has 5 MiB at most. An instance has 512 MiB for these processes and itself. */
+const FOR_SENT: Room = { timeMs: 10_000, memoryMiB: 160, places: new Slots(2) }
+/** What is stored names the speaker beside each word: the longest takes 130 MiB, and a second or two. */
+const FOR_STORED: Room = { timeMs: 60_000, memoryMiB: 224, places: new Slots(1) }
 
 /**
  * A transcript by hand, ready to be stored. Whatever its length, nobody else waits for it.
@@ -48,7 +53,7 @@ async function prepareInProcess(
   signal: AbortSignal,
 ): Promise<PreparedTranscript> {
   try {
-    return await inProcess({ kind: 'handTranscript', ...sent }, HAND_TRANSCRIPT_MS_MAX, userId, signal)
+    return await inProcess(sent, FOR_SENT, userId, signal)
   } catch (error) {
     if (!(error instanceof ChildEnded)) throw error
     return {
@@ -58,28 +63,30 @@ async function prepareInProcess(
   }
 }
 
-/** Show notes made of the transcript alone. Whatever its length, nobody else waits for it. */
-export async function notesFromTranscript(
-  transcript: Transcript,
-  givenTitle: string | undefined,
+/**
+ * What a step makes of a transcript's stored text. Whatever its length, nobody else waits for it.
+ * @returns what is wrong with the text, when it cannot be read
+ * @throws ChildEnded when it took more time or memory than it may
+ */
+export async function makeOfTranscript<Make extends TranscriptTask['make']>(
+  task: Extract<TranscriptTask, { make: Make }>,
   userId: string,
   signal: AbortSignal,
-): Promise<Notes> {
-  if (transcript.text.length > HERE_CHARS_MAX)
-    return inProcess<Notes>({ kind: 'extractiveNotes', transcript, givenTitle }, NOTES_MS_MAX, userId, signal)
-  const { extractiveNotes } = await import('./extractive-notes.ts')
-  return extractiveNotes(transcript, givenTitle)
+): Promise<MadeOf[Make] | Damaged> {
+  if (task.text.length > HERE_STORED_CHARS_MAX[task.make]) return inProcess(task, FOR_STORED, userId, signal)
+  const { workOnTranscript } = await import('./transcript-work.ts')
+  return (await workOnTranscript(task)) as MadeOf[Make] | Damaged
 }
 
 async function inProcess<Answer>(
   task: WordsTask,
-  timeMs: number,
+  { places, ...limits }: Room,
   userId: string,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const leave = await children.take(userId, signal)
+  const leave = await places.take(userId, signal)
   try {
-    return await inChild<Answer>(CHILD, task, { timeMs, memoryMiB: MEMORY_MIB_MAX, signal })
+    return await inChild<Answer>(CHILD, task, { ...limits, signal })
   } finally {
     leave()
   }

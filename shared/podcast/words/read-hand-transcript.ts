@@ -1,14 +1,14 @@
 import * as z from 'zod'
 
 import { UnreadableTranscript, UnsupportedTranscriptType } from '../errors.ts'
-import { ISSUES_MAX } from './captions/caption.ts'
+import { ISSUES_MAX, SPEAKER_CHARS_MAX } from './captions/caption.ts'
 import type { Caption } from './captions/caption.ts'
 import { readCueText } from './captions/cue-text.ts'
 import { readSubRip } from './captions/sub-rip.ts'
 import { readWebVtt } from './captions/web-vtt.ts'
 import { spread } from './hand-transcript.ts'
 import type { HandTranscript, Passage } from './hand-transcript.ts'
-import { cleanLine } from './text.ts'
+import { cleanLine, clipText } from './text.ts'
 
 /** Types a transcript by hand may have, and how each is read. */
 const READERS: Record<string, (text: string) => Passage[]> = {
@@ -63,7 +63,7 @@ export function readHandTranscript(contentType: string, body: Buffer): HandTrans
   if (countOf('\n', text, LINES_MAX) === LINES_MAX)
     throw new UnreadableTranscript(`It has more than ${LINES_MAX} lines`)
   const passages = reader(text)
-    .map((passage) => ({ ...passage, text: cleanLine(passage.text) }))
+    .map(({ speaker, ...passage }) => ({ ...passage, text: cleanLine(passage.text), ...namedSpeaker(speaker) }))
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
   if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
@@ -72,6 +72,11 @@ export function readHandTranscript(contentType: string, body: Buffer): HandTrans
   if (words > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${WORDS_MAX} words`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
+}
+
+function namedSpeaker(speaker: string | undefined): { speaker?: string } {
+  const name = speaker && clipText(cleanLine(speaker.slice(0, 2 * SPEAKER_CHARS_MAX)), SPEAKER_CHARS_MAX)
+  return name ? { speaker: name } : {}
 }
 
 /** How a transcript of a type is read. @throws UnsupportedTranscriptType */

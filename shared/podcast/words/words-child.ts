@@ -1,15 +1,10 @@
-import { extractiveNotes } from './extractive-notes.ts'
 import type { WordsTask } from './long-texts.ts'
 import { prepareHandTranscript } from './prepare-hand-transcript.ts'
+import { workOnTranscript } from './transcript-work.ts'
 
 /** The process in which long texts are worked on: nobody else waits for them, or goes down with them. */
 async function work(task: WordsTask): Promise<object> {
-  switch (task.kind) {
-    case 'handTranscript':
-      return prepareHandTranscript(task.contentType, Buffer.from(task.body))
-    case 'extractiveNotes':
-      return extractiveNotes(task.transcript, task.givenTitle)
-  }
+  return 'make' in task ? workOnTranscript(task) : prepareHandTranscript(task.contentType, Buffer.from(task.body))
 }
 
 process.once('message', (task: WordsTask) => {

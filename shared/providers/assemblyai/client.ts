@@ -10,6 +10,7 @@ import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { callsBack, placeToken } from '../webhook.ts'
 import { Job, stateOf } from './job.ts'
+import { languages } from './languages.ts'
 import { findListed, JOB_PARAMETER, JobPage, PAGE_LIMIT } from './lost-jobs.ts'
 import { explainGone, explainMissing } from './refusals.ts'
 import { submissionOf } from './submission.ts'
@@ -39,6 +40,7 @@ export function makeTranscriber(account: GuardedAccount<Settings>): Transcriber 
     name,
     kind: 'job',
     callsBack: callsBack(account),
+    takes: languages.takes,
 
     async submit(request, call) {
       const wanted = {

@@ -12,6 +12,7 @@ import { ProviderError } from '../provider-error.ts'
 import { callsBack, placeToken } from '../webhook.ts'
 import type { AlgorithmValue, ProductionRequest } from './api.ts'
 import { sendForData } from './envelope.ts'
+import { isForWantOfCredits } from './failures.ts'
 import { Production, stateOf } from './production.ts'
 import { explainSetUp } from './refusals.ts'
 
@@ -74,7 +75,18 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
 
     async read(id, call): Promise<MasteringState> {
       const sent = buildRequest('read', 'GET', `${pathOf(id)}.json`)
-      return orGone(async () => stateOf(sent, await ask(sent, Production, 3, call)))
+      let unpaid: string | undefined
+      const look = async (signal: AbortSignal) => {
+        const state = stateOf(sent, await sendForData(sent, Production, call, signal))
+        unpaid = state.state === 'failed' && isForWantOfCredits(state.message) ? state.message : undefined
+        // Whoever guards the account hears of it; this production is over all the same, and is not read again.
+        if (unpaid !== undefined) throw new ProviderError(name, 'read', { kind: 'billing', message: unpaid })
+        return state
+      }
+      return orGone(() => within(look, { operation: 'read', attemptsMax: 3 }, call)).catch((error: unknown) => {
+        if (unpaid === undefined) throw error
+        return { state: 'failed', reason: 'ended', message: unpaid } as const
+      })
     },
 
     async start(id, { recording, intro, recordStart }, call) {
@@ -149,8 +161,15 @@ export function makeMastering(account: GuardedAccount<Settings>): Mastering {
 
   function ask<T>(sent: ProviderRequest, data: z.ZodType<T>, attemptsMax: number, call: CallContext): Promise<T> {
     const attempt = (signal: AbortSignal) => sendForData(sent, data, call, signal)
-    const limits = { attemptTimeoutMs: CONTROL_TIMEOUT_MS, attemptsMax }
-    return callProvider({ guard, operation: sent.operation, ...limits, attempt }, call)
+    return within(attempt, { operation: sent.operation, attemptsMax }, call)
+  }
+
+  function within<T>(
+    attempt: (signal: AbortSignal) => Promise<T>,
+    limits: { readonly operation: string; readonly attemptsMax: number },
+    call: CallContext,
+  ): Promise<T> {
+    return callProvider({ guard, attemptTimeoutMs: CONTROL_TIMEOUT_MS, ...limits, attempt }, call)
   }
 }
 

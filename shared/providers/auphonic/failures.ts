@@ -22,3 +22,14 @@ export function classifyFailure(sentence: string): JobFailure['reason'] {
   if (ABOUT_SOMETHING_ELSE.test(sentence)) return 'ended'
   return NOT_AUDIO.some((known) => known.test(sentence)) ? 'not_audio' : 'ended'
 }
+
+/** The account's own, whatever was to be mastered: the whole sentence is about credits, and quotes nothing. */
+const NO_CREDITS = [
+  /^\W{0,3}(you (do not|don't) have )?(not enough|insufficient|too few|no more|no|out of|enough)\b[\w ]{0,30}\bcredits?\b[^"'“]*$/i,
+  /^\W{0,3}[\w ]{0,30}\bcredits? (are |is |has been |have been )?(exceeded|exhausted|used up|too low|insufficient|required)\b[^"'“]*$/i,
+]
+
+/** Whether a production failed because the account has no credits left. */
+export function isForWantOfCredits(sentence: string): boolean {
+  return NO_CREDITS.some((known) => known.test(sentence))
+}

@@ -6,7 +6,7 @@ import { askForHealth } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
 import { isMissingPermission, requestBuilder } from './account.ts'
 import type { ElevenLabsSettings } from './account.ts'
-import { askForVoices, chooseVoice, NO_VOICE, Voices } from './voices.ts'
+import { askForVoices, chooseVoice, NO_VOICE, Voice, Voices, whyUnusable } from './voices.ts'
 
 const Subscription = z.object({
   tier: z.string().nullish(),
@@ -29,11 +29,14 @@ export async function checkAccount(
   account: Account<ElevenLabsSettings>,
   signal: AbortSignal,
 ): Promise<CreditsLeft | undefined> {
-  const [subscription] = await Promise.all([
+  const [subscription, , voice] = await Promise.all([
     whereAllowed(askForHealth(requestBuilder(account)('check', 'GET', '/v1/user/subscription'), Subscription, signal)),
     checkModel(account, signal),
     checkVoice(account, signal),
   ])
+  const why = voice && whyUnusable(voice, subscription?.tier ?? undefined)
+  if (why !== undefined)
+    throw mistake(account, `the voice ${voice?.voice_id} cannot be used (ELEVENLABS_VOICE_ID): ${why}`)
   if (subscription === undefined) return undefined
   const { tier, character_count: used, character_limit: limit } = subscription
   const { ELEVENLABS_OUTPUT_FORMAT: format } = account.config.settings
@@ -52,17 +55,22 @@ async function checkModel(account: Account<ElevenLabsSettings>, signal: AbortSig
   if (known.can_do_text_to_speech === false) throw mistake(account, `${model} does not speak (ELEVENLABS_MODEL)`)
 }
 
-/** The configured voice is there; without one the account has some that can be used. */
-async function checkVoice(account: Account<ElevenLabsSettings>, signal: AbortSignal): Promise<void> {
+/** The configured voice, where the key may see it; without one the account must have some that can be used. */
+async function checkVoice(account: Account<ElevenLabsSettings>, signal: AbortSignal): Promise<Voice | undefined> {
   const { ELEVENLABS_VOICE_ID: voiceId } = account.config.settings
   if (voiceId === undefined) {
     const asked = askForVoices(account)
     const voice = chooseVoice(await askForHealth(asked, Voices, signal), new Set())
     if (voice === undefined) throw mistake(account, NO_VOICE)
-    return
+    return undefined
   }
   const asked = requestBuilder(account)('check', 'GET', `/v1/voices/${encodeURIComponent(voiceId)}`)
-  await whereAllowed(askForHealth(asked, z.looseObject({}), signal))
+  try {
+    return await whereAllowed(askForHealth(asked, Voice, signal))
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.kind !== 'misconfigured') throw error
+    throw mistake(account, `there is no voice ${voiceId} (ELEVENLABS_VOICE_ID): ${error.message}`)
+  }
 }
 
 function mistake({ name }: Account, message: string): ProviderError {

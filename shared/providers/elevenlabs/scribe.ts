@@ -45,6 +45,7 @@ export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): Ca
     name,
     kind: 'call',
     callsBack: false,
+    takes: languages.takes,
 
     /** Sent once: it is charged by the length of the recording. */
     async transcribe(request, call) {

@@ -1,6 +1,7 @@
 import type { Speaker } from '../../podcast/ports.ts'
+import type { CallContext } from '../../resilience/call-context.ts'
 import { callProvider } from '../call-provider.ts'
-import type { GuardedAccount } from '../definition.ts'
+import type { Explain, GuardedAccount } from '../definition.ts'
 import { readBytes, send, unusable } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
@@ -10,6 +11,8 @@ import { explainChosenVoice, FOUND_VOICE_NOT_USABLE } from './errors.ts'
 import { defaultVoice } from './voices.ts'
 
 const SPEAK_TIMEOUT_MS = 90_000
+/** Of the account's voices, in one attempt: the next is taken when one is refused. */
+const VOICES_TRIED_MAX = 4
 const AUDIO_BYTES_MAX = 16 * 1024 * 1024
 /** Nobody speaks faster than 40 characters a second, and no format has less than 32 kbit/s. */
 const BYTES_PER_CHARACTER_MIN = 32_000 / 8 / 40
@@ -28,22 +31,34 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
 
     version: async ({ voiceId }, call) => [voiceId ?? (await byDefault.id(call)), model, format].join('/'),
 
-    /** Sent once: charges are irreversible and there is no idempotency key. */
+    /** Charged once: charges are irreversible and there is no idempotency key. A voice that is refused costs nothing. */
     async speak({ text, voiceId }, call) {
-      const voice = voiceId ?? (await byDefault.id(call))
-      const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
-      const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
-      request.headers['Accept'] = 'audio/mpeg'
-      request.explain = voiceId === undefined ? byDefault.explain : explainChosenVoice
-      const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
-      const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
-      try {
-        return await callProvider({ guard, operation: 'textToSpeech', ...limits, attempt }, call)
-      } catch (error) {
-        if (error instanceof ProviderError && error.words === FOUND_VOICE_NOT_USABLE) byDefault.reject(voice)
-        throw error
+      if (voiceId !== undefined) return speakWith(voiceId, { text, explain: explainChosenVoice }, call)
+      for (let tried = 1; ; tried++) {
+        const voice = await byDefault.id(call)
+        try {
+          return await speakWith(voice, { text, explain: byDefault.explain }, call)
+        } catch (error) {
+          if (!(error instanceof ProviderError) || error.words !== FOUND_VOICE_NOT_USABLE) throw error
+          byDefault.reject(voice)
+          if (tried >= VOICES_TRIED_MAX) throw error
+        }
       }
     },
+  }
+
+  async function speakWith(
+    voice: string,
+    { text, explain }: { readonly text: string; readonly explain: Explain },
+    call: CallContext,
+  ) {
+    const path = `/v1/text-to-speech/${encodeURIComponent(voice)}?output_format=${encodeURIComponent(format)}`
+    const request = buildRequest('textToSpeech', 'POST', path, JSON.stringify(speechBody(text, model)))
+    request.headers['Accept'] = 'audio/mpeg'
+    request.explain = explain
+    const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
+    const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
+    return callProvider({ guard, operation: 'textToSpeech', ...limits, attempt }, call)
   }
 }
 

@@ -12,7 +12,7 @@ import type { ElevenLabsSettings } from './account.ts'
 import { explain, explainFoundVoice } from './errors.ts'
 
 /** What is known of a voice before it is spoken with. */
-const Voice = z.object({
+export const Voice = z.object({
   voice_id: z.string().min(1).max(100),
   is_legacy: z.boolean().nullish(),
   /** Plans that may use it; none named: all. */
@@ -21,7 +21,7 @@ const Voice = z.object({
   safety_control: z.string().nullish(),
   voice_verification: z.object({ requires_verification: z.boolean(), is_verified: z.boolean() }).nullish(),
 })
-type Voice = z.infer<typeof Voice>
+export type Voice = z.infer<typeof Voice>
 /** An odd one among them takes none of the others away. */
 export const Voices = z.object({ voices: z.array(z.unknown()).max(1_000) })
 
@@ -40,6 +40,10 @@ export type DefaultVoice = {
   reject(id: string): void
 }
 
+/**
+ * What was found and what was rejected is known to one instance only. A new one asks for the list again, and is refused
+ * once by each voice that others have rejected: free requests of a fraction of a second, at its first intro.
+ */
 export function defaultVoice(account: GuardedAccount<ElevenLabsSettings>): DefaultVoice {
   const configured = account.config.settings.ELEVENLABS_VOICE_ID
   const rejected = new Set<string>()
@@ -82,6 +86,22 @@ export function chooseVoice({ voices }: z.infer<typeof Voices>, rejected: Readon
   const lasting = usable.filter(({ sharing }) => sharing?.disable_at_unix == null)
   const open = lasting.find(({ available_for_tiers: tiers }) => (tiers ?? []).length === 0)
   return (open ?? lasting[0] ?? usable[0])?.voice_id
+}
+
+/** From the least to the most; what others there are nobody knows to be less. */
+const TIERS = ['free', 'starter', 'creator', 'pro', 'growing_business', 'scale', 'business', 'enterprise']
+
+/**
+ * Why an account cannot speak with a voice, in words for an operator; undefined where nothing speaks against it.
+ * @param tier the account's plan, where the key may ask for it
+ */
+export function whyUnusable(voice: Voice, tier: string | undefined): string | undefined {
+  if (voice.is_legacy === true) return 'it is a legacy voice, which is not served any more'
+  if (!isUsable(voice)) return 'it is barred, or waits for its verification'
+  const tiers = voice.available_for_tiers ?? []
+  const least = Math.min(...tiers.map((name) => TIERS.indexOf(name)))
+  const isBeyond = tier !== undefined && TIERS.includes(tier) && tiers.length > 0 && TIERS.indexOf(tier) < least
+  return isBeyond ? `the plan ${tier} does not have it, only ${tiers.join(', ').slice(0, 100)}` : undefined
 }
 
 function isUsable({ is_legacy: isLegacy, safety_control: control, voice_verification: verification }: Voice): boolean {

@@ -6,14 +6,10 @@ import type { Source } from '../../../infra/cloud/kinds/functions.ts'
 import { startControlPlane } from '../../../infra/local/control-plane/control-plane.ts'
 import type { ControlPlaneServer, Telemetry } from '../../../infra/local/control-plane/control-plane.ts'
 import { ControlPlaneState } from '../../../infra/local/control-plane/state.ts'
+import { PROVIDER_KEYS } from '../../shared/provider-keys.ts'
 
 export const PROJECT = 'demo-podcast'
-export const KEYS = {
-  ASSEMBLYAI_API_KEY: 'assemblyai-key-0123456789',
-  GEMINI_API_KEY: 'gemini-key-0123456789',
-  ELEVENLABS_API_KEY: 'elevenlabs-key-0123456789',
-  AUPHONIC_API_KEY: 'auphonic-key-0123456789',
-}
+export const KEYS = PROVIDER_KEYS
 
 export function deployment(environment: Record<string, string> = {}): Deployment {
   return deploymentOf({

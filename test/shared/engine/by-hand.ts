@@ -12,7 +12,7 @@ import { FAIR, Instance, SETTINGS, World } from './world.ts'
 export type RunnerPart = Partial<RunnerOptions<Order, FakeTools>>
 type Delivery = {
   readonly instance: Instance
-  readonly ended: Promise<TaskEnd | { outcome: 'threw'; error: unknown }>
+  readonly ended: Promise<TaskEnd | { kind: 'threw'; error: unknown }>
 }
 
 /** One workflow on a quiet day, delivered by hand. */
@@ -50,9 +50,7 @@ export class ByHand {
     if (task === undefined) throw new Error(`there is no task for ${step}`)
     const instance = new Instance(this.world)
     const runner = instance.runner(typeof more === 'function' ? more(instance) : more)
-    const ended = runner
-      .run('o1', task, instance.signal)
-      .catch((error: unknown) => ({ outcome: 'threw' as const, error }))
+    const ended = runner.run('o1', task, instance.signal).catch((error: unknown) => ({ kind: 'threw' as const, error }))
     return { instance, ended }
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
-import { planOf } from '../../../shared/engine/definition.ts'
-import type { StepPlan } from '../../../shared/engine/definition.ts'
+import { specOf } from '../../../shared/engine/definition.ts'
+import type { StepSpec } from '../../../shared/engine/definition.ts'
 import { mayFallBack } from '../../../shared/engine/execution.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
@@ -103,8 +103,8 @@ describe('a step without its provider', () => {
 
   test('may not fall back where owner, configuration or workflow say no', () => {
     const [transcribe, write, finish] = (['transcribe', 'write', 'finish'] as const).map((name) =>
-      planOf(FAKE_PIPELINE, name),
-    ) as [StepPlan, StepPlan, StepPlan]
+      specOf(FAKE_PIPELINE, name),
+    ) as [StepSpec, StepSpec, StepSpec]
     const { workflow: order } = first
     const everything = () => true
     const nothing = () => false

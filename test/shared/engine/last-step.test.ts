@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { decideSweep } from '../../../shared/engine/sweep/decide.ts'
 import type { SweepRules } from '../../../shared/engine/sweep/due.ts'
-import type { StepPlan } from '../../../shared/engine/definition.ts'
+import type { StepSpec } from '../../../shared/engine/definition.ts'
 import { definePipeline } from '../../../shared/engine/definition.ts'
 import { claim } from '../../../shared/engine/transitions/claim.ts'
 import { freshSteps } from '../../../shared/engine/transitions/moved.ts'
@@ -10,8 +10,8 @@ import { start } from '../../../shared/engine/transitions/owner.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import type { Workflow } from '../../../shared/engine/workflow.ts'
 
-const work: StepPlan = { name: 'work', after: [], redoneWith: [], kind: 'job', share: 1 }
-const tell: StepPlan = { name: 'tell', after: [work], redoneWith: [work], kind: 'plain', share: 1, skips: () => true }
+const work: StepSpec = { name: 'work', after: [], redoneWith: [], kind: 'job', share: 1 }
+const tell: StepSpec = { name: 'tell', after: [work], redoneWith: [work], kind: 'plain', share: 1, skips: () => true }
 const PIPELINE = definePipeline([work, tell])
 const RULES: SweepRules = {
   stalledStepMs: 150_000,

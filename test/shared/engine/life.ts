@@ -151,7 +151,7 @@ class LivedWorkflow {
     if (waiting === undefined) return true
     const instance = new Instance(this.#world)
     try {
-      const { outcome } = await instance.runner().run(waiting.workflowId, waiting.task, instance.signal)
+      const { kind: outcome } = await instance.runner().run(waiting.workflowId, waiting.task, instance.signal)
       if (outcome === 'fenced') this.#life.fenced++
       if (outcome === 'interrupted') this.#life.interrupted++
       return outcome !== 'busy' && outcome !== 'interrupted'

@@ -27,12 +27,12 @@ describe('an attempt that hangs', () => {
     await bench.pass(QUIET_MS_MAX - LEASE_MS)
     expect(bench.step('write')).toMatchObject({ state: 'running', attempt: 1 })
     await bench.pass(2 * LEASE_MS)
-    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).kind).toBe('tryAgain')
     expect(countEvents(bench, 'step.hung')).toBe(1)
     // The call had left: what became of it is not known.
     expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 1, open: true } })
     await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
-    expect((await bench.carryOut('write')).outcome).toBe('done')
+    expect((await bench.carryOut('write')).kind).toBe('done')
     expect(bench.step('write')).toMatchObject({ state: 'done', attempt: 2, paid: { calls: 2, repeats: 1 } })
   })
 
@@ -90,7 +90,7 @@ describe('an attempt that takes long', () => {
       }),
     )
     await bench.pass(11 * QUIET_MS_MAX)
-    expect((await bench.endOf(first)).outcome).toBe('done')
+    expect((await bench.endOf(first)).kind).toBe('done')
     expect(bench.step('write')).toMatchObject({ attempt: 1 })
   })
 
@@ -103,7 +103,7 @@ describe('an attempt that takes long', () => {
     await bench.pass(480_000)
     expect(bench.step('write')).toMatchObject({ state: 'running', attempt: 1 })
     await bench.pass(QUIET_MS_MAX + 2 * LEASE_MS)
-    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).kind).toBe('tryAgain')
   })
 })
 

@@ -24,7 +24,7 @@ describe('a vendor that is away', () => {
     const sinceMs = bench.world.time.nowMs
     let waits = 0
     for (; waits < 100; waits++) {
-      const { outcome } = await bench.carryOut('write', away)
+      const { kind: outcome } = await bench.carryOut('write', away)
       if (outcome === 'fellBack') break
       expect(bench.step('write')).toMatchObject({ state: 'waiting', unavailable: { service: 'write-1' } })
       await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
@@ -45,7 +45,7 @@ describe('a vendor that is away', () => {
       await bench.carryOut('voice', gone)
     }
     expect(bench.step('voice')).toMatchObject({ state: 'pending', passedOver: ['voice-1'] })
-    expect((await bench.carryOut('voice')).outcome).toBe('done')
+    expect((await bench.carryOut('voice')).kind).toBe('done')
     expect(bench.step('voice')).toMatchObject({ state: 'done', provider: 'voice-2' })
     expect(bench.step('voice')).not.toHaveProperty('degraded')
     expect(bench.world.order.costs).toMatchObject({ 'voice-2': { calls: 1 } })
@@ -59,9 +59,10 @@ describe('a vendor that is away', () => {
       await bench.carryOut('transcribe', gone)
     }
     expect(bench.step('transcribe')).not.toHaveProperty('paid')
-    expect((await bench.carryOut('transcribe')).outcome).toBe('done')
+    expect((await bench.carryOut('transcribe')).kind).toBe('done')
     expect(bench.step('transcribe')).toMatchObject({ provider: 'transcribe-2', paid: { calls: 1, repeats: 0 } })
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
   })
 })
 
@@ -80,22 +81,22 @@ describe('what a failure comes to', () => {
 
   test('a refusal asks the next in order at once, then does without, and never asks again', async () => {
     const bench = await opened('voice')
-    expect((await bench.carryOut('voice', refused)).outcome).toBe('passedOver')
-    expect((await bench.carryOut('voice', refused)).outcome).toBe('fellBack')
+    expect((await bench.carryOut('voice', refused)).kind).toBe('passedOver')
+    expect((await bench.carryOut('voice', refused)).kind).toBe('fellBack')
     expect(bench.step('voice').fallback?.nextTryAtMs).toBeUndefined()
   })
 
   test('a refusal that can pass is done without, and asked about again later', async () => {
     const passing = failing(() => new StepRefused(NOT_ACCEPTED, { canPass: true }))
     const bench = await opened('write')
-    expect((await bench.carryOut('write', passing)).outcome).toBe('fellBack')
+    expect((await bench.carryOut('write', passing)).kind).toBe('fellBack')
     expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
   })
 
   test('a refusal ends a workflow that may not do without', async () => {
     const bench = await opened('write')
     const strictly = (instance: Instance) => ({ ...refused(instance), allowsFallback: () => false })
-    expect((await bench.carryOut('write', strictly)).outcome).toBe('failed')
+    expect((await bench.carryOut('write', strictly)).kind).toBe('failed')
     expect(bench.world.order).toMatchObject({ status: 'error', error: { code: 'provider_rejected', retryable: false } })
   })
 
@@ -114,12 +115,12 @@ describe('what a failure comes to', () => {
         },
       }),
     })
-    expect((await bench.carryOut('write', busy)).outcome).toBe('waiting')
+    expect((await bench.carryOut('write', busy)).kind).toBe('waiting')
     expect(bench.step('write')).toMatchObject({ state: 'waiting', onlyFallback: { canPass: false } })
     await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
-    expect((await bench.carryOut('write', busy)).outcome).toBe('waiting')
+    expect((await bench.carryOut('write', busy)).kind).toBe('waiting')
     await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
-    expect((await bench.carryOut('write')).outcome).toBe('fellBack')
+    expect((await bench.carryOut('write')).kind).toBe('fellBack')
     expect([asked, bench.step('write').onlyFallback]).toEqual([1, undefined])
   })
 
@@ -158,16 +159,16 @@ describe('what a failure comes to', () => {
           throw new VendorGarbled('write-1')
         },
       })
-    expect((await bench.carryOut('write', garbled)).outcome).toBe('tryAgain')
+    expect((await bench.carryOut('write', garbled)).kind).toBe('tryAgain')
     await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
-    expect((await bench.carryOut('write', garbled)).outcome).toBe('fellBack')
+    expect((await bench.carryOut('write', garbled)).kind).toBe('fellBack')
     expect(bench.world.order.costs?.['write-1']).toEqual({ calls: 2 })
     expect(bench.step('write')).toMatchObject({ paid: { calls: 2, repeats: 1 } })
     // Once more, later; and should that be of no use either, never again.
     expect(bench.step('write').fallback?.nextTryAtMs).toBeGreaterThan(bench.world.time.nowMs)
   })
 
-  test('a call that was lost twice is done without, and its vendor never asked again', async () => {
+  test('a call that was lost twice is done without, and its vendor asked again a day later', async () => {
     const bench = await opened('write')
     for (let loss = 0; loss < 2; loss++) {
       const lost = bench.deliver('write', lasting(60_000))
@@ -175,9 +176,10 @@ describe('what a failure comes to', () => {
       lost.instance.kill()
       await bench.pass(LEASE_MS)
     }
-    expect((await bench.carryOut('write')).outcome).toBe('fellBack')
-    expect(bench.step('write')).toMatchObject({ paid: { calls: 2, repeats: 1, open: true } })
-    expect(bench.step('write').fallback?.nextTryAtMs).toBeUndefined()
+    expect((await bench.carryOut('write')).kind).toBe('fellBack')
+    const { fallback, finishedAtMs = NaN, paid } = bench.step('write')
+    expect(paid).toMatchObject({ calls: 2, repeats: 1, open: true })
+    expect(fallback?.nextTryAtMs).toBe(finishedAtMs + 86_400_000)
   })
 
   test('a job that its vendor has ended is made anew', async () => {
@@ -188,8 +190,22 @@ describe('what a failure comes to', () => {
       failing(() => new JobEnded('it ended')),
     )
     expect(bench.step('transcribe')).not.toHaveProperty('job')
+    expect(bench.step('transcribe')).not.toHaveProperty('startsInVain')
     await bench.carryOut('transcribe')
     expect(bench.world.vendors.jobsMade['transcribe']).toBe(2)
+  })
+
+  test('a job that is given up after its start leaves word of it', async () => {
+    const bench = await opened('transcribe')
+    await bench.carryOut('transcribe', (instance) =>
+      withTools(instance, {
+        preparing: async (attempt) => {
+          await attempt.recordJob({ starts: { count: 2, atMs: 1 } })
+          throw new JobEnded('not at work')
+        },
+      }),
+    )
+    expect(bench.step('transcribe')).toMatchObject({ state: 'pending', startsInVain: 2 })
   })
 
   test('anything else is tried five times, then done without the vendor', async () => {
@@ -198,7 +214,7 @@ describe('what a failure comes to', () => {
     const outcomes: string[] = []
     for (let attempt = 0; attempt < 6; attempt++) {
       await bench.passUntil(bench.step('write').nextCheckAtMs ?? 0)
-      outcomes.push((await bench.carryOut('write', broken)).outcome)
+      outcomes.push((await bench.carryOut('write', broken)).kind)
     }
     expect(outcomes).toEqual(['tryAgain', 'tryAgain', 'tryAgain', 'tryAgain', 'fellBack', 'stale'])
   })
@@ -278,7 +294,7 @@ describe('a task that has become useless', () => {
     await cancelled
     const stopped: string[] = []
     const afterStale: RunnerPart['afterStale'] = async ({ status }, step) => void stopped.push(`${status} ${step}`)
-    expect((await bench.carryOut('master', { afterStale })).outcome).toBe('stale')
+    expect((await bench.carryOut('master', { afterStale })).kind).toBe('stale')
     expect(stopped).toEqual(['cancelled master'])
   })
 
@@ -287,6 +303,6 @@ describe('a task that has become useless', () => {
     const instance = new Instance(bench.world)
     const ended = instance.runner().run('gone', { step: 'write', generation: 1, dispatch: 1 }, instance.signal)
     await bench.pass(1_000)
-    expect((await ended).outcome).toBe('absent')
+    expect((await ended).kind).toBe('absent')
   })
 })

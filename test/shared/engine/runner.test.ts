@@ -15,10 +15,10 @@ describe('a step whose work takes three leases', () => {
     const first = bench.deliver('write', lasting(60_000))
     for (const afterMs of [10_000, 15_000, 15_000, 15_000]) {
       await bench.pass(afterMs)
-      expect((await bench.carryOut('write')).outcome).toBe('busy')
+      expect((await bench.carryOut('write')).kind).toBe('busy')
     }
     await bench.pass(20_000)
-    expect((await bench.endOf(first)).outcome).toBe('done')
+    expect((await bench.endOf(first)).kind).toBe('done')
     expect(writeCalls(bench)).toBe(1)
     expect(bench.step('write')).toMatchObject({ state: 'done', attempt: 1, paid: { calls: 1, repeats: 0 } })
   })
@@ -37,7 +37,7 @@ describe('a step whose work takes three leases', () => {
     expect(leastMs).toBeGreaterThan(LEASE_MS / 2)
     expect(leases.size).toBeGreaterThan(8)
     await bench.pass(5_000)
-    expect((await bench.endOf(first)).outcome).toBe('done')
+    expect((await bench.endOf(first)).kind).toBe('done')
   })
 })
 
@@ -51,11 +51,11 @@ describe('an attempt that has lost its step', () => {
     const second = bench.deliver('write', lasting(600_000))
     await bench.pass(20_000)
     const sinceMs = bench.world.time.nowMs
-    expect((await bench.endOf(first)).outcome).toBe('fenced')
+    expect((await bench.endOf(first)).kind).toBe('fenced')
     expect(bench.world.time.nowMs).toBe(sinceMs)
     expect(bench.step('write')).toMatchObject({ state: 'running', attempt: 2, paid: { calls: 2, repeats: 1 } })
     await bench.pass(600_000)
-    expect((await bench.endOf(second)).outcome).toBe('done')
+    expect((await bench.endOf(second)).kind).toBe('done')
   })
 
   test('sends nothing, should it have been frozen before it could', async () => {
@@ -65,7 +65,7 @@ describe('an attempt that has lost its step', () => {
     await bench.passWhile(() => bench.step('write').state !== 'running')
     first.instance.freeze(LEASE_MS - 4_000)
     await bench.pass(2 * LEASE_MS)
-    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).kind).toBe('tryAgain')
     expect(writeCalls(bench)).toBe(0)
     expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
   })
@@ -88,7 +88,7 @@ describe('an attempt that has lost its step', () => {
       if (renewals++ === 0) first.instance.freeze(2 * LEASE_MS)
     }
     await bench.pass(3 * LEASE_MS)
-    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).kind).toBe('tryAgain')
     expect(renewals).toBeGreaterThan(0)
     expect(writeCalls(bench)).toBe(0)
     expect(bench.step('write')).toMatchObject({ state: 'pending', paid: { calls: 0, repeats: 0, open: false } })
@@ -112,7 +112,7 @@ describe('an attempt that has lost its step', () => {
       }),
     }))
     await bench.pass(2 * LEASE_MS)
-    expect((await bench.endOf(first)).outcome).toBe('tryAgain')
+    expect((await bench.endOf(first)).kind).toBe('tryAgain')
     expect(countEvents(bench, 'step.heartbeat_failed')).toBeGreaterThan(0)
     expect(writeCalls(bench)).toBe(0)
   })
@@ -125,7 +125,7 @@ describe('after a crash', () => {
     await bench.passWhile(() => !bench.world.vendors.has('g1-write'))
     first.instance.kill()
     await bench.pass(LEASE_MS)
-    expect((await bench.carryOut('write')).outcome).toBe('adopted')
+    expect((await bench.carryOut('write')).kind).toBe('adopted')
     expect(writeCalls(bench)).toBe(1)
     expect(bench.step('write').paid).toMatchObject({ calls: 1, repeats: 0, open: false })
     expect(bench.world.order.results['write']).toEqual({ by: 'write-1' })
@@ -137,7 +137,7 @@ describe('after a crash', () => {
     await bench.pass(2_000)
     first.instance.kill()
     await bench.pass(LEASE_MS)
-    expect((await bench.carryOut('write')).outcome).toBe('done')
+    expect((await bench.carryOut('write')).kind).toBe('done')
     expect([writeCalls(bench), bench.step('write').paid]).toMatchObject([2, { calls: 2, repeats: 1, open: false }])
   })
 
@@ -147,7 +147,7 @@ describe('after a crash', () => {
     await bench.passWhile(() => bench.world.vendors.jobKeys().length === 0)
     first.instance.kill()
     await bench.pass(LEASE_MS)
-    expect(['polling', 'done']).toContain((await bench.carryOut('transcribe')).outcome)
+    expect(['polling', 'done']).toContain((await bench.carryOut('transcribe')).kind)
     expect(bench.world.vendors.jobsMade['transcribe']).toBe(1)
     expect(bench.step('transcribe').job?.providerJobId).toBe('o1-g1-transcribe-1')
   })
@@ -167,11 +167,11 @@ describe('after a crash', () => {
     let outcome = ''
     while (outcome !== 'threw') {
       await bench.passUntil(bench.step('transcribe').nextCheckAtMs ?? 0)
-      ;({ outcome } = await bench.carryOut('transcribe', withoutQueue))
+      ;({ kind: outcome } = await bench.carryOut('transcribe', withoutQueue))
     }
     expect(bench.step('transcribe').state).toBe('done')
     expect(stepsWaiting()).not.toContain('write')
-    expect((await bench.carryOut('transcribe')).outcome).toBe('stale')
+    expect((await bench.carryOut('transcribe')).kind).toBe('stale')
     expect(stepsWaiting()).toEqual(expect.arrayContaining(['write', 'voice']))
   })
 })
@@ -195,7 +195,7 @@ describe('the last write', () => {
       sinceMs = Math.min(sinceMs, bench.world.time.nowMs)
       return sinceMs + 6_000
     }
-    const { outcome } = await bench.carryOut('write', awayUntil(bench, untilMs))
+    const { kind: outcome } = await bench.carryOut('write', awayUntil(bench, untilMs))
     expect(outcome).toBe('done')
     expect(countEvents(bench, 'step.settle_retried')).toBeGreaterThan(2)
     expect([writeCalls(bench), bench.step('write')]).toMatchObject([1, { state: 'done', attempt: 1 }])
@@ -210,9 +210,9 @@ describe('the last write', () => {
     await bench.passWhile(() => countEvents(bench, 'step.settle_retried') === 0)
     const sinceMs = bench.world.time.nowMs
     await bench.pass(LEASE_MS)
-    expect(await bench.endOf(delivery)).toMatchObject({ outcome: 'threw', error: expect.any(StoreAway) as StoreAway })
+    expect(await bench.endOf(delivery)).toMatchObject({ kind: 'threw', error: expect.any(StoreAway) as StoreAway })
     expect(bench.world.time.nowMs - sinceMs).toBeLessThanOrEqual(LEASE_MS)
-    expect((await bench.carryOut('write')).outcome).toBe('adopted')
+    expect((await bench.carryOut('write')).kind).toBe('adopted')
     expect(writeCalls(bench)).toBe(1)
   })
 })
@@ -232,9 +232,9 @@ describe('an instance that is ending', () => {
     await bench.passWhile(() => !isAsking)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await bench.endOf(first)).outcome).toBe('interrupted')
+    expect((await bench.endOf(first)).kind).toBe('interrupted')
     expect(bench.step('write')).toMatchObject({ state: 'pending', attempt: 0, paid: { calls: 0, open: false } })
-    expect((await bench.carryOut('write')).outcome).toBe('done')
+    expect((await bench.carryOut('write')).kind).toBe('done')
   })
 
   test('keeps a step whose paid call may have gone through, until its lease is over', async () => {
@@ -243,10 +243,10 @@ describe('an instance that is ending', () => {
     await bench.passWhile(() => writeCalls(bench) === 0)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await bench.endOf(first)).outcome).toBe('interrupted')
-    expect((await bench.carryOut('write')).outcome).toBe('busy')
+    expect((await bench.endOf(first)).kind).toBe('interrupted')
+    expect((await bench.carryOut('write')).kind).toBe('busy')
     await bench.pass(LEASE_MS)
-    expect((await bench.carryOut('write')).outcome).toBe('done')
+    expect((await bench.carryOut('write')).kind).toBe('done')
     expect(bench.step('write').paid).toMatchObject({ calls: 2, repeats: 1 })
   })
 
@@ -264,8 +264,8 @@ describe('an instance that is ending', () => {
     await bench.passWhile(() => jobsMade() === 0)
     first.instance.interrupt()
     await bench.pass(1_000)
-    expect((await bench.endOf(first)).outcome).toBe('interrupted')
-    expect((await bench.carryOut('transcribe')).outcome).toBe('busy')
+    expect((await bench.endOf(first)).kind).toBe('interrupted')
+    expect((await bench.carryOut('transcribe')).kind).toBe('busy')
     await bench.pass(LEASE_MS)
     await bench.carryOut('transcribe')
     expect(jobsMade()).toBe(1)
@@ -287,7 +287,7 @@ test('a result that landed unheard leads on, without a sweep', async () => {
       },
     },
   }))
-  expect((await unheard).outcome).toBe('fenced')
+  expect((await unheard).kind).toBe('fenced')
   expect(losses).toBeGreaterThan(0)
   const names = [...bench.world.tasks.waiting.values()].map(({ task }) => task.step)
   expect(names).toContain('master')

@@ -102,11 +102,11 @@ describe('a step', () => {
 
   test('whose provider fails ten times, storage being away, has spent nothing, and makes a job of its own then', async () => {
     const bench = await opened('master')
-    expect((await bench.carryOut('master')).outcome).toBe('polling')
+    expect((await bench.carryOut('master')).kind).toBe('polling')
     const first = bench.step('master').job?.providerJobId
     for (let times = 0; times < 10; times++) {
       await due(bench)
-      expect((await bench.carryOut('master', unfetched(true))).outcome).toBe('waiting')
+      expect((await bench.carryOut('master', unfetched(true))).kind).toBe('waiting')
       expect(bench.step('master')).toMatchObject({ state: 'waiting', attempt: 1, unavailable: { service: 'gcs' } })
       expect(bench.step('master')).not.toHaveProperty('job')
     }
@@ -120,7 +120,7 @@ describe('a step', () => {
     const ends: string[] = []
     for (let times = 0; times < 30 && bench.world.order.status === 'processing'; times++) {
       await due(bench)
-      const { outcome } = await bench.carryOut('transcribe', unfetched(false))
+      const { kind: outcome } = await bench.carryOut('transcribe', unfetched(false))
       ends.push(outcome)
     }
     expect(bench.world.order.status).toBe('error')

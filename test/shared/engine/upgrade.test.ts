@@ -148,21 +148,25 @@ describe('an upgrade', () => {
     expect(waits).toHaveLength(13)
   })
 
-  test('is not tried again where that cannot succeed, nor after a call that may have been charged twice', () => {
+  test('is not tried again where that cannot succeed', () => {
     const refused = { ...PROBLEM, retryable: false }
     const begun = begin(ready('write'), PAUSE_MS)
     const given = settled(claimed(begun, 'write', PAUSE_MS), failed(refused), PAUSE_MS)
     expect(upgradeAtMs(given.next)).toBeUndefined()
+  })
 
+  test('that has lost a call and its repeat is tried once more a day later, and no more', () => {
     let order = ready('write')
-    let calls = 0
-    for (; calls < 10; calls++) {
+    const waits: number[] = []
+    for (let calls = 0, beforeMs = 0; calls < 10; calls++) {
       const nowMs = upgradeAtMs(order)
       if (nowMs === undefined) break
-      const asked = claimed(begin(order, nowMs), 'write', nowMs)
-      order = settled(asked, failed(PROBLEM, 'ambiguous'), nowMs).next
+      waits.push(nowMs - beforeMs)
+      beforeMs = nowMs
+      order = settled(claimed(begin(order, nowMs), 'write', nowMs), failed(PROBLEM, 'ambiguous'), nowMs).next
     }
-    expect(calls).toBe(2)
+    expect(waits).toEqual([PAUSE_MS, 2 * PAUSE_MS, 24 * HOUR_MS])
+    expect(order.steps.write.paid).toMatchObject({ calls: 3, repeats: 1, open: true, writtenOff: 1 })
   })
 
   test('still knows of jobs that may be somewhere, of every step that it does again', () => {

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 import { tether } from '../../../shared/resilience/tether.ts'
+import { PROVIDER_KEYS } from '../provider-keys.ts'
 
 export const FRAMEWORK = join(
   dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
@@ -26,10 +27,8 @@ const ENVIRONMENT = {
   STORAGE_BUCKET: 'bucket',
   DEFAULT_PLAN: 'unlimited',
   FUNCTIONS_BASE_URL: 'http://functions.test',
-  ASSEMBLYAI_API_KEY: 'assemblyai-key',
+  ...PROVIDER_KEYS,
   GEMINI_API_KEY: 'gemini-key-that-nobody-may-see',
-  ELEVENLABS_API_KEY: 'elevenlabs-key',
-  AUPHONIC_API_KEY: 'auphonic-key',
 }
 
 export type EdgeProcess = {

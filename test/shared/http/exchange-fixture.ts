@@ -24,7 +24,7 @@ const DEPENDENCIES: ChainDependencies = {
   config: testConfig(),
   tokens: { preload: () => undefined, verify: nobody },
   idempotency: { begin: nobody, settle: nobody },
-  rates: { admit: nobody },
+  rates: { take: nobody },
   keys: { use: nobody },
   now: () => 0,
 }

@@ -10,6 +10,8 @@ const KIB = 1024
 const CHUNK = Buffer.alloc(64 * KIB, 'x')
 const CHUNKS = 6
 const BODIES = 1_000
+/** So many large ones of 1 MiB are what an instance of 512 MiB can spare, parsed and all. */
+const IN_MEMORY = 8
 /** What a stream is asked for more with. */
 const READ = '_read'
 
@@ -53,7 +55,7 @@ describe('1,000 large bodies at once', () => {
     // Until it is known to be large, a body without a length is read like a small one.
     ['chunked', { 'Transfer-Encoding': 'chunked' }, 3 * CHUNK.length],
   ])(
-    'are in memory a few at a time, the others wait in their sockets, and all are read (%s)',
+    'are in memory eight at a time, the others wait in their sockets, and all are read (%s)',
     async (_how, headers, freeBytes) => {
       const { world, requests } = senders(headers)
       const stop = new AbortController()
@@ -76,7 +78,7 @@ describe('1,000 large bodies at once', () => {
       }
       await Promise.all(reads)
       expect(world.finished).toBe(BODIES)
-      expect(mostBytes).toBeLessThanOrEqual(16 * CHUNKS * CHUNK.length + BODIES * freeBytes)
+      expect(mostBytes).toBeLessThanOrEqual(IN_MEMORY * CHUNKS * CHUNK.length + (BODIES - IN_MEMORY) * freeBytes)
     },
   )
 

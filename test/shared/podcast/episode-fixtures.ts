@@ -2,7 +2,7 @@ import type { ProviderChoice } from '../../../shared/engine/transitions/claim.ts
 import { freshSteps } from '../../../shared/engine/transitions/moved.ts'
 import type { Moved } from '../../../shared/engine/transitions/moved.ts'
 import { start } from '../../../shared/engine/transitions/owner.ts'
-import type { Options } from '../../../shared/podcast/content.ts'
+import type { Options } from '../../../shared/podcast/options.ts'
 import { SCHEMA_VERSION } from '../../../shared/podcast/episode.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'

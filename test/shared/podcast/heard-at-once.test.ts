@@ -22,6 +22,7 @@ const transcriber: CallTranscriber = {
   name: 'an-ear',
   kind: 'call',
   callsBack: false,
+  takes: () => true,
   async transcribe() {
     told.push('transcribe')
     const words = [{ text: 'Ask.', startMs: 0, endMs: 400, speaker: 'A' }]

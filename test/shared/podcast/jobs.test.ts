@@ -19,6 +19,7 @@ function providers() {
     name: 'a-transcriber',
     kind: 'job',
     callsBack: false,
+    takes: () => true,
     submit: unused,
     read: unused,
     find: async ({ key }) => (key === 'key-1' ? { id: 'found-1' } : undefined),

@@ -28,6 +28,7 @@ export function masterStep({ mastering, recording, intro, recordingSeconds }: Wo
   const objects = new Map<string, Buffer>([['recording', recording]])
   if (intro !== undefined) objects.set('intro', intro)
   let job: Job = { key: 'job-1', webhookToken: 't', polls: 0 }
+  let startsInVain = 0
   let nowMs = 1_000_000
 
   const tools = {
@@ -53,7 +54,7 @@ export function masterStep({ mastering, recording, intro, recordingSeconds }: Wo
     const episode = draft()
     const { signal } = new AbortController()
     const { voice: spoken, ...others } = RESULTS
-    const step = { ...episode.steps.master, state: 'running' as const, job }
+    const step = { ...episode.steps.master, state: 'running' as const, job, startsInVain }
     return {
       workflow: {
         ...episode,
@@ -86,6 +87,11 @@ export function masterStep({ mastering, recording, intro, recordingSeconds }: Wo
     },
     pass(ms: number): void {
       nowMs += ms
+    },
+    /** As the engine does before another attempt: the next production is a new one. */
+    dropJob(): void {
+      startsInVain += job.starts?.count ?? 0
+      job = { key: 'job-1', webhookToken: 't', polls: 0 }
     },
     run: (): Promise<Ended<Mastered>> => master.run(attempt(), tools),
     fallBack: async (): Promise<Mastered> => {

@@ -6,7 +6,8 @@ import type { Objects, ObjectStat } from '../../../shared/podcast/storage.ts'
 /** Artefacts in memory: every write is create-once. */
 export class MemoryObjects implements Objects {
   readonly bucket: string = 'memory'
-  readonly stored = new Map<string, { content: Buffer; contentType: string }>()
+  readonly stored = new Map<string, { content: Buffer; contentType: string; generation?: string }>()
+  #generations = 0
 
   preload(): void {}
 
@@ -18,7 +19,8 @@ export class MemoryObjects implements Objects {
 
   async create(key: string, content: Readable | Buffer | string, contentType: string): Promise<ObjectStat> {
     const bytes = content instanceof Readable ? await readAll(content) : Buffer.from(content)
-    if (!this.stored.has(key)) this.stored.set(key, { content: bytes, contentType })
+    if (!this.stored.has(key))
+      this.stored.set(key, { content: bytes, contentType, generation: String(++this.#generations) })
     return this.#statOf(key)
   }
 
@@ -44,11 +46,11 @@ export class MemoryObjects implements Objects {
 
   async *list(prefix: string) {
     const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix)).toSorted()
-    yield keys.map((key) => ({ key, generation: '1', sizeBytes: this.#statOf(key).sizeBytes, createdAtMs: 0 }))
+    yield keys.map((key) => ({ key, ...this.#statOf(key), createdAtMs: 0 }))
   }
 
-  async remove({ key }: { key: string }): Promise<void> {
-    this.stored.delete(key)
+  async remove({ key, generation }: { key: string; generation?: string }): Promise<void> {
+    if (generation === undefined || generation === this.stored.get(key)?.generation) this.stored.delete(key)
   }
 
   async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<void> {
@@ -56,8 +58,8 @@ export class MemoryObjects implements Objects {
   }
 
   #statOf(key: string): ObjectStat {
-    const { content, contentType } = this.stored.get(key) ?? { content: Buffer.alloc(0), contentType: '' }
-    return { generation: '1', sizeBytes: content.length, contentType }
+    const { content = Buffer.alloc(0), contentType = '', generation = '0' } = this.stored.get(key) ?? {}
+    return { generation, sizeBytes: content.length, contentType }
   }
 }
 

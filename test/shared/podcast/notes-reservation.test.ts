@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { Iam } from '../../../infra/local/iam.ts'
 import type { Attempt } from '../../../shared/engine/attempt.ts'
 import { NotEntitled } from '../../../shared/engine/failure.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
+import type { NotesCache } from '../../../shared/podcast/storage.ts'
 import type { Writer } from '../../../shared/podcast/ports.ts'
 import { write } from '../../../shared/podcast/steps/write.ts'
 import type { Tools } from '../../../shared/podcast/tools.ts'
@@ -22,8 +23,19 @@ beforeAll(async () => {
   store = await startStore(iam.grpcGate('work'))
 })
 afterAll(() => store.stop())
+afterEach(() => {
+  vi.useRealTimers()
+  laterMs = 0
+})
+
+/** How much later it is than on the wall. */
+let laterMs = 0
+const now = () => Date.now() + laterMs
 
 const WRITTEN = { title: 'T', description: 'D', chapters: [], tags: [] }
+
+/** What the last episode has asked for. */
+let claimedKey = ''
 
 async function writeNotes(
   episodeId: string,
@@ -36,7 +48,14 @@ async function writeNotes(
   const writer: Writer = { name: 'a-writer', kind: 'call', callsBack: false, version: 'v1', writeNotes: ask }
   const inMemory = { readText: async () => JSON.stringify(transcript), create: async () => undefined }
   const objects = { ...inMemory, within: () => inMemory }
-  const cache = notesCache(store.access, Date.now)
+  const real = notesCache(store.access, now)
+  const cache: NotesCache = {
+    ...real,
+    reserve(key, ...others) {
+      claimedKey = key
+      return real.reserve(key, ...others)
+    },
+  }
   const tools = { objects, notesCache: cache, writers: [writer] } as unknown as Tools
   const results = { transcribe: { transcriptKey: 't', durationSeconds: 1, wordCount: 1 } }
   const workflow: Episode = { ...draft(), id: episodeId, results }
@@ -48,7 +67,7 @@ async function writeNotes(
     signal,
     call: { signal, correlationId: episodeId, random: () => 0 },
     resumesIntent: false,
-    nowMs: Date.now,
+    nowMs: now,
     charge: () => undefined,
     tell: (activity) => told.push(activity),
     recordJob: async () => undefined,
@@ -106,3 +125,66 @@ test.each<[string, Writer['writeNotes'], aborts?: boolean]>([
   expect(told.filter((activity) => activity.startsWith('waiting'))).toEqual([])
   expect(iam.usedPermissions('work')).not.toContain('datastore.entities.delete')
 })
+
+describe('a claim', () => {
+  const cache = () => notesCache(store.access, now)
+
+  test('of a worker that is not heard of again is another’s after a lease', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const killed = new Promise<void>((asked) => {
+      void writeNotes('killed', 'killed', () => new Promise(() => asked()), new AbortController().signal)
+    })
+    await killed
+    const key = claimedKey
+    laterMs = 19_000
+    expect(await cache().reserve(key, 'another', 20_000)).toMatchObject({ kind: 'theirs' })
+    laterMs = 21_000
+    expect(await cache().reserve(key, 'another', 20_000)).toEqual({ kind: 'ours' })
+  })
+
+  test('of a worker that is at work lasts as long as its call', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    let answer: (written: Awaited<ReturnType<Writer['writeNotes']>>) => void = () => undefined
+    let asked: () => void = () => undefined
+    const isAsked = new Promise<void>((resolve) => (asked = resolve))
+    const ask: Writer['writeNotes'] = () => {
+      asked()
+      return new Promise((resolve) => (answer = resolve))
+    }
+    const writing = writeNotes('busy', 'busy', ask, new AbortController().signal)
+    await isAsked
+    const key = claimedKey
+    for (let heartbeats = 0; heartbeats < 6; heartbeats++) {
+      laterMs += 15_000
+      vi.advanceTimersByTime(7_000)
+      await expect.poll(async () => (await entryOf(key)).untilMs).toBeGreaterThan(now() + 15_000)
+      expect(await cache().reserve(key, 'another', 20_000)).toMatchObject({ kind: 'theirs' })
+    }
+    answer({ notes: WRITTEN, cost: {} })
+    await writing
+    expect(vi.getTimerCount()).toBe(0)
+    expect(await cache().reserve(key, 'another', 20_000)).toMatchObject({ kind: 'found' })
+  })
+
+  test('is not renewed once it is over, or another’s', async () => {
+    await cache().reserve('k1', 'a', 20_000)
+    await cache().release('k1', 'a')
+    await cache().renew('k1', 'a', 20_000)
+    expect(await cache().reserve('k1', 'b', 20_000)).toEqual({ kind: 'ours' })
+    await cache().renew('k1', 'a', 60_000)
+    await cache().release('k1', 'a')
+    expect(await cache().reserve('k1', 'a', 20_000)).toMatchObject({ kind: 'theirs' })
+    expect((await entryOf('k1')).untilMs).toBeLessThan(now() + 21_000)
+  })
+
+  test('that many ask for at once is one’s', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const found = await Promise.all(names.map((name) => cache().reserve('k2', name, 20_000)))
+    expect(found.filter(({ kind }) => kind === 'ours')).toHaveLength(1)
+  })
+})
+
+async function entryOf(key: string): Promise<{ untilMs: number }> {
+  const snapshot = await store.access.call('read', (db) => db.collection('notes-cache').doc(key).get())
+  return snapshot.data() as { untilMs: number }
+}

@@ -15,6 +15,7 @@ import { usageStore } from '../../../shared/store/usage.ts'
 import { episodeStore } from '../../../shared/store/episodes.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
+import { MemoryObjects } from './memory-objects.ts'
 
 let store: Awaited<ReturnType<typeof startStore>>
 let episodes: EpisodeStore
@@ -26,7 +27,7 @@ beforeAll(async () => {
   episodes = episodeStore(store.access, sweepRules(testConfig()), Date.now)
   tools = {
     episodes,
-    objects: { removeAll: async () => undefined } as unknown as OwnerTools['objects'],
+    objects: new MemoryObjects(),
     queue: {
       enqueue: async (id, { step, generation }) => void enqueued.push(`${id}-${generation}-${step}`),
     },

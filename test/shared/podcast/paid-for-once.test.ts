@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import type { Attempt, Ended } from '../../../shared/engine/attempt.ts'
@@ -7,17 +5,18 @@ import type { Cost } from '../../../shared/engine/outcome.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import type { Speaker, Writer } from '../../../shared/podcast/ports.ts'
 import { cachedVoicePrefix } from '../../../shared/podcast/artefacts.ts'
-import { removeFiles } from '../../../shared/podcast/removal.ts'
+import { removeFiles } from '../../../shared/podcast/deletion/remove-files.ts'
 import { voice } from '../../../shared/podcast/steps/voice.ts'
 import { write } from '../../../shared/podcast/steps/write.ts'
 import type { Tools } from '../../../shared/podcast/tools.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { startStore } from '../store-fixture.ts'
 import { draft } from './episode-fixtures.ts'
+import { MemoryObjects } from './memory-objects.ts'
 
 /** The same words of one person are paid for once; those of another person are that person's own. */
 let store: Awaited<ReturnType<typeof startStore>>
-const objects = new Map<string, { content: Buffer; contentType: string }>()
+const objects = new MemoryObjects()
 const asked = { writer: 0, speaker: 0 }
 
 beforeAll(async () => {
@@ -25,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => store.stop())
 beforeEach(() => {
-  objects.clear()
+  objects.stored.clear()
   Object.assign(asked, { writer: 0, speaker: 0 })
 })
 
@@ -52,23 +51,6 @@ const speaker: Speaker = {
   },
 }
 
-const inMemory = {
-  within() {
-    return this
-  },
-  async create(key: string, content: Readable | Buffer | string, contentType: string) {
-    const bytes = content instanceof Readable ? Buffer.concat(await content.toArray()) : Buffer.from(content)
-    if (!objects.has(key)) objects.set(key, { content: bytes, contentType })
-  },
-  readText: async (key: string) => objects.get(key)?.content.toString(),
-  readStream: async (key: string) => Readable.from([objects.get(key)?.content ?? Buffer.alloc(0)]),
-  stat: async (key: string) => objects.get(key),
-  remove: async ({ key }: { key: string }) => void objects.delete(key),
-  async removeAll(prefix: string) {
-    for (const key of objects.keys()) if (key.startsWith(prefix)) objects.delete(key)
-  },
-}
-
 /** `found`: what an attempt after it adopts; `foundBefore`: what this one did. */
 type Ran = { ended: Ended<unknown>; cost: Cost | undefined; kept: string; found: unknown; foundBefore: unknown }
 
@@ -80,7 +62,7 @@ async function run(
   text = 'Hello.',
 ): Promise<Ran> {
   const tools = {
-    objects: inMemory,
+    objects,
     notesCache: notesCache(store.access, Date.now),
     writers: [writer],
     speakers: [speaker],
@@ -90,7 +72,7 @@ async function run(
   const transcriptKey = `${episodeId}/transcript`
   const words = [{ text, startMs: 0, endMs: 900 }]
   const transcript = { language: 'en', durationSeconds: 1, text, words }
-  objects.set(transcriptKey, { content: Buffer.from(JSON.stringify(transcript)), contentType: 'application/json' })
+  await objects.create(transcriptKey, JSON.stringify(transcript), 'application/json')
   const workflow: Episode = {
     ...draft({ intro: { text } }),
     id: episodeId,
@@ -118,7 +100,7 @@ async function run(
   if (ended.kind !== 'done' && ended.kind !== 'adopted') throw new Error(`expected a result, not ${ended.kind}`)
   const { result } = ended
   const { notes, audioKey } = result as { notes?: { title: string }; audioKey?: string }
-  const kept = notes?.title ?? objects.get(audioKey ?? '')?.content.toString() ?? ''
+  const kept = notes?.title ?? objects.stored.get(audioKey ?? '')?.content.toString() ?? ''
   return { ended, cost: charge, kept, found, foundBefore }
 }
 
@@ -183,8 +165,8 @@ describe.each(['results', 'upgrade'] as const)('deleting an episode with %s of i
     const results = { [step.name]: alice.found }
     const episode = { ...draft(), id: `d1-${step.name}` }
     const removed = where === 'results' ? { ...episode, results } : { ...episode, upgrade: { results } }
-    const tools = { objects: inMemory, notesCache: notesCache(store.access, Date.now), now: Date.now }
-    await removeFiles(tools as unknown as Parameters<typeof removeFiles>[0], removed as unknown as Episode)
+    const tools = { objects, notesCache: notesCache(store.access, Date.now) }
+    await removeFiles(tools, removed as unknown as Episode, [])
     const asks = asked.writer + asked.speaker
     await run(step, 'bob', `d3-${step.name}`, text)
     expect(asked.writer + asked.speaker).toBe(asks)
@@ -195,5 +177,5 @@ describe.each(['results', 'upgrade'] as const)('deleting an episode with %s of i
 
 test('intros are kept for a person where those of that person are looked for', async () => {
   await run(voice, 'alice', 'p1')
-  expect([...objects.keys()].filter((key) => key.startsWith(cachedVoicePrefix('alice')))).toHaveLength(1)
+  expect([...objects.stored.keys()].filter((key) => key.startsWith(cachedVoicePrefix('alice')))).toHaveLength(1)
 })

@@ -51,6 +51,14 @@ describe('the pipeline', () => {
     expect(mayFallBack(draft(), stepNamed(step), () => true)).toBe(may)
   })
 
+  test.each(PIPELINE.filter((step) => 'forget' in step))(
+    'knows what $name keeps elsewhere of a result that is damaged in all else',
+    ({ result, substitutes = {} }) => {
+      const fields = Object.entries(substitutes).filter(([path]) => !path.includes('.'))
+      expect(result.safeParse({ ...Object.fromEntries(fields), cacheKey: 'k' })).toMatchObject({ success: true })
+    },
+  )
+
   test('makes no job for a transcript that its owner brings', () => {
     const moved = started()
     const task = taskFor(moved, 'transcribe')

@@ -8,7 +8,7 @@ import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import type { WorkDependencies } from '../../../shared/dependencies/work.ts'
 import type { StepTask } from '../../../shared/engine/task.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
-import type { Options } from '../../../shared/podcast/content.ts'
+import type { Options } from '../../../shared/podcast/options.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { cancelEpisode } from '../../../shared/podcast/owner/cancel.ts'
 import { retryEpisode } from '../../../shared/podcast/owner/retry.ts'
@@ -26,6 +26,7 @@ import { usageStore } from '../../../shared/store/usage.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 import { draft } from './episode-fixtures.ts'
+import { MemoryObjects } from './memory-objects.ts'
 import { CheckedSound } from '../../../shared/podcast/sound/checked-sound.ts'
 import { silentMp3 } from './sound/mp3-frames.ts'
 
@@ -42,7 +43,7 @@ const NO_SUCH_VOICE = {
 let store: Awaited<ReturnType<typeof startStore>>
 let work: WorkDependencies
 const tasks: StepTask[] = []
-const files = new Map<string, Buffer>()
+const objects = new MemoryObjects()
 /** What was charged, in order. */
 const asked: string[] = []
 /** Providers that refuse whatever they are asked, and which episode is at work. */
@@ -63,6 +64,7 @@ function ask(provider: string, what: string): void {
 
 const transcriber: Transcriber = {
   ...jobPort,
+  takes: () => true,
   name: 'assemblyai',
   submit: async () => (ask('assemblyai', 'transcript'), { id: 'job-t' }),
   find: async () => undefined,
@@ -120,25 +122,6 @@ const mastering: Mastering = {
   },
   stop: async () => undefined,
   remove: async () => undefined,
-}
-
-const objects = {
-  within() {
-    return this
-  },
-  preload: () => undefined,
-  async create(key: string, content: Readable | Buffer | string, contentType: string) {
-    const bytes = content instanceof Readable ? Buffer.concat(await content.toArray()) : Buffer.from(content)
-    if (!files.has(key)) files.set(key, bytes)
-    return { generation: '1', sizeBytes: bytes.length, contentType }
-  },
-  async stat(key: string) {
-    const found = files.get(key)
-    return found && { generation: '1', sizeBytes: found.length, contentType: 'audio/mpeg' }
-  },
-  readText: async (key: string) => files.get(key)?.toString(),
-  readStream: async (key: string) => Readable.from([files.get(key) ?? Buffer.alloc(0)], { objectMode: false }),
-  signedRead: async (key: string) => `http://files/${key}`,
 }
 
 beforeAll(async () => {
@@ -334,7 +317,7 @@ test('a transcript by hand of a full stop, without a writer, is a finished episo
   const recording = readFileSync(new URL('../../fixtures/speech.flac', import.meta.url))
   const audio = { key: 'spoken', contentType: 'audio/flac', sizeBytes: recording.length, objectGeneration: '1' }
   await work.episodes.create({ ...draft({}), id, audio })
-  files.set(audio.key, recording)
+  await objects.create(audio.key, recording, audio.contentType)
   const prepared = prepareHandTranscript('text/plain', Buffer.from('.'))
   if ('unreadable' in prepared) throw new Error(prepared.unreadable)
   await giveTranscript(work, ALICE, id, prepared)
@@ -354,7 +337,7 @@ describe('an artefact that cannot be read', () => {
   test('of notes is made anew', async () => {
     const { id } = await processed({})
     const key = `episodes/${id}/g2/notes.json`
-    files.set(key, Buffer.from('{"title": ""}'))
+    objects.stored.set(key, { content: Buffer.from('{"title": ""}'), contentType: 'application/json' })
     await work.episodes.move(id, (one) => ({ next: { ...one, status: 'error' } }))
     asked.splice(0)
     await retryEpisode(work, ALICE, { episodeId: id, from: 'write' }, first())
@@ -370,7 +353,8 @@ describe('an artefact that cannot be read', () => {
     refusing.add('gemini')
     const { id } = await processed({ fallbacks: [] })
     refusing.clear()
-    files.set(`episodes/${id}/g1/transcript.json`, Buffer.from('{"words": 7'))
+    const damaged = { content: Buffer.from('{"words": 7'), contentType: 'application/json' }
+    objects.stored.set(`episodes/${id}/g1/transcript.json`, damaged)
     const told = await retried(id)
     expect(told).toMatchObject({ status: 'error', error: { code: 'internal_error', retryable: false } })
     expect(told.error?.message).toContain('from transcribe')

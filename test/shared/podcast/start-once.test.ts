@@ -10,6 +10,7 @@ import { serviceOfTest } from '../providers/service-of-test.ts'
 let production: Record<string, unknown>
 let startAnswers: number[]
 let starts = 0
+let created = 0
 /** What the production turns out to be when a start has come. */
 let afterStart: Record<string, unknown> | undefined
 
@@ -17,6 +18,7 @@ const service = serviceOfTest((request, response) => {
   request.resume().on('end', () => {
     const isStart = request.url?.endsWith('/start.json') === true
     if (isStart) starts++
+    if (request.method === 'POST' && request.url?.endsWith('/productions.json') === true) created++
     if (isStart && afterStart !== undefined) production = afterStart
     const status = isStart ? (startAnswers.shift() ?? 200) : 200
     const body = { status_code: status, data: { uuid: 'u1', ...production } }
@@ -25,6 +27,7 @@ const service = serviceOfTest((request, response) => {
 })
 beforeEach(() => {
   starts = 0
+  created = 0
   startAnswers = []
   afterStart = undefined
 })
@@ -68,6 +71,28 @@ describe('a production that stays where it is after its start', () => {
   })
 })
 
+test('productions that stay where they are have two starts in all, and there is no third production', async () => {
+  production = { status: 9, status_string: 'Incomplete', start_allowed: true }
+  const step = await begin()
+  for (let productions = 0; productions < 3; productions++) {
+    expect(await watch(step)).toBeInstanceOf(JobEnded)
+    step.dropJob()
+  }
+  expect([starts, created]).toEqual([2, 1])
+})
+
+test('productions that their provider has ended are not charged, and do not count', async () => {
+  const step = await begin()
+  for (let productions = 0; productions < 3; productions++) {
+    production = { status: 10, start_allowed: true }
+    await step.run()
+    production = { status: 2, error_message: 'Internal error' }
+    await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+    step.dropJob()
+  }
+  expect([starts, created]).toEqual([3, 3])
+})
+
 test('a start that was not carried out is sent again', async () => {
   production = { status: 10, start_allowed: true }
   startAnswers = [503, 503, 503]
@@ -103,6 +128,17 @@ test('a production that is at work for hours is stopped and given up', async () 
   expect(await step.run()).toMatchObject({ kind: 'polling' })
   step.pass(30 * 60_000)
   await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+})
+
+test('a production that is at work although nobody has started it is not waited for without end', async () => {
+  production = { status: 4, status_string: 'Audio Processing' }
+  const step = await begin()
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  step.pass(30 * 60_000)
+  expect(await step.run()).toMatchObject({ kind: 'polling' })
+  step.pass(30 * 60_000)
+  await expect(step.run()).rejects.toBeInstanceOf(JobEnded)
+  expect(step.job.starts?.count).toBe(0)
 })
 
 test.each([11, 15])('status %i, which somebody has made it in the web page: another is made', async (status) => {

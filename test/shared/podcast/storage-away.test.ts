@@ -63,6 +63,7 @@ const jobs = (state: JobFailure) =>
   }) as unknown as JobTranscriber
 const unfetching: CallTranscriber = {
   name: 'ear',
+  takes: () => true,
   kind: 'call',
   callsBack: false,
   transcribe: () => Promise.reject(new RecordingUnfetched({ technical: 'it could not fetch' })),

@@ -21,6 +21,7 @@ const service = serviceOfTest((request, response) => {
   request.resume().on('end', () => {
     if (request.url?.startsWith('/v2/voices') === true)
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ voices: VOICES }))
+    else if (answer.status === 0) response.socket?.resetAndDestroy()
     else response.writeHead(answer.status, answer.headers).end(answer.body)
   })
 })
@@ -52,8 +53,8 @@ describe.each(['speak', 'hear'] as const)('to %s', (to) => {
   const rows = ELEVENLABS_ANSWERS.filter((row) => row.to === to)
   test.each(rows.map((row) => [row.answer, row] as const))('%s', async (_name, row) => {
     answer = row
-    const { kind, canPass, charged, breaker } = row
-    expect(await seen(row)).toEqual({ kind, canPass, charged, breaker })
+    const { kind, canPass, charged, lost, breaker } = row
+    expect(await seen(row)).toEqual({ kind, canPass, charged, ambiguous: lost !== 'no', breaker })
     expect(asked).toHaveLength(1)
   })
 })
@@ -61,13 +62,19 @@ describe.each(['speak', 'hear'] as const)('to %s', (to) => {
 async function seen(row: ElevenLabsAnswer) {
   try {
     const { cost } = await ask(row)
-    return { kind: 'used', canPass: false, charged: (cost['calls'] ?? 0) === 1, breaker: 'success' }
+    return { kind: 'used', canPass: false, charged: (cost['calls'] ?? 0) === 1, ambiguous: false, breaker: 'success' }
   } catch (thrown) {
     const error = thrown instanceof RecordingUnfetched ? thrown.cause : thrown
     if (!(error instanceof ProviderError)) throw thrown
     const meaning = meaningOf(error)
     const breaker = typeof meaning === 'string' ? meaning : meaning.reason
-    return { kind: error.kind, canPass: error.canPass, charged: error.cost !== undefined, breaker }
+    return {
+      kind: error.kind,
+      canPass: error.canPass,
+      charged: error.cost !== undefined,
+      ambiguous: error.ambiguous,
+      breaker,
+    }
   }
 }
 

@@ -1,12 +1,10 @@
-import type { ServerResponse } from 'node:http'
-
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { Notes } from '../../../shared/podcast/words/notes.ts'
 import { Generated, readAnswer } from '../../../shared/providers/gemini/answer.ts'
-import { GEMINI_ANSWERS, USAGE } from './answers/gemini.ts'
+import { GEMINI_ANSWERS, play, USAGE } from './answers/gemini.ts'
 import type { AnswerRow, Stage } from './answers/gemini.ts'
 import { accountAt, CALL, guardOf, makePort } from './provider-fixtures.ts'
 import { serviceOfTest } from './service-of-test.ts'
@@ -22,17 +20,6 @@ const service = serviceOfTest((request, response) => {
 beforeEach(() => {
   requests = 0
 })
-
-function play(what: Stage, response: ServerResponse): void {
-  if (what === 'silence') return
-  if (what === 'reset') return void response.socket?.resetAndDestroy()
-  if (what === 'cut') {
-    response.writeHead(200, { 'Content-Length': 100 }).write('{"candidates"')
-    return void setTimeout(() => response.destroy(), 20)
-  }
-  const body = typeof what.body === 'string' ? what.body : JSON.stringify(what.body)
-  response.writeHead(what.status).end(body)
-}
 
 const MATERIAL = {
   title: 'Working title',
@@ -83,10 +70,11 @@ describe('an answer that is used', () => {
 describe('an answer that is of no use', () => {
   test.each(GEMINI_ANSWERS.filter(({ kind }) => kind !== 'used'))('$answer: $kind', async (row) => {
     const error = await failureOf(row)
-    const { kind, canPass, cost } = error
-    expect({ kind, canPass, charged: cost !== undefined, breaker: breakerOf(error) }).toEqual({
+    const { kind, canPass, cost, ambiguous } = error
+    expect({ kind, canPass, ambiguous, charged: cost !== undefined, breaker: breakerOf(error) }).toEqual({
       kind: row.kind,
       canPass: row.canPass,
+      ambiguous: row.lost !== 'no',
       charged: row.charged,
       breaker: row.breaker,
     })

@@ -90,7 +90,7 @@ async function hour(limit: number, share: number, seed: number, obeys: boolean) 
     // Calls come at random, as a crowd of users makes them.
     world.nowMs += (-Math.log(1 - random()) * 60_000) / (limit * share)
     if (obeys && world.nowMs < waitUntilMs) world.nowMs = waitUntilMs
-    const answer = await limiters[Math.floor(random() * limiters.length)]?.admit('alice', limit)
+    const answer = await limiters[Math.floor(random() * limiters.length)]?.take('alice', limit)
     ;(answer?.allowed ? made : refused).push(world.nowMs)
     if (answer?.remaining === 0) waitUntilMs = world.nowMs + answer.resetSeconds * 1000
   }
@@ -124,21 +124,21 @@ describe('a limit over ten instances', () => {
 
   test('asks the store once for all who come at once, and not again while they are refused', async () => {
     const { world, first } = fleet(1)
-    const answers = await Promise.all(Array.from({ length: 50 }, () => first.admit('alice', 60)))
+    const answers = await Promise.all(Array.from({ length: 50 }, () => first.take('alice', 60)))
     expect(answers.filter(({ allowed }) => allowed)).toHaveLength(10)
     expect(world.trades).toBeLessThanOrEqual(2)
     const asked = world.trades
-    const refusal = await first.admit('alice', 60)
+    const refusal = await first.take('alice', 60)
     expect(refusal).toEqual({ allowed: false, remaining: 0, resetSeconds: 10, retryAfterSeconds: 1 })
     expect(world.trades).toBe(asked)
     world.nowMs += 1_000
-    expect(await first.admit('alice', 60)).toMatchObject({ allowed: true })
+    expect(await first.take('alice', 60)).toMatchObject({ allowed: true })
   })
 
   test('keeps people apart', async () => {
     const { first } = fleet(1)
-    for (let i = 0; i < 20; i++) await first.admit('alice', 60)
-    expect(await first.admit('alice', 60)).toMatchObject({ allowed: false })
+    for (let i = 0; i < 20; i++) await first.take('alice', 60)
+    expect(await first.take('alice', 60)).toMatchObject({ allowed: false })
   })
 })
 
@@ -147,16 +147,16 @@ test('without the store each instance goes by its own count of the whole rate, a
   world.down = true
   const through = async () => {
     let count = 0
-    for (let i = 0; i < 30; i++) if ((await first.admit('alice', 60)).allowed) count++
+    for (let i = 0; i < 30; i++) if ((await first.take('alice', 60)).allowed) count++
     return count
   }
   expect(await through()).toBe(10)
   expect(world.trades).toBe(1)
-  expect(await limiters[1]?.admit('alice', 60)).toMatchObject({ allowed: true })
+  expect(await limiters[1]?.take('alice', 60)).toMatchObject({ allowed: true })
   world.nowMs += 3_000
   expect(await through()).toBe(3)
   world.down = false
   world.nowMs += 3_000
-  expect(await first.admit('alice', 60)).toMatchObject({ allowed: true })
+  expect(await first.take('alice', 60)).toMatchObject({ allowed: true })
   expect(world.arrivalMs).toBeGreaterThan(0)
 })

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { DomainError } from '../../../shared/errors/domain-error.ts'
 import { newOperationId } from '../../../shared/http/operation.ts'
-import { removeEpisode } from '../../../shared/podcast/clean-up.ts'
+import { removeEpisode } from '../../../shared/podcast/deletion/remove-episode.ts'
 import type { CleanUpTools } from '../../../shared/podcast/clean-up.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import type { OwnerTools } from '../../../shared/podcast/owner/access.ts'
@@ -22,6 +22,7 @@ import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
 import { userKey } from '../../../shared/store/user-key.ts'
 import { draft, RESULTS, started } from '../podcast/episode-fixtures.ts'
+import { MemoryObjects } from '../podcast/memory-objects.ts'
 import { seededRandom } from '../seeded-random.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
@@ -31,22 +32,19 @@ const SAMPLES = readdirSync(DOCUMENTS)
   .filter((file) => file.startsWith('episodes-'))
   .map((file) => (JSON.parse(readFileSync(DOCUMENTS + file, 'utf8')) as { fields: DocumentData }).fields)
 const NOW_MS = Date.parse('2026-11-28T00:05:55Z')
+const HOUR_MS = 3_600_000
 const ALICE = { userId: 'alice', limits: PLANS.standard }
 
 let store: Awaited<ReturnType<typeof startStore>>
 let tools: OwnerTools & CleanUpTools
-const emptied: string[] = []
+const objects = new MemoryObjects()
 let ids = 0
 
 beforeAll(async () => {
   store = await startStore()
   tools = {
     episodes: episodeStore(store.access, sweepRules(testConfig()), () => NOW_MS),
-    objects: {
-      removeAll: async (prefix: string) => void emptied.push(prefix),
-      stat: async () => undefined,
-      list: async () => [],
-    } as unknown as OwnerTools['objects'],
+    objects,
     queue: { enqueue: async () => undefined },
     usage: usageStore(store.access, () => NOW_MS),
     notesCache: notesCache(store.access, () => NOW_MS),
@@ -101,10 +99,13 @@ async function endOf(work: Promise<unknown>): Promise<string> {
 }
 
 async function expectRemoved(id: string): Promise<void> {
+  const key = `episodes/${id}/g1/notes.json`
+  await objects.create(key, '{}', 'application/json')
   await deleteEpisode(tools, 'alice', id, operation())
-  await removeEpisode(tools, id, new AbortController().signal)
+  expect(objects.stored.has(key)).toBe(false)
+  const later = { ...tools, now: () => NOW_MS + HOUR_MS }
+  await removeEpisode(later, id, new AbortController().signal)
   expect((await documentOf(id)).exists).toBe(false)
-  expect(emptied).toContain(`episodes/${id}/`)
 }
 
 describe('a document that is damaged in one place', () => {

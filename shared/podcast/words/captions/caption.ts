@@ -9,6 +9,9 @@ export type CaptionIssue = { readonly line: number; readonly message: string }
 /** So many places that are wrong are told; nothing is read behind them. */
 export const ISSUES_MAX = 20
 
+/** Each word of a transcript names its speaker: a name without end would be written as often. */
+export const SPEAKER_CHARS_MAX = 60
+
 /** @throws UnreadableTranscript with the places that are wrong, where there are any */
 export function requireNoIssues(issues: readonly CaptionIssue[]): void {
   const [first] = issues

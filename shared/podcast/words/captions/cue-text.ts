@@ -1,7 +1,7 @@
 import { decodeHTML } from 'entities/decode'
 
 import { cleanLine } from '../text.ts'
-import { readClock } from './caption.ts'
+import { readClock, SPEAKER_CHARS_MAX } from './caption.ts'
 
 /** What one voice says in a caption. */
 export type Spoken = { readonly text: string; readonly speaker: string | undefined }
@@ -12,7 +12,6 @@ const TAGS = new Set(['c', 'i', 'b', 'u', 's', 'em', 'strong', 'ruby', 'rt', 'v'
 const PLACEMENT = /\{\\an?\d{1,2}\}/g
 /** No tag is longer; names of speakers are in them. */
 const TAG_CHARS_MAX = 1000
-const SPEAKER_CHARS_MAX = 200
 
 /**
  * The words of a caption by voice, without tags and escapes, in time that grows with its length alone. Text that only

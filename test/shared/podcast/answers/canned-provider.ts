@@ -34,6 +34,9 @@ const JSON_IN_TEXT_SHARE = 0.6
 export class CannedProvider {
   /** Undefined: every answer is as it was. */
   random: (() => number) | undefined
+  /** Answers in its place where it can; undefined: the request is answered as it was recorded. */
+  instead:
+    ((question: string, request: IncomingMessage) => ((response: ServerResponse) => void) | undefined) | undefined
   /** Requests so far, by kind. */
   readonly asked = new Map<string, number>()
   /** Answers that were tampered with. */
@@ -74,6 +77,8 @@ export class CannedProvider {
     request.resume()
     const question = questionOf(request.method ?? '', request.url ?? '')
     this.asked.set(question, (this.asked.get(question) ?? 0) + 1)
+    const staged = this.instead?.(question, request)
+    if (staged !== undefined) return staged(response)
     if (MAKES_A_JOB.test(question)) this.#given.clear()
     const known = this.#canned.get(question) ?? []
     const times = this.#given.get(question) ?? 0

@@ -84,6 +84,22 @@ describe('a transcript by hand', () => {
     })
   })
 
+  test('names its speakers in short: their names are written beside each word', () => {
+    const long = `Ann${'n'.repeat(100_000)}`
+    const segments = [{ speaker: long, startTime: 0, endTime: 9, body: 'one two' }]
+    const words = [{ speaker: long, startMs: 0, endMs: 9, text: 'one' }]
+    const files = {
+      'application/json': [JSON.stringify({ segments }), JSON.stringify({ words })],
+      'text/vtt': [`WEBVTT\n\n00:01.000 --> 00:02.500\n<v ${long.slice(0, 900)}>one\n`],
+    }
+    for (const [type, texts] of Object.entries(files))
+      for (const text of texts) {
+        const { speaker = '' } = read(type, text).passages[0] ?? {}
+        expect(speaker).toMatch(/^Ann+$/)
+        expect(speaker.length).toBeLessThanOrEqual(60)
+      }
+  })
+
   test('may be our own JSON, as it was or corrected, or only its text', () => {
     const ours = { language: 'en', words: [{ text: 'Hi', startMs: 0, endMs: 500, speaker: 'A' }] }
     expect(read('application/json', JSON.stringify(ours))).toMatchObject({ timed: true, passages: ours.words })

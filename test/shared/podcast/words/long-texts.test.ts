@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
-import { readTranscriptByHand, notesFromTranscript } from '../../../../shared/podcast/words/long-texts.ts'
+import { isDamaged } from '../../../../shared/podcast/parse-artefact.ts'
+import { makeOfTranscript, readTranscriptByHand } from '../../../../shared/podcast/words/long-texts.ts'
 import { prepareHandTranscript } from '../../../../shared/podcast/words/prepare-hand-transcript.ts'
 import { Notes } from '../../../../shared/podcast/words/notes.ts'
 
@@ -58,8 +59,53 @@ describe('a long text', () => {
   })
 
   test('makes show notes that can be read, even of one word without an end', async () => {
-    const text = 'w'.repeat(60_000)
-    const transcript = { language: 'en', durationSeconds: 11, text, words: [{ text, startMs: 0, endMs: 11_000 }] }
-    expect(Notes.safeParse(await notesFromTranscript(transcript, undefined, 'ann', signal)).success).toBe(true)
+    const word = 'w'.repeat(400_000)
+    const transcript = {
+      language: 'en',
+      durationSeconds: 11,
+      text: word,
+      words: [{ text: word, startMs: 0, endMs: 9 }],
+    }
+    const task = { make: 'notes', text: JSON.stringify(transcript), givenTitle: undefined } as const
+    expect(Notes.safeParse(await makeOfTranscript(task, 'ann', signal)).success).toBe(true)
   })
+})
+
+/** As many words as a transcript by hand may have, each under the longest name that a speaker may have. */
+const MOST_WORDS = 250_000
+const SPOKEN = Array.from({ length: MOST_WORDS }, (_, index) => `word${index % 977}`)
+const PASSAGES = {
+  'in one passage': [{ text: SPOKEN.join(' '), speaker: 'Ann'.padEnd(60, 'n') }],
+  'in as many passages as there may be': SPOKEN.slice(0, 200_000).map((text) => ({ text })),
+}
+
+describe.each(Object.entries(PASSAGES))('the longest transcript by hand, %s,', (_how, passages) => {
+  const hand = JSON.stringify({ schemaVersion: 1, timed: false, passages })
+  const task = { make: 'transcript', text: hand, durationSeconds: 80_000, language: 'en' } as const
+  const count = Math.max(passages.length, passages[0]?.text.split(' ').length ?? 0)
+
+  test('is laid over its recording, and becomes notes and captions, while others come to their turn', async () => {
+    const making = makeOfTranscript(task, 'ann', signal)
+    const turns = [await turnsDuring(making)]
+    const made = await making
+    if (isDamaged(made)) throw new Error('it cannot be read')
+    expect(made.wordCount).toBe(count)
+    for (const next of [
+      { make: 'material', text: made.json },
+      { make: 'notes', text: made.json, givenTitle: undefined },
+      { make: 'outputs', text: made.json, introMs: 1000 },
+    ] as const) {
+      const working = makeOfTranscript(next, 'ann', signal)
+      turns.push(await turnsDuring(working))
+      expect(isDamaged(await working)).toBe(false)
+    }
+    expect(Math.min(...turns)).toBeGreaterThan(5)
+  })
+})
+
+test('a stored transcript that cannot be read is told of, however long it is', async () => {
+  for (const text of ['[]', JSON.stringify({ text: 'w'.repeat(2_000_000), words: [0] })]) {
+    const made = await makeOfTranscript({ make: 'outputs', text, introMs: 0 }, 'ann', signal)
+    expect(isDamaged(made) && made.damaged.length).toBeGreaterThan(0)
+  }
 })

@@ -2,6 +2,7 @@ import { ASSEMBLYAI_ANSWERS } from './assemblyai.ts'
 import { AUPHONIC_ANSWERS } from './auphonic.ts'
 import { ELEVENLABS_ANSWERS } from './elevenlabs.ts'
 import { GEMINI_ANSWERS } from './gemini.ts'
+import type { Lost } from './gemini.ts'
 
 /** One kind of answer as the table in shared/providers/README.md tells it; each has a test in this folder's parent. */
 export type KnownAnswer = {
@@ -11,6 +12,8 @@ export type KnownAnswer = {
   readonly kind: string
   readonly canPass: boolean
   readonly charged: boolean
+  /** Of a call: nobody sees its end. Of a job, which is looked for: `no`. */
+  readonly lost: Lost
   readonly breaker: string
 }
 
@@ -28,6 +31,7 @@ const ASKED_FOR = {
 export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
   ...ASSEMBLYAI_ANSWERS.map((row) => ({
     provider: 'assemblyai',
+    lost: 'no' as const,
     ...row,
     answer: `${row.answer} (${ASKED_FOR[row.to]})`,
   })),
@@ -39,6 +43,7 @@ export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
   })),
   ...AUPHONIC_ANSWERS.map(({ means, to, ...row }) => ({
     provider: 'auphonic',
+    lost: 'no' as const,
     ...row,
     kind: kindOf(means),
     answer: `${row.answer} (${ASKED_FOR[to]})`,

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 
 import { failureOfCall } from '../../../../shared/providers/failure.ts'
 import { meaningOf, ProviderError } from '../../../../shared/providers/provider-error.ts'
-import { accountAt, CALL, makePort, MASTERING } from '../provider-fixtures.ts'
+import { accountAt, CALL, guardOf, makePort, MASTERING } from '../provider-fixtures.ts'
 import { AUPHONIC_ANSWERS, EXPECTED_SECONDS } from './auphonic.ts'
 import type { AnswerRow } from './auphonic.ts'
 import { serviceOfTest } from '../service-of-test.ts'
@@ -25,8 +25,11 @@ beforeEach(() => {
   asked = []
 })
 
+let guard = guardOf('auphonic')
+beforeEach(() => void (guard = guardOf('auphonic')))
+
 async function callPort(): Promise<unknown> {
-  const mastering = await makePort('masterings', accountAt('auphonic', service.url))
+  const mastering = await makePort('masterings', accountAt('auphonic', service.url), guard)
   switch (row.to) {
     case 'create':
       return mastering.create(MASTERING, CALL)
@@ -56,7 +59,11 @@ test.each(AUPHONIC_ANSWERS.map((one) => [`${one.to}: ${one.answer}`, one] as con
     if (breaker !== 'success') expect(typeof meaning === 'string' ? meaning : meaning.reason).toBe(breaker)
     else expect([error.kind, meaning]).toEqual(['unusable', 'ignored'])
     expect(failureOfCall(error)?.kind).not.toBe('unexpected')
-  } else expect(ended).toMatchObject('reason' in means ? { state: 'failed', ...means } : means)
+  } else {
+    expect(ended).toMatchObject('reason' in means ? { state: 'failed', ...means } : means)
+    // An account without credits is nobody's alone: its breaker opens, and an operator is told.
+    expect(guard.breaker.state).toBe(breaker === 'billing' ? 'open' : 'closed')
+  }
   // What is charged, or makes what is, is sent once.
   expect(asked.filter((line) => /^POST .*(productions|start)\.json$/.test(line)).length).toBeLessThanOrEqual(1)
 })

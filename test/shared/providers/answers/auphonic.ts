@@ -50,6 +50,14 @@ const read = { to: 'read', status: 200, headers: json, canPass: false, charged: 
 const created = { to: 'create', headers: json } as const
 const fetched = { to: 'download', status: 200, canPass: false, charged: true } as const
 
+/** A production that failed, and for no reason that is in the recording. */
+const failed = (answer: string, why: string | null): AnswerRow => ({
+  ...read,
+  answer,
+  body: production({ status: 2, error_message: why }),
+  means: { reason: 'ended' },
+})
+
 export const AUPHONIC_ANSWERS: readonly AnswerRow[] = [
   // Creating a production.
   {
@@ -262,24 +270,10 @@ export const AUPHONIC_ANSWERS: readonly AnswerRow[] = [
     body: production({ status: 15, status_string: 'Production Changed' }),
     means: { reason: 'ended' },
   },
-  {
-    ...read,
-    answer: 'Error without a reason',
-    body: production({ status: 2, error_message: null }),
-    means: { reason: 'ended' },
-  },
-  {
-    ...read,
-    answer: 'Error with a reason that nobody knows',
-    body: production({ status: 2, error_message: 'Audio Encoding failed (format mp3)' }),
-    means: { reason: 'ended' },
-  },
-  {
-    ...read,
-    answer: 'Error for want of credits',
-    body: production({ status: 2, error_message: 'Not enough credits' }),
-    means: { reason: 'ended' },
-  },
+  failed('Error without a reason', null),
+  failed('Error with a reason that nobody knows', 'Audio Encoding failed (format mp3)'),
+  { ...failed('Error for want of credits', 'Not enough credits'), breaker: 'billing' },
+  failed('Error about a file that is called after credits', 'Could not read "Not enough credits.mp3"'),
   {
     ...read,
     answer: 'Error about the recording',

@@ -1,9 +1,11 @@
 import type { ProviderErrorKind } from '../../../../shared/providers/provider-error.ts'
+import type { Lost } from './gemini.ts'
 
 /** One kind of answer, and what becomes of it. `own`: the voice is the one that the person chose. */
 export type ElevenLabsAnswer = {
   readonly to: 'speak' | 'hear'
   readonly answer: string
+  /** 0: the connection is reset. */
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Buffer
@@ -11,9 +13,11 @@ export type ElevenLabsAnswer = {
   readonly kind: ProviderErrorKind | 'used'
   readonly canPass: boolean
   readonly charged: boolean
+  /** Nobody sees the end of the call, which may be charged. */
+  readonly lost: Lost
   readonly breaker: 'success' | 'failure' | 'ignored' | 'throttled' | 'auth' | 'billing' | 'misconfigured'
 }
-type End = Pick<ElevenLabsAnswer, 'kind' | 'canPass' | 'charged' | 'breaker'>
+type End = Pick<ElevenLabsAnswer, 'kind' | 'canPass' | 'charged' | 'breaker'> & Partial<Pick<ElevenLabsAnswer, 'lost'>>
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 const MP3 = Buffer.concat([Buffer.from('ID3'), Buffer.alloc(20_000)])
@@ -30,6 +34,8 @@ const OURS_ALONE: End = { kind: 'misconfigured', canPass: true, charged: false, 
 const OURS: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'misconfigured' }
 const DECLINED: End = { ...THEIRS, kind: 'content_blocked' }
 const account = (kind: 'auth' | 'billing'): End => ({ kind, canPass: false, charged: false, breaker: kind })
+const LOST: End = { kind: 'overloaded', canPass: false, charged: false, lost: 'quickly', breaker: 'failure' }
+const RESET: End = { ...LOST, kind: 'network' }
 const AWAY: End = { kind: 'overloaded', canPass: false, charged: false, breaker: 'failure' }
 
 const spoken = (answer: string, type: string, body: Buffer | string, end: End): ElevenLabsAnswer => ({
@@ -39,6 +45,7 @@ const spoken = (answer: string, type: string, body: Buffer | string, end: End): 
   headers: { 'Content-Type': type, 'character-cost': '6' },
   body,
   own: false,
+  lost: 'no',
   ...end,
 })
 const refused = (answer: string, status: number, body: string, end: End, own = false): ElevenLabsAnswer => ({
@@ -48,6 +55,7 @@ const refused = (answer: string, status: number, body: string, end: End, own = f
   headers: JSON_TYPE,
   body,
   own,
+  lost: 'no',
   ...end,
 })
 const heard = (answer: string, status: number, body: string, end: End, headers = JSON_TYPE): ElevenLabsAnswer => ({
@@ -57,6 +65,7 @@ const heard = (answer: string, status: number, body: string, end: End, headers =
   headers,
   body,
   own: false,
+  lost: 'no',
   ...end,
 })
 
@@ -163,6 +172,8 @@ const TO_SPEAK = [
   }),
   refused('an answered 500', 500, coded('internal_error'), AWAY),
   refused('a busy service', 503, coded('system_busy'), AWAY),
+  refused('a 504', 504, coded('gateway_timeout'), LOST),
+  refused('a reset', 0, '', RESET),
 ]
 const TO_HEAR = [
   heard('words', 200, words([{ text: 'Hi.', start: 0, end: 0.4, type: 'word', speaker_id: 'speaker_0' }]), USED),
@@ -193,6 +204,8 @@ const TO_HEAR = [
   }),
   heard('a key without that permission', 401, coded('missing_permissions'), account('auth')),
   heard('an answered 500', 500, coded('internal_error'), AWAY),
+  heard('a 504', 504, coded('gateway_timeout'), LOST),
+  heard('a reset', 0, '', RESET),
 ]
 
 /** What ElevenLabs has been seen to answer, or says that it may. */

@@ -1,7 +1,12 @@
+import type { ServerResponse } from 'node:http'
+
 import type { ProviderErrorKind } from '../../../../shared/providers/provider-error.ts'
 
 /** What the service does with a request: answers, or not. */
 export type Stage = { readonly status: number; readonly body: unknown } | 'reset' | 'silence' | 'cut'
+
+/** `slowly`: by then whoever may go on without the provider has waited long enough. */
+export type Lost = 'no' | 'quickly' | 'slowly'
 
 /** One kind of answer, and what a call makes of it. */
 export type AnswerRow = {
@@ -14,6 +19,8 @@ export type AnswerRow = {
   readonly canPass: boolean
   /** What was charged is told, although the call failed. */
   readonly charged: boolean
+  /** Nobody sees the end of the call, which may be charged; after how long that is known. */
+  readonly lost: Lost
   /** What the provider's breaker makes of it. */
   readonly breaker: 'success' | 'failure' | 'ignored' | 'throttled' | 'auth' | 'billing' | 'misconfigured'
 }
@@ -54,8 +61,13 @@ const row = (
   answer: string,
   stage: Stage,
   kind: AnswerRow['kind'],
-  { canPass = false, charged = false, breaker = 'ignored' }: Partial<Omit<AnswerRow, 'answer' | 'stage' | 'kind'>> = {},
-): AnswerRow => ({ answer, stage, kind, canPass, charged, breaker })
+  {
+    canPass = false,
+    charged = false,
+    lost = 'no',
+    breaker = 'ignored',
+  }: Partial<Omit<AnswerRow, 'answer' | 'stage' | 'kind'>> = {},
+): AnswerRow => ({ answer, stage, kind, canPass, charged, lost, breaker })
 
 const used = (answer: string, stage: Stage) => row(answer, stage, 'used', { breaker: 'success' })
 const useless = (answer: string, stage: Stage) => row(answer, stage, 'unusable', { charged: true })
@@ -225,11 +237,30 @@ export const GEMINI_ANSWERS: readonly AnswerRow[] = [
   row('503 with a delay', refused(503, 'UNAVAILABLE', 'Overloaded.', [retryIn('7s')]), 'overloaded', {
     breaker: 'throttled',
   }),
-  row('504', refused(504, 'DEADLINE_EXCEEDED', 'Deadline expired.'), 'overloaded', { breaker: 'failure' }),
+  row('408', refused(408, 'DEADLINE_EXCEEDED', 'Deadline expired.'), 'timeout', {
+    lost: 'quickly',
+    breaker: 'failure',
+  }),
+  row('504', refused(504, 'DEADLINE_EXCEEDED', 'Deadline expired.'), 'overloaded', {
+    lost: 'quickly',
+    breaker: 'failure',
+  }),
   row('a page with 200', { status: 200, body: '<html>Sign in to the Wi-Fi</html>' }, 'bad_response', {
     breaker: 'failure',
   }),
-  row('an answer that ends in the middle', 'cut', 'network', { breaker: 'failure' }),
-  row('a reset', 'reset', 'network', { breaker: 'failure' }),
-  row('silence', 'silence', 'timeout', { breaker: 'failure' }),
+  row('an answer that ends in the middle', 'cut', 'network', { lost: 'quickly', breaker: 'failure' }),
+  row('a reset', 'reset', 'network', { lost: 'quickly', breaker: 'failure' }),
+  row('silence', 'silence', 'timeout', { lost: 'slowly', breaker: 'failure' }),
 ]
+
+/** Gives that answer, or does not. */
+export function play(what: Stage, response: ServerResponse): void {
+  if (what === 'silence') return
+  if (what === 'reset') return void response.socket?.resetAndDestroy()
+  if (what === 'cut') {
+    response.writeHead(200, { 'Content-Length': 100 }).write('{"candidates"')
+    return void setTimeout(() => response.destroy(), 20)
+  }
+  const body = typeof what.body === 'string' ? what.body : JSON.stringify(what.body)
+  response.writeHead(what.status).end(body)
+}

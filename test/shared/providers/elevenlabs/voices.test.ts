@@ -65,13 +65,28 @@ describe('of the voices of an account', () => {
     ['by its code', coded(404, 'voice_not_found')],
     ['by its plan', coded(402, 'paid_plan_required')],
     ['without words of ElevenLabs', { status: 404, body: { error: 'no such page' } }],
-  ])('one that is refused %s is not taken again, and takes no chosen voice away', async (_name, refusal) => {
-    listed({ voice_id: 'retired' }, { voice_id: 'next' })
-    answers.set('/v1/text-to-speech/retired', refusal)
-    const one = await speaker()
-    const speaking = one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
-    await expect(speaking).rejects.toMatchObject({ kind: 'invalid_input', canPass: true })
+  ])('one that is refused %s gives way to the next at once, and is not taken again', async (_name, refusal) => {
+    listed({ voice_id: 'retired' }, { voice_id: 'plan' }, { voice_id: 'next' })
+    answers.set('/v1/text-to-speech/retired', refusal).set('/v1/text-to-speech/plan', refusal)
+    const guard = guardOf('elevenlabs')
+    const one = await speaker(guard)
+    // The next has its say: what it refuses is about the text.
+    answers.set('/v1/text-to-speech/next', coded(400, 'text_too_long'))
+    const speak = () => one.speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speak()).rejects.toThrow('text_too_long')
     expect(await one.version({ voiceId: undefined }, CALL)).toMatch(/^next\//)
+    asked = []
+    await expect(speak()).rejects.toThrow('text_too_long')
+    expect([asked, guard.breaker.state]).toEqual([['/v1/text-to-speech/next'], 'closed'])
+  })
+
+  test('four at most are tried for one intro', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    listed(...names.map((name) => ({ voice_id: name })))
+    for (const name of names) answers.set(`/v1/text-to-speech/${name}`, coded(402, 'paid_plan_required'))
+    const speaking = (await speaker()).speak({ text: 'Hello.', voiceId: undefined }, CALL)
+    await expect(speaking).rejects.toMatchObject({ kind: 'invalid_input', canPass: true })
+    expect(asked.filter((path) => path.includes('text-to-speech'))).toHaveLength(4)
   })
 
   test('one that speaks is kept, whatever else of a request is refused', async () => {
@@ -170,11 +185,43 @@ describe('health', () => {
     expect(await check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).toMatchObject({ left: 20 })
   })
 
+  const configured = (more: object) =>
+    answers.set('/v1/voices/configuredVoice', { status: 200, body: { voice_id: 'configuredVoice', ...more } })
+
+  test.each([
+    ['is a legacy one', { is_legacy: true }, 'legacy'],
+    ['only dearer plans have', { available_for_tiers: ['creator', 'pro'] }, 'the plan starter'],
+    ['is barred', { safety_control: 'BAN' }, 'barred'],
+    ['is not verified', { voice_verification: { requires_verification: true, is_verified: false } }, 'verification'],
+  ])('tells of a configured voice that %s', async (_name, more, words) => {
+    configured(more)
+    await expect(check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringMatching(new RegExp(`ELEVENLABS_VOICE_ID.*${words}`)) as string,
+    })
+  })
+
+  test.each([
+    ['the plan has', { available_for_tiers: ['starter', 'pro'] }],
+    ['cheaper plans have', { available_for_tiers: ['free'] }],
+    ['a plan has that nobody knows', { available_for_tiers: ['pay_as_you_go'] }],
+    ['says nothing of itself', { is_legacy: null, available_for_tiers: null, safety_control: 'NONE' }],
+  ])('is well with a voice that %s', async (_name, more) => {
+    configured(more)
+    expect(await check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).toMatchObject({ left: 20 })
+  })
+
+  test('does not hold a plan against a voice when the key may not ask for the plan', async () => {
+    configured({ available_for_tiers: ['pro'] })
+    answers.set('/v1/user/subscription', coded(401, 'missing_permissions'))
+    expect(await check({ ELEVENLABS_VOICE_ID: 'configuredVoice' })).toBeUndefined()
+  })
+
   test.each([
     ['a model that is gone', { ELEVENLABS_MODEL: 'eleven_monolingual_v1' }, 'ELEVENLABS_MODEL'],
     ['a model that does not speak', { ELEVENLABS_MODEL: 'eleven_english_sts_v2' }, 'ELEVENLABS_MODEL'],
     ['a format that the plan does not have', { ELEVENLABS_OUTPUT_FORMAT: 'mp3_44100_192' }, 'ELEVENLABS_OUTPUT_FORMAT'],
-    ['a voice that is gone', { ELEVENLABS_VOICE_ID: 'goneVoice' }, 'voice_not_found'],
+    ['a voice that is gone', { ELEVENLABS_VOICE_ID: 'goneVoice' }, 'ELEVENLABS_VOICE_ID'],
   ])('tells of %s', async (_name, settings, words) => {
     answers.set('/v1/voices/goneVoice', coded(400, 'voice_not_found'))
     await expect(check(settings)).rejects.toMatchObject({

@@ -104,9 +104,12 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Storage fails in short bursts under load; Firestore's breaker is one instance's, and only spares it the waiting. */
+/**
+ * Storage fails in short bursts under load, and nothing goes on without it: once it is back, that is seen within a minute.
+ * Firestore's breaker is one instance's, and only spares it the waiting.
+ */
 const OWN_SETTINGS: Readonly<Record<string, BreakerConfig>> = {
-  gcs: { failureThreshold: 10, recoveryMs: 30_000 },
+  gcs: { failureThreshold: 10, recoveryMs: 30_000, recoveryMaxMs: 60_000 },
   firestore: { failureThreshold: 10, recoveryMs: 5_000, recoveryMaxMs: 30_000, rampMs: 0 },
 }
 

@@ -18,6 +18,9 @@ const UNREADABLE_REPEATS_MAX = 1
 /** Of a step that can do without its provider, or has another: jobs that their provider has ended. */
 const ENDED_JOBS_MAX = 2
 
+/** What could not be fetched from a service of ours that answers us may have met its absence: so often it is free. */
+const UNFETCHED_FREE_MAX = 2
+
 /** How long a service is waited for. */
 type Patience = Pick<EngineSettings, 'fallbackAfterMs' | 'deadlineMs'>
 
@@ -67,6 +70,8 @@ export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: 
     }
     case 'unreadable':
       return afterUnreadable(attempt, failure, settings, nowMs)
+    case 'unfetched':
+      return afterUnfetched(attempt, failure, settings, nowMs)
     case 'jobEnded':
       return afterTrial(attempt, callEnd(attempt, false), 'drop')
     case 'unexpected':
@@ -113,6 +118,33 @@ function afterAbsence(
   return { next: 'fallBack', call, because: { why: 'away', canPass: true }, otherwise }
 }
 
+/**
+ * Our service is waited for where it is away, and nothing of the attempt is spent. Where it answers by now, it may have
+ * been away a moment ago: after that the failure is the provider's.
+ */
+function afterUnfetched(
+  attempt: FailedAttempt,
+  failure: Extract<Failure, { kind: 'unfetched' }>,
+  settings: Patience,
+  nowMs: number,
+): Decision {
+  const { service, isAway, technical } = failure
+  const { step, kind, provider = '' } = attempt
+  if (isAway || (step.unfetched ?? 0) < UNFETCHED_FREE_MAX) {
+    const away = { kind: 'away', service, sent: true, ambiguous: false, retryAfterMs: 0, technical } as const
+    const decision = afterAbsence(attempt, away, settings, nowMs)
+    if (decision.next !== 'settle' || decision.outcome.kind !== 'waiting') return decision
+    return settleAs({ ...decision.outcome, job: 'drop', unfetched: isAway ? 0 : 1 })
+  }
+  if (kind !== 'call') return afterTrial(attempt, callEnd(attempt, false), 'drop')
+  return afterUnreadable(
+    attempt,
+    { kind: 'unreadable', service: provider, technical, cost: undefined },
+    settings,
+    nowMs,
+  )
+}
+
 /** Asked once more; then whoever can goes on without it, and a job is waited for as if its service were away. */
 function afterUnreadable(
   attempt: FailedAttempt,
@@ -140,6 +172,13 @@ function afterUnreadable(
 
 /** It was asked, more than once, and nothing came of it. */
 export const FAILED: WhyWithout = { why: 'failed', canPass: true }
+
+/** The attempt hung, and may have sent what nobody saw the end of: another looks for that first, if there may be one. */
+export function afterStall(attempt: FailedAttempt): Outcome {
+  const { step, jitter, callLeft } = attempt
+  const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, () => jitter)
+  return { kind: 'tryAgain', afterMs, call: callEnd(attempt, callLeft), job: 'keep', because: 'failed' }
+}
 
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
 function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise): Decision {

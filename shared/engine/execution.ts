@@ -1,13 +1,14 @@
 import type * as z from 'zod'
 
-import { FAILED, afterFailure } from './after-failure.ts'
+import { FAILED, afterFailure, afterStall } from './after-failure.ts'
 import type { FailedAttempt } from './after-failure.ts'
 import { afterFallback } from './after-fallback.ts'
 import type { FallBack } from './after-fallback.ts'
 import type { Attempt, Ended } from './attempt.ts'
 import { specOf } from './definition.ts'
 import type { StepDefinition } from './definition.ts'
-import { NoFallback, UnreadableResult } from './failure.ts'
+import { NoFallback, NoProgress, UnreadableResult } from './failure.ts'
+import type { Failure } from './failure.ts'
 import { nameAttempt } from './history.ts'
 import type { Lease } from './lease.ts'
 import type { CallEnd, Cost, Outcome, Receipt, UpgradePlan } from './outcome.ts'
@@ -46,6 +47,7 @@ export class Execution<W extends Workflow, Tools> {
         signal,
         correlationId: moved.next.id,
         random: options.random,
+        progress: lease.progress,
         stillEntitled: () => {
           lease.requireEntitlement()
           this.#callLeft = true
@@ -58,7 +60,7 @@ export class Execution<W extends Workflow, Tools> {
         return { attempt: nameAttempt(fence.token), provider: provider?.name ?? '', cost }
       },
       tell: (activity) => lease.tell(activity),
-      recordJob: (job) => lease.record(job),
+      recordJob: (job) => lease.recordJob(job),
     }
   }
 
@@ -103,7 +105,7 @@ export class Execution<W extends Workflow, Tools> {
     } catch (error) {
       if (attempt.signal.aborted) throw error
       const failed = this.#describe(error)
-      if (failed.failure.kind !== 'away')
+      if (!isAbsence(failed.failure))
         tell('ERROR', 'step.attempt_failed', { ...this.#fields, attempt: attempt.step.attempt, error })
       const decision = afterFailure(failed, settings, attempt.nowMs())
       this.#cost ??= 'cost' in failed.failure ? failed.failure.cost : undefined
@@ -120,6 +122,11 @@ export class Execution<W extends Workflow, Tools> {
     const failed = { ...this.#describe(error), mayFallBack: false, hasNextProvider: false }
     const decision = afterFailure(failed, this.#options.settings, this.attempt.nowMs())
     return decision.next === 'settle' ? decision.outcome : decision.otherwise
+  }
+
+  /** What follows where the attempt was given up because it hung. */
+  settleStall(): Outcome {
+    return afterStall(this.#describe(new NoProgress('it hung')))
   }
 
   #outcomeOf(ended: Ended<unknown>): Outcome {
@@ -203,6 +210,11 @@ export class Execution<W extends Workflow, Tools> {
   get #fields() {
     return { workflowId: this.attempt.workflow.id, step: this.attempt.name }
   }
+}
+
+/** Of a service, and no trouble of the step: whoever keeps the log sees it elsewhere. */
+function isAbsence(failure: Failure): boolean {
+  return failure.kind === 'away' || (failure.kind === 'unfetched' && failure.isAway)
 }
 
 /** Whether a step may do without its provider: owner, configuration and workflow all have a say. */

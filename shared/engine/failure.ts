@@ -27,6 +27,11 @@ export type Failure =
   | { kind: 'unreadable'; service: string; technical: string; cost: Cost | undefined }
   /** The provider has ended the job for a reason that is not in it: another may succeed. Ended jobs are not charged. */
   | { kind: 'jobEnded' }
+  /**
+   * The provider could not fetch from a service of ours what it was to work on, and has done and charged nothing.
+   * `isAway`: we could not reach that service either.
+   */
+  | { kind: 'unfetched'; service: string; isAway: boolean; technical: string }
   /** Anything else: a defect of ours. */
   | { kind: 'unexpected'; ambiguous: boolean }
 
@@ -54,6 +59,11 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
+/** The attempt showed no progress for longer than it may: it is given up, whatever it still waits for. */
+export class NoProgress extends Error {
+  override readonly name = 'NoProgress'
+}
+
 /** The lease could not be renewed in time: this attempt may not send what another may be sending. */
 export class NotEntitled extends Error {
   override readonly name = 'NotEntitled'
@@ -67,6 +77,20 @@ export class ServiceAway extends Error {
   constructor(service: string, message: string, cause: unknown) {
     super(message, { cause })
     this.service = service
+  }
+}
+
+/** Thrown by a step: its provider could not fetch from a service of ours. */
+export class Unfetched extends Error {
+  override readonly name = 'Unfetched'
+  readonly service: string
+  readonly isAway: boolean
+
+  /** @param isAway whether we could not reach that service either */
+  constructor(service: string, isAway: boolean, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.service = service
+    this.isAway = isAway
   }
 }
 
@@ -95,6 +119,10 @@ const CAPACITY = 'capacity'
 /** What the engine's own errors mean; undefined for an error that is not one of them. */
 export function failureOfEngine(error: unknown): Failure | undefined {
   if (error instanceof JobEnded) return { kind: 'jobEnded' }
+  if (error instanceof Unfetched) {
+    const { service, isAway, message } = error
+    return { kind: 'unfetched', service, isAway, technical: message }
+  }
   if (error instanceof StepRefused)
     return { kind: 'refused', ambiguous: false, words: error.words, canPass: error.canPass, cost: undefined }
   const away = { kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const

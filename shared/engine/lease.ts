@@ -1,13 +1,17 @@
-import { LeaseLost, NotEntitled } from './failure.ts'
+import { LeaseLost, NoProgress, NotEntitled } from './failure.ts'
 import { byAttempt } from './history.ts'
 import { ENTITLED_SHARE, HEARTBEAT_SHARE } from './limits.ts'
 import type { Clock, Tell, WorkflowStore } from './ports.ts'
+import { AttemptProgress } from './progress.ts'
 import type { Pipeline } from './definition.ts'
 import type { Fence } from './transitions/moved.ts'
 import { renew } from './transitions/renew.ts'
 import type { RenewEvent } from './transitions/renew.ts'
 import { inGeneration } from './transitions/upgrade.ts'
 import type { Workflow } from './workflow.ts'
+
+/** A heartbeat that comes so many periods after the last is that of an instance that was frozen. */
+const FROZEN_PERIODS = 3
 
 export type LeaseOptions<W extends Workflow> = {
   readonly store: WorkflowStore<W>
@@ -21,20 +25,25 @@ export type LeaseOptions<W extends Workflow> = {
   readonly askedAtMs: number
 }
 
-/** The lease of a step in the hands of one attempt: renewed while it works, and given up when another has it. */
+/**
+ * The lease of a step in the hands of one attempt: renewed while its work goes forward, and given up when another has it.
+ * An attempt that hangs renews nothing: it is ended, and where even that does not help, the sweep sees it.
+ */
 export class Lease<W extends Workflow> {
   readonly #options: LeaseOptions<W>
   readonly #lost = new AbortController()
   #renewedAtMs: number
+  readonly progress: AttemptProgress
   #activity: string | undefined
   #stop: (() => void) | undefined
 
   constructor(options: LeaseOptions<W>) {
     this.#options = options
     this.#renewedAtMs = options.askedAtMs
+    this.progress = new AttemptProgress(options.clock)
   }
 
-  /** Aborts when the step is another attempt's. */
+  /** Aborts when the step is another attempt's, and when this one hangs: its reason is `LeaseLost` or `NoProgress`. */
   get signal(): AbortSignal {
     return this.#lost.signal
   }
@@ -42,8 +51,18 @@ export class Lease<W extends Workflow> {
   /** Begins to renew the lease by itself. */
   begin(): void {
     const { clock, leaseMs, tell, workflowId, fence } = this.#options
-    this.#stop = clock.every(leaseMs * HEARTBEAT_SHARE, () => {
-      this.record({}).catch((error: unknown) => {
+    const periodMs = leaseMs * HEARTBEAT_SHARE
+    let beatAtMs = clock.monotonicMs()
+    this.#stop = clock.every(periodMs, () => {
+      const nowMs = clock.monotonicMs()
+      // Who was frozen could show nothing.
+      if (nowMs - beatAtMs > FROZEN_PERIODS * periodMs) this.progress.advance()
+      beatAtMs = nowMs
+      if (this.progress.hangs) {
+        this.end()
+        return this.#lost.abort(new NoProgress('nothing was heard of the work for too long'))
+      }
+      this.#renew({}).catch((error: unknown) => {
         if (!(error instanceof LeaseLost))
           tell('WARNING', 'step.heartbeat_failed', { workflowId, step: fence.step, error })
       })
@@ -54,13 +73,29 @@ export class Lease<W extends Workflow> {
     this.#stop?.()
   }
 
+  /** Rejects when its signal aborts: what ignores the signal is not waited for. */
+  whenOver(): Promise<never> {
+    const { signal } = this
+    const over = new Promise<never>((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+    )
+    over.catch(() => undefined)
+    return over
+  }
+
   /** What the work is at; written with the next renewal. */
   tell(activity: string): void {
     this.#activity = activity
+    this.progress.advance()
   }
 
-  /** Renews the lease, and records what is known of the provider's job. @throws LeaseLost, and what the store throws */
-  async record(job: RenewEvent['job']): Promise<void> {
+  /** Records what has become known of the provider's job. @throws LeaseLost, and what the store throws */
+  async recordJob(job: RenewEvent['job']): Promise<void> {
+    await this.#renew(job)
+    this.progress.advance()
+  }
+
+  async #renew(job: RenewEvent['job']): Promise<void> {
     const { store, pipeline, clock, leaseMs, workflowId, fence } = this.#options
     const askedAtMs = clock.monotonicMs()
     const decision = await store.move(workflowId, (workflow, nowMs) => {
@@ -78,9 +113,10 @@ export class Lease<W extends Workflow> {
 
   /**
    * Asked before each request leaves: an instance that was frozen, or could not renew its lease, must not send what
-   * another may be sending. @throws NotEntitled
+   * another may be sending. @throws NotEntitled; LeaseLost, NoProgress
    */
   requireEntitlement(): void {
+    this.#lost.signal.throwIfAborted()
     const { clock, leaseMs } = this.#options
     if (clock.monotonicMs() - this.#renewedAtMs > leaseMs * ENTITLED_SHARE)
       throw new NotEntitled('the lease could not be renewed in time')

@@ -2,6 +2,11 @@
 export const HEARTBEAT_SHARE = 0.3
 /** Share of a lease in which its holder sends requests; the rest is for clocks that do not agree. */
 export const ENTITLED_SHARE = 0.75
+/**
+ * A worker that shows no progress for so long, beyond what it has said it may be quiet for, hangs: it renews its lease no
+ * more. Longer than anything lasts that need not say so: a call of storage or of the store, a file being measured.
+ */
+export const QUIET_MS_MAX = 90_000
 /** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
 export const ATTEMPTS_MAX = 5
 /** A paid call whose end nobody saw may be repeated this often. */

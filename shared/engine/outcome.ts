@@ -62,6 +62,10 @@ export type Outcome =
       problem: Problem
       call: CallEnd
       fallback: FallbackFound
+      /** The provider has ended the job: there must be another. */
+      job?: 'drop'
+      /** How often what it could not fetch was there when we looked: once more, or not. */
+      unfetched?: 0 | 1
     }
   /**
    * `job`: whether the job is asked for again, or the provider has ended it and there must be another. `because`: an

@@ -1,7 +1,7 @@
 import { equalJitterMs } from '../resilience/backoff.ts'
 import { specOf } from './definition.ts'
 import { Execution, mayFallBack } from './execution.ts'
-import { LeaseLost } from './failure.ts'
+import { LeaseLost, NoProgress } from './failure.ts'
 import { byAttempt } from './history.ts'
 import { Lease } from './lease.ts'
 import { HEARTBEAT_SHARE } from './limits.ts'
@@ -122,15 +122,15 @@ export class StepRunner<W extends Workflow, Tools> {
     tell('INFO', 'step.started', { ...fields, attempt: execution.attempt.step.attempt, resumesIntent })
     lease.begin()
     try {
-      const outcome = await execution.work()
-      return { outcome, call: callOf(outcome), cost: execution.cost }
+      return endWith(await Promise.race([execution.work(), lease.whenOver()]), execution.cost)
     } catch (error) {
+      if (lease.signal.reason instanceof NoProgress) {
+        tell('ERROR', 'step.hung', { ...fields, attempt: execution.attempt.step.attempt, error })
+        return endWith(execution.settleStall(), execution.cost)
+      }
       if (lease.signal.aborted || error instanceof LeaseLost)
         return { outcome: undefined, call: execution.lostCall, cost: execution.cost }
-      if (!requestSignal.aborted) {
-        const outcome = execution.settleFailure(error)
-        return { outcome, call: callOf(outcome), cost: execution.cost }
-      }
+      if (!requestSignal.aborted) return endWith(execution.settleFailure(error), execution.cost)
       // A paid call that has left may have gone through, and so may what makes a job: those wait for the lease.
       const mayHaveGone = execution.callLeft && (execution.countsCall || execution.makesJob)
       if (!mayHaveGone) await this.#letGo(claimed, execution.countsCall ? 'unsent' : 'unknown')
@@ -225,8 +225,8 @@ export class StepRunner<W extends Workflow, Tools> {
   }
 }
 
-/** How the paid call of an attempt ended that has an outcome; what it has cost says whether it was charged. */
-function callOf(outcome: Outcome): CallEnd {
-  if ('call' in outcome) return outcome.call
-  return outcome.kind === 'done' ? 'ended' : 'unknown'
+/** What the outcome of an attempt says of its paid call; what it has cost says whether it was charged. */
+function endWith(outcome: Outcome, cost: Cost | undefined): EndedAttempt & { readonly outcome: Outcome } {
+  if ('call' in outcome) return { outcome, call: outcome.call, cost }
+  return { outcome, call: outcome.kind === 'done' ? 'ended' : 'unknown', cost }
 }

@@ -79,6 +79,8 @@ export const Step = z.looseObject({
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */
   unreadable: z.number().int().optional(),
+  /** How often its provider could not fetch from a service of ours that answered us, since something came of it. */
+  unfetched: z.number().int().optional(),
   /** When the step last went forward. */
   progressAtMs: z.number().optional(),
   /** What it is at, in words for its owner. */

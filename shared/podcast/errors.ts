@@ -137,6 +137,12 @@ export class UnsupportedRecordingType extends DomainError {
   }
 }
 
+/** A provider that was to hear a recording could not fetch it from our storage; it was not charged. */
+export class RecordingUnfetched extends DomainError {
+  override readonly name = 'RecordingUnfetched'
+  override readonly kind = 'unavailable'
+}
+
 /** A webhook's token is not the one that was made for this job. */
 export class ForeignWebhookToken extends DomainError {
   override readonly name = 'ForeignWebhookToken'

@@ -49,12 +49,12 @@ export type WebhookTarget = { readonly url: string; readonly token: string }
 
 /**
  * Why a provider ended a job without a result. `not_audio`, `no_speech`: what the recording is. `refused`: something
- * else about this job. `ended`: a reason that is not in the recording, such as that it could not be fetched from us; a
- * new job may succeed. Ended jobs are not charged.
+ * else about this job. `unfetched`: it says that it could not fetch the recording from us. `ended`: another reason that is
+ * not in the recording, or that nobody knows; a new job may succeed. Jobs of either kind are not charged.
  */
 export type JobFailure = {
   readonly state: 'failed'
-  readonly reason: 'not_audio' | 'no_speech' | 'refused' | 'ended'
+  readonly reason: 'not_audio' | 'no_speech' | 'refused' | 'unfetched' | 'ended'
   /** In the provider's own words. */
   readonly message: string
 }
@@ -120,7 +120,7 @@ type AnyTranscriber = Port & {
 /** One call, answered with the words, and charged each time. */
 export type CallTranscriber = AnyTranscriber & {
   readonly kind: 'call'
-  /** Sent once. @throws ProviderError, BreakerOpenError */
+  /** Sent once. @throws ProviderError, BreakerOpenError; RecordingUnfetched */
   transcribe(request: TranscriptionRequest, call: CallContext): Promise<Transcribed>
 }
 

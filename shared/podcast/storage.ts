@@ -18,12 +18,21 @@ export type ReadLink = {
   readonly query?: Record<string, string>
 }
 
-/** Artefacts. Every write is create-once: an object never changes under a reader. */
+/** Who calls storage: what ends its calls at once, and who hears that bytes move. */
+export type StorageCaller = { readonly signal?: AbortSignal | undefined; readonly onProgress?: () => void }
+
+/**
+ * Artefacts. Every call ends within a time in relation to its size, and within seconds when storage is silent. Storage
+ * that cannot be used, whatever the call, is `ServiceUnavailable` or `BreakerOpenError`, also on a stream. Every write is
+ * create-once: an object never changes under a reader.
+ */
 export type Objects = {
   /** Begins to load what it needs; call it when the function is sure to need it. */
   preload(): void
   /** The bucket's name: links lead there, and nowhere else. */
   readonly bucket: string
+  /** The same, whose calls end with their caller and tell it of progress. */
+  within(caller: StorageCaller): Objects
   /**
    * Writes an object under a name that is not taken.
    * @returns its stat, of the earlier write when there was one
@@ -40,6 +49,11 @@ export type Objects = {
   /** A small object whole, as text. @returns undefined when there is no such object */
   readText(key: string): Promise<string | undefined>
   readStream(key: string): Promise<Readable>
+  /**
+   * Fetches a byte of an object by a link, as a provider would.
+   * @throws ServiceUnavailable where storage cannot be reached; an answer of any other kind is none of its absence
+   */
+  requireReachable(key: string): Promise<void>
   /** A link that downloads the object, pinned to one version of it when asked. */
   signedRead(key: string, options: ReadLink): Promise<string>
   /** A link through which one object of that type and size can be created, once. */

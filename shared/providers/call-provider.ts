@@ -1,4 +1,5 @@
 import type { CircuitBreaker } from '../breaker/breaker.ts'
+import { ServiceUnavailable } from '../errors/unavailable.ts'
 import type { CallContext } from '../resilience/call-context.ts'
 import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { withRetries } from '../resilience/retry.ts'
@@ -40,7 +41,8 @@ const REPEATABLE: ReadonlySet<ProviderErrorKind> = new Set(['overloaded', 'netwo
  * loop, so that every single request is counted and none is sent after it has opened.
  * @throws ProviderError for every failure of the provider
  * @throws BreakerOpenError when the request was not sent
- * @throws the signal's reason when the caller's own time is up
+ * @throws the signal's reason when the caller's own time is up; ServiceUnavailable when what was to be sent could not be
+ * read from a service of ours
  */
 export async function callProvider<T>(call: ProviderCall<T>, context: CallContext): Promise<T> {
   const { attemptsMax, guard } = call
@@ -73,6 +75,7 @@ async function attempt<T>(
     throw new ProviderError(provider, call.operation, { kind: 'at_capacity', message })
   }
   const startedAtMs = performance.now()
+  const answered = context.progress?.expectQuiet(timeoutMs)
   try {
     const signal = AbortSignal.any([guarded, AbortSignal.timeout(timeoutMs)])
     const result = await timePart('provider', () => call.attempt(signal))
@@ -86,6 +89,7 @@ async function attempt<T>(
     logCall(call, context, startedAtMs, error)
     throw error
   } finally {
+    answered?.()
     leave()
   }
 }
@@ -102,6 +106,8 @@ const NEVER_SENT = new Set([
 
 function classify(call: ProviderCall<unknown>, thrown: unknown): ProviderError {
   if (thrown instanceof ProviderError) return thrown
+  const ours = causeOf(thrown, (error) => error instanceof ServiceUnavailable)
+  if (ours !== undefined) throw ours
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError') {
     const message = `no answer within ${call.attemptTimeoutMs} ms`
     return new ProviderError(call.guard.provider, call.operation, {
@@ -123,10 +129,17 @@ function classify(call: ProviderCall<unknown>, thrown: unknown): ProviderError {
 }
 
 function codeOf(thrown: unknown): string | undefined {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
-    const { code } = error as NodeJS.ErrnoException
-    if (typeof code === 'string') return code
-  }
+  const coded: NodeJS.ErrnoException | undefined = causeOf(
+    thrown,
+    ({ code }: NodeJS.ErrnoException) => typeof code === 'string',
+  )
+  return coded?.code
+}
+
+/** The error itself, or the first of its causes, of which something is true. */
+function causeOf(thrown: unknown, isIt: (error: Error) => boolean): Error | undefined {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++)
+    if (isIt(error)) return error
   return undefined
 }
 

@@ -1,3 +1,11 @@
+/** Hears whether work goes forward, so that work that hangs can be told from work that takes long. */
+export type Progress = {
+  /** Bytes have moved, a service has answered, or a part of the work is done. */
+  readonly advance: () => void
+  /** Nothing may be heard for so long, because something with a limit of its own is waited for. @returns what ends that */
+  readonly expectQuiet: (mostMs: number) => () => void
+}
+
 /** Who makes an outbound call, and what ends it early. */
 export type CallContext = {
   readonly signal: AbortSignal
@@ -7,4 +15,5 @@ export type CallContext = {
   readonly random: () => number
   /** Asked right before each request leaves; throws when the caller may no longer act. */
   readonly stillEntitled?: () => void
+  readonly progress?: Progress
 }

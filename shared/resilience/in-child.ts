@@ -70,7 +70,10 @@ export function inChild<Answer>(
     })
     child.once('exit', (code, by) => {
       leave()
-      reject(new ChildEnded(`it ended before its answer (${by ?? code})`))
+      const end = () => reject(new ChildEnded(`it ended before its answer (${by ?? code})`))
+      // Its answer may still be on the way to us, and comes before the end of the channel.
+      if (child.connected) child.once('disconnect', end)
+      else end()
     })
     child.send(input, (error) => {
       if (error) reject(new ChildNotStarted(`it took no work: ${error.message}`, { cause: error }))

@@ -1,60 +1,71 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { finished } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 
-import type { File, FileMetadata } from '@google-cloud/storage'
+import type { File, FileMetadata, GetSignedUrlConfig } from '@google-cloud/storage'
 
-import type { CircuitBreaker, FailureMeaning } from '../breaker/breaker.ts'
+import type { CircuitBreaker } from '../breaker/breaker.ts'
 import type { Config } from '../config.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
-import type { Objects, ObjectStat, ReadLink, SignedUpload, StoredObject } from '../podcast/storage.ts'
-import { withDeadline } from '../resilience/deadline.ts'
+import type { Objects, ObjectStat, ReadLink, SignedUpload, StorageCaller, StoredObject } from '../podcast/storage.ts'
 import { inLanes } from '../resilience/lanes.ts'
 import { once } from '../resilience/once.ts'
 import { timePart } from '../telemetry/scope.ts'
-import { SourceFailed } from '../podcast/errors.ts'
 import { ObjectTooLarge } from './errors.ts'
-import { failureOfStorage, isFailureOfStorage, statusOf } from './storage-failure.ts'
+import { failureOfStorage, isFailureOfStorage, StatusError, statusOf } from './storage-failure.ts'
+import { STORAGE_LIMITS } from './transfer-watch.ts'
+import type { StorageLimits } from './transfer-watch.ts'
+import { askInTime, readInTime, sendInTime } from './transfers.ts'
 
-const CONTROL_TIMEOUT_MS = 10_000
 /** As long as the longest function that writes may run. */
 const TRANSFER_LEASE_MS = 540_000
 const PAGE_SIZE = 1000
 const REMOVED_AT_ONCE = 8
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 const SIGNED_URL_SECONDS_MAX = 7 * 24 * 3600
+const LOOK_SECONDS = 60
+/** As long as any call of one answer. */
+const LOOK_MS = 10_000
 
 /** What the client is about to send. */
 type ReadRequest = ReturnType<File['interceptors'][number]['request']>
 
-/**
- * Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader.
- * @param pageSize objects that are listed at a time
- */
-export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = PAGE_SIZE): Objects {
+/** `pageSize`: objects that are listed at a time. */
+type ObjectOptions = { readonly pageSize?: number; readonly limits?: StorageLimits }
+
+/** Where storage is, unless configuration says otherwise. */
+const GOOGLES_HOST = 'storage.googleapis.com'
+const NEVER = new AbortController().signal
+
+/** Artefacts in Cloud Storage. Every write is create-once: an object never changes under a reader. */
+export function objectStore(
+  config: Config,
+  breaker: CircuitBreaker,
+  { pageSize = PAGE_SIZE, limits = STORAGE_LIMITS }: ObjectOptions = {},
+): Objects {
+  const endpoint = config.storageApiEndpoint
   const opened = once(async () => {
     const { Storage } = await import('@google-cloud/storage')
     const storage = new Storage({
       projectId: config.projectId,
-      ...(config.storageApiEndpoint !== undefined && { apiEndpoint: config.storageApiEndpoint }),
+      ...(endpoint !== undefined && { apiEndpoint: endpoint }),
       // Repeats are ours to count.
       retryOptions: { autoRetry: false },
     })
     return storage.bucket(config.bucket)
   })
+  const host = endpoint === undefined ? GOOGLES_HOST : new URL(endpoint).hostname
+  const transfers = { host, limits: limits.transfer }
   const file = async (key: string): Promise<File> => (await opened()).file(key)
-  /** One call of bounded time behind the breaker, counted towards the request's `storage` part. */
-  const control = <T>(what: string, work: () => Promise<T>): Promise<T> =>
-    timePart('storage', () => breaker.execute(() => withDeadline(`Storage ${what}`, CONTROL_TIMEOUT_MS, work())))
 
-  return {
+  const objectsOf = (caller: StorageCaller): Objects => ({
+    bucket: config.bucket,
+    within: (nested) => objectsOf(both(caller, nested)),
+
     /** Begins to load the client; call it when the function is sure to need it. */
     preload() {
       opened().catch(() => undefined)
       breaker.warmUp()
     },
-
-    bucket: config.bucket,
 
     /** Writes an object under a name that is not taken. @returns its stat, of the earlier write when there was one */
     async create(
@@ -66,19 +77,20 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       // A transfer goes at its sender's pace: whether storage is well again is found out by something short.
       if (breaker.state !== 'closed') await this.stat(key)
       const target = await file(key)
-      const sink = target.createWriteStream({
-        resumable: false,
-        metadata: { contentType },
-        preconditionOpts: { ifGenerationMatch: 0 },
-        validation: 'crc32c',
-      })
-      const source = typeof content === 'string' || Buffer.isBuffer(content) ? [content] : content
+      const open = () =>
+        target.createWriteStream({
+          resumable: false,
+          metadata: { contentType },
+          preconditionOpts: { ifGenerationMatch: 0 },
+          validation: 'crc32c',
+        })
+      const { signal: ends, onProgress } = both(caller, { signal })
       try {
-        const send = (guarded: AbortSignal) => transfer(source, sink, guarded)
-        const options = { leaseMs: TRANSFER_LEASE_MS }
-        await timePart('storage', () => breaker.execute(send, signal, options))
+        const send = (guarded: AbortSignal) =>
+          sendInTime(content, open, { signal: guarded, ...(onProgress && { onProgress }) }, transfers)
+        await timePart('storage', () => breaker.execute(send, ends, { leaseMs: TRANSFER_LEASE_MS }))
       } catch (error) {
-        if (statusOf(error) !== 412) throw unavailable('write', error)
+        if (statusOf(error) !== 412) throw explain('write', error, ends)
       }
       // The answer to the upload describes the object; an earlier write must be asked about.
       const written = target.metadata.generation === undefined ? await this.stat(key) : statOf(target.metadata)
@@ -89,11 +101,11 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
     /** @returns undefined when there is no such object */
     async stat(key: string): Promise<ObjectStat | undefined> {
       try {
-        const [metadata] = await control('stat', async () => (await file(key)).getMetadata())
+        const [metadata] = await control(caller, 'stat', async () => (await file(key)).getMetadata())
         return statOf(metadata)
       } catch (error) {
         if (statusOf(error) === 404) return undefined
-        throw unavailable('stat', error)
+        throw explain('stat', error, caller.signal)
       }
     },
 
@@ -102,24 +114,34 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       const stat = await this.stat(key)
       if (stat === undefined) return undefined
       if (stat.sizeBytes > DOCUMENT_BYTES_MAX) throw new ObjectTooLarge()
-      try {
-        const [bytes] = await control('read', async () => (await file(key)).download())
-        return bytes.toString('utf8')
-      } catch (error) {
-        throw unavailable('read', error)
-      }
+      const chunks: Buffer[] = []
+      for await (const chunk of await this.readStream(key)) chunks.push(chunk as Buffer)
+      return Buffer.concat(chunks).toString('utf8')
     },
 
-    async readStream(key: string, range?: { start?: number; end?: number }): Promise<Readable> {
+    async readStream(key: string): Promise<Readable> {
       if (breaker.state !== 'closed') await this.stat(key)
       const admission = await breaker.admit({ leaseMs: TRANSFER_LEASE_MS })
       const source = await file(key)
       // When a reading is left early, the client ends all connections of its agent, and so everybody's transfers; one of
       // Node's own agent is ended alone.
       source.interceptors.push({ request: (options) => Object.assign(options as ReadRequest, { forever: false }) })
-      const stream = source.createReadStream(range)
-      finished(stream, { writable: false }, (error) => void breaker.settle(admission, readingEnded(error)))
-      return stream
+      let failure: unknown
+      const tell = (error: unknown) => explain('read', (failure = error))
+      const reading = readInTime(() => source.createReadStream(), tell, caller, transfers)
+      // A reader that stopped early says nothing about storage.
+      const result = (error: unknown) => (failure ? failureOfStorage(failure) : error ? 'ignored' : 'success')
+      finished(reading, { writable: false }, (error) => void breaker.settle(admission, result(error)))
+      return reading
+    },
+
+    async requireReachable(key: string): Promise<void> {
+      const link = await this.signedRead(key, { seconds: LOOK_SECONDS })
+      try {
+        await control(caller, 'look', () => lookAt(link))
+      } catch (error) {
+        throw explain('look', error, caller.signal)
+      }
     },
 
     /** A link that downloads the object, pinned to one version of it when asked. */
@@ -127,8 +149,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       const { seconds, fromMs = Date.now(), generation, downloadName, query } = options
       const source = await file(key)
       const endsMs = fromMs + Math.min(seconds, SIGNED_URL_SECONDS_MAX) * 1000
-      const signing = source.getSignedUrl({
-        version: 'v4',
+      return sign(caller, source, {
         action: 'read',
         accessibleAt: fromMs,
         // The client refuses an end that is past by this machine's clock, which may be hours fast.
@@ -136,22 +157,14 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
         queryParams: { ...query, ...(generation && { generation }) },
         ...(downloadName && { promptSaveAs: downloadName }),
       })
-      try {
-        const [url] = await withDeadline('Storage sign', CONTROL_TIMEOUT_MS, signing)
-        return url
-      } catch (error) {
-        throw unavailable('sign', error)
-      }
     },
 
     /** A link through which one object of that type and size can be created, once. */
     async signedUpload(key: string, contentType: string, sizeBytes: number, seconds: number): Promise<SignedUpload> {
       const expiresAtMs = Date.now() + seconds * 1000
       const conditions = { 'x-goog-if-generation-match': '0', 'x-goog-content-length-range': `1,${sizeBytes}` }
-      const [url] = await (
-        await file(key)
-      ).getSignedUrl({
-        version: 'v4',
+      const target = await file(key)
+      const url = await sign(caller, target, {
         action: 'write',
         expires: expiresAtMs,
         contentType,
@@ -164,7 +177,7 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
     async *list(prefix: string): AsyncGenerator<StoredObject[]> {
       let pageToken: string | undefined
       do {
-        const page = await listPage(prefix, pageToken)
+        const page = await listPage(caller, prefix, pageToken)
         if (page.objects.length > 0) yield page.objects
         pageToken = page.nextPageToken
       } while (pageToken !== undefined)
@@ -173,10 +186,10 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
     async remove({ key, generation }: { readonly key: string; readonly generation?: string }): Promise<void> {
       const condition = generation === undefined ? {} : { ifGenerationMatch: generation }
       try {
-        await control('delete', async () => (await file(key)).delete(condition))
+        await control(caller, 'delete', async () => (await file(key)).delete(condition))
       } catch (error) {
         const status = statusOf(error)
-        if (status !== 404 && status !== 412) throw unavailable('delete', error)
+        if (status !== 404 && status !== 412) throw explain('delete', error, caller.signal)
       }
     },
 
@@ -186,13 +199,39 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
         await inLanes(REMOVED_AT_ONCE, removed, (object) => this.remove(object))
       }
     },
+  })
+  return objectsOf({})
+
+  /** One call of one answer, behind the breaker, counted towards the request's `storage` part. */
+  function control<T>(caller: StorageCaller, what: string, work: () => Promise<T>): Promise<T> {
+    const ask = (guarded: AbortSignal) => askInTime(what, work, guarded, { host, limits: limits.controlMs })
+    return timePart('storage', async () => {
+      const answer = await breaker.execute(ask, caller.signal)
+      caller.onProgress?.()
+      return answer
+    })
   }
 
-  async function listPage(prefix: string, pageToken: string | undefined) {
+  /** What needs a signature that only Google can make asks for it; storage itself is not asked, nor its breaker. */
+  async function sign(
+    { signal = NEVER }: StorageCaller,
+    signed: File,
+    options: Omit<GetSignedUrlConfig, 'version'>,
+  ): Promise<string> {
+    try {
+      const signing = () => signed.getSignedUrl({ version: 'v4', ...options })
+      const [url] = await askInTime('sign', signing, signal, { host, limits: limits.controlMs })
+      return url
+    } catch (error) {
+      throw explain('sign', error, signal)
+    }
+  }
+
+  async function listPage(caller: StorageCaller, prefix: string, pageToken: string | undefined) {
     const listed = await opened()
     const query = { prefix, maxResults: pageSize, autoPaginate: false, ...(pageToken !== undefined && { pageToken }) }
     try {
-      const [files, next] = await control('list', () => listed.getFiles(query))
+      const [files, next] = await control(caller, 'list', () => listed.getFiles(query))
       const objects = files.map(({ name, metadata }) => ({
         key: name,
         generation: String(metadata.generation),
@@ -201,30 +240,27 @@ export function objectStore(config: Config, breaker: CircuitBreaker, pageSize = 
       }))
       return { objects, nextPageToken: (next as { pageToken?: string } | null | undefined)?.pageToken }
     } catch (error) {
-      throw unavailable('list', error)
+      throw explain('list', error, caller.signal)
     }
   }
 }
 
-/** @throws SourceFailed when it was the source that failed */
-async function transfer(source: Readable | (string | Buffer)[], sink: Writable, signal: AbortSignal): Promise<void> {
-  let first: 'source' | 'storage' | undefined
-  if (!Array.isArray(source)) source.once('error', () => (first ??= 'source'))
-  sink.once('error', () => (first ??= 'storage'))
-  try {
-    await pipeline(source, sink, { signal })
-  } catch (error) {
-    // Aborting destroys the source too. A source that had failed before anybody listened is found by its error.
-    const aborted = signal.aborted && error instanceof Error && error.name === 'AbortError'
-    const sourceFailed = first === 'source' || (!Array.isArray(source) && source.errored === error)
-    throw sourceFailed && !aborted ? new SourceFailed(error) : error
+/** A caller within another: either ends its calls, and both hear of progress. */
+function both(outer: StorageCaller, inner: StorageCaller): StorageCaller {
+  const signals = [outer.signal, inner.signal].filter((signal) => signal !== undefined)
+  const listeners = [outer.onProgress, inner.onProgress].filter((listener) => listener !== undefined)
+  return {
+    ...(signals.length > 0 && { signal: AbortSignal.any(signals) }),
+    ...(listeners.length > 0 && { onProgress: () => listeners.forEach((listener) => listener()) }),
   }
 }
 
-/** A reader that stopped early says nothing about storage. */
-function readingEnded(error: NodeJS.ErrnoException | null | undefined): FailureMeaning | 'success' {
-  if (!error) return 'success'
-  return error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'ignored' : failureOfStorage(error)
+/** Fetches one byte, as whoever has the link would. @throws for an answer that says that storage cannot do it just now */
+async function lookAt(link: string): Promise<void> {
+  const { status, body } = await fetch(link, { headers: { Range: 'bytes=0-0' }, signal: AbortSignal.timeout(LOOK_MS) })
+  await body?.cancel()
+  const refusal = new StatusError(status)
+  if (status >= 400 && isFailureOfStorage(refusal)) throw refusal
 }
 
 function statOf(metadata: FileMetadata): ObjectStat {
@@ -235,7 +271,11 @@ function statOf(metadata: FileMetadata): ObjectStat {
   }
 }
 
-/** What storage itself could not do is told as such; an abort and errors of our own pass as they are. */
-function unavailable(what: string, error: unknown): unknown {
+/**
+ * What storage itself could not do is told as such; errors of our own pass as they are, and so does the reason of a
+ * caller's signal.
+ */
+function explain(what: string, error: unknown, signal?: AbortSignal): unknown {
+  if (signal?.aborted === true) return signal.reason
   return isFailureOfStorage(error) ? new ServiceUnavailable('gcs', `Storage did not answer (${what})`, error) : error
 }

@@ -4,6 +4,17 @@ import { DomainError } from '../errors/domain-error.ts'
 import { retryAfterMs } from '../resilience/retry-after.ts'
 import { DeadlineError } from '../resilience/deadline.ts'
 
+/** Storage has answered a plain request with a status of 400 or above. */
+export class StatusError extends Error {
+  override readonly name = 'StatusError'
+  readonly code: number
+
+  constructor(status: number) {
+    super(`storage answered ${status}`)
+    this.code = status
+  }
+}
+
 /** The HTTP status with which a call of the storage client failed, if it got that far. */
 export function statusOf(error: unknown): number | undefined {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined

@@ -54,10 +54,12 @@ export function episodeIn(text: string): string | undefined {
 
 const FETCH_BYTES_MAX = 2 * 1024 * 1024 * 1024
 
+const FETCH_MS_MAX = 30_000
+
 /** Fetches audio as a provider would. @returns undefined when there is none to be had */
 export async function fetchAudio(url: string): Promise<Buffer | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(120_000) })
+    const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS_MAX) })
     if (!response.ok || Number(response.headers.get('content-length') ?? 0) > FETCH_BYTES_MAX) return undefined
     return Buffer.from(await response.arrayBuffer())
   } catch {

@@ -16,7 +16,7 @@ export function passOverAway(step: Step, provider: string, nowMs: number, awaySi
 }
 
 function leave(step: Step, provider: string, nowMs: number): Step {
-  const free = without(step, 'job', 'unavailable', 'unreadable', 'provider')
+  const free = without(step, 'job', 'unavailable', 'unreadable', 'unfetched', 'provider')
   return {
     ...free,
     attempt: 0,

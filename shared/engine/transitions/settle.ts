@@ -81,10 +81,12 @@ function settleStep<W extends Workflow>(
     case 'waiting': {
       const { service, sinceMs, problem, fallback } = outcome
       const untilMs = nowMs + outcome.afterMs
+      const free = release(settleCall(step, outcome.call), 'waiting')
       const waiting: Step = {
-        ...release(settleCall(step, outcome.call), 'waiting'),
+        ...(outcome.job === 'drop' ? dropJob(free) : free),
         error: problem,
         unavailable: { service, sinceMs, waits: (step.unavailable?.waits ?? 0) + 1, untilMs },
+        ...(outcome.unfetched === 1 && { unfetched: (step.unfetched ?? 0) + 1 }),
         ...recordFallback(fallback),
       }
       return dispatch(workflow, name, waiting, nowMs, untilMs)
@@ -158,7 +160,7 @@ type WithResult = Extract<Outcome, { kind: 'done' | 'adopted' | 'fellBack' }>
 /** The step as it is when its result is there. */
 function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
   const free: Step = {
-    ...without(release(step, 'done'), 'unavailable', 'away', 'unreadable', 'onlyFallback', 'error'),
+    ...without(release(step, 'done'), 'unavailable', 'away', 'unreadable', 'unfetched', 'onlyFallback', 'error'),
     finishedAtMs: nowMs,
   }
   switch (outcome.kind) {

@@ -52,7 +52,7 @@ export type HereSources = {
 
 export type MasteredHere = { audioKey: string; durationSeconds: number; introSeconds: number }
 
-type HereAttempt = Pick<Attempt, 'signal' | 'tell'>
+type HereAttempt = Pick<Attempt, 'signal' | 'tell'> & { readonly call?: Pick<Attempt['call'], 'progress'> }
 type HereTools = Pick<Tools, 'objects' | 'ffmpegPath'>
 
 /**
@@ -116,9 +116,12 @@ async function make(
     attempt.tell('fetching the recording, to master it here')
     const inputs = await fetchInputs(tools, keys, folder, signal)
     attempt.tell('mastering it here')
-    tooLongForItsSize = AbortSignal.timeout(workMsMax(await bytesOf(folder, inputs)))
+    const workMs = workMsMax(await bytesOf(folder, inputs))
+    tooLongForItsSize = AbortSignal.timeout(workMs)
     const workSignal = AbortSignal.any([signal, tooLongForItsSize])
-    await work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal: workSignal })
+    await quietly(attempt, workMs, () =>
+      work(folder, inputs, { program: ffmpegProgram(tools.ffmpegPath), signal: workSignal }),
+    )
     const about = { contentType: 'audio/mpeg', userId }
     const measure: Measure = (name) => durationSeconds(createReadStream(join(folder, name)), about, { signal })
     const lengths = { durationSeconds: await measure(OUTPUT), introSeconds: await introSeconds(measure, inputs) }
@@ -156,10 +159,22 @@ export function lineMsMax(bytes: number): number {
   return Math.max(LINE_MS_MIN, TIME_MS_MAX - workMsMax(bytes))
 }
 
-async function enterLine(userId: string, waitMs: number, { signal, tell }: HereAttempt): Promise<() => void> {
-  tell('waiting for its turn to be mastered here')
+/** What has a limit of its own, and says nothing until then. */
+async function quietly<T>({ call }: HereAttempt, mostMs: number, work: () => Promise<T>): Promise<T> {
+  const done = call?.progress?.expectQuiet(mostMs)
   try {
-    return await oneAtATime.take(userId, AbortSignal.any([signal, AbortSignal.timeout(waitMs)]))
+    return await work()
+  } finally {
+    done?.()
+  }
+}
+
+async function enterLine(userId: string, waitMs: number, attempt: HereAttempt): Promise<() => void> {
+  const { signal, tell } = attempt
+  tell('waiting for its turn to be mastered here')
+  const turn = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
+  try {
+    return await quietly(attempt, waitMs, () => oneAtATime.take(userId, turn))
   } catch (cause) {
     signal.throwIfAborted()
     throw new FallbackBusy('another recording is being mastered here', { cause })

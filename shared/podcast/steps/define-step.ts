@@ -1,13 +1,11 @@
 import type * as z from 'zod'
 
 import type { Attempt, Ended } from '../../engine/attempt.ts'
-import { JobEnded, StepRefused } from '../../engine/failure.ts'
 import type { StepDefinition } from '../../engine/definition.ts'
 import { artefactKey } from '../artefacts.ts'
 import type { Config } from '../../config.ts'
 import type { EpisodeContent, StoredOptions } from '../content.ts'
-import type { AudioSource, JobFailure, PortName, Ports, WebhookTarget } from '../ports.ts'
-import { NO_SPEECH, NOT_ACCEPTED, NOT_AUDIO } from '../problems.ts'
+import type { AudioSource, PortName, Ports, WebhookTarget } from '../ports.ts'
 import type { Tools } from '../tools.ts'
 
 /** What the demo and the documentation say of a step. */
@@ -64,11 +62,25 @@ export type StepEnded<Schema extends z.ZodType> = Promise<Ended<z.infer<Schema>>
 type FallbackAndItsName =
   { readonly fallback: string; readonly fallBack: object } | { readonly fallback?: never; readonly fallBack?: never }
 
-/** Says everything about one step; the pipeline lists it. */
+/**
+ * Says everything about one step; the pipeline lists it. What its code asks of storage ends with the attempt, and is
+ * heard of as its progress.
+ */
 export function defineStep<const Name extends string, Schema extends z.ZodType>(
   step: PodcastStep<Name, Schema> & FallbackAndItsName,
 ): PodcastStep<Name, Schema> {
-  return step
+  const [adopt, fallBack] = [step.adopt?.bind(step), step.fallBack?.bind(step)]
+  return {
+    ...step,
+    run: (attempt, tools) => step.run(attempt, within(attempt, tools)),
+    ...(adopt && { adopt: (attempt, tools) => adopt(attempt, within(attempt, tools)) }),
+    ...(fallBack && { fallBack: (attempt, tools, because) => fallBack(attempt, within(attempt, tools), because) }),
+  }
+}
+
+function within({ signal, call: { progress } }: EpisodeAttempt, tools: Tools): Tools {
+  const caller = { signal, ...(progress && { onProgress: progress.advance }) }
+  return { ...tools, objects: tools.objects.within(caller) }
 }
 
 /** How a step names its artefacts: under which key an attempt stores each of what it `stores`. */
@@ -109,12 +121,4 @@ export function recordingSource(attempt: EpisodeAttempt, tools: Pick<Tools, 'obj
 /** Where the provider of an attempt calls back about its job. */
 export function webhookTarget({ workflow, provider = '', step }: EpisodeAttempt, tools: Tools): WebhookTarget {
   return { url: tools.webhookUrl(provider, workflow.id), token: step.job?.webhookToken ?? '' }
-}
-
-const WORDS_OF_FAILURE = { not_audio: NOT_AUDIO, no_speech: NO_SPEECH, refused: NOT_ACCEPTED } as const
-
-/** A job that its provider has ended without a result, as the error that says what follows. */
-export function errorOfJob({ reason, message }: JobFailure): Error {
-  if (reason === 'ended') return new JobEnded(message)
-  return new StepRefused({ ...WORDS_OF_FAILURE[reason], technical_message: message })
 }

@@ -11,18 +11,11 @@ import { durationSeconds } from '../sound/duration.ts'
 import { unlessNotAudio } from '../sound/not-audio.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import {
-  audioSource,
-  defineStep,
-  errorOfJob,
-  keysOf,
-  recordingOf,
-  recordingSource,
-  webhookTarget,
-} from './define-step.ts'
+import { audioSource, defineStep, keysOf, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
+import { errorOfJob, requireStorage } from './unfetched.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
 
@@ -126,8 +119,9 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
       }
     case 'failed':
       // What its provider has ended is not charged.
-      if (made.reason === 'ended' && starts !== undefined) await attempt.recordJob({ starts: { ...starts, count: 0 } })
-      throw errorOfJob(made)
+      if ((made.reason === 'ended' || made.reason === 'unfetched') && starts !== undefined)
+        await attempt.recordJob({ starts: { ...starts, count: 0 } })
+      throw await errorOfJob(made, attempt, tools)
     case 'done':
       return storeSound(attempt, tools, { mastering, made })
   }
@@ -169,7 +163,7 @@ async function start(
   const recordStart = (how: 'sent' | 'notCarriedOut') =>
     attempt.recordJob({ starts: { count: before + (how === 'sent' ? 1 : 0), atMs: attempt.nowMs() } })
   const failure = await mastering.start(id, { ...soundOf(attempt, tools), recordStart }, attempt.call)
-  if (failure !== undefined) throw errorOfJob(failure)
+  if (failure !== undefined) throw await errorOfJob(failure, attempt, tools)
 }
 
 function workMsMax(attempt: EpisodeAttempt): number {
@@ -187,6 +181,7 @@ async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Ma
 }
 
 async function create(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<{ id: string }> {
+  await requireStorage(attempt, tools)
   const { workflow } = attempt
   if (startsInVain(attempt) >= STARTS_MAX)
     throw new JobEnded(`${mastering.name}: started ${STARTS_MAX} times, and not once at work`)

@@ -1,6 +1,7 @@
 import type { Tools } from '../tools.ts'
 import { keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { storePaid } from './store-paid.ts'
 
 export const TRANSCRIPT = 'transcript.json'
 const keyOf = keysOf([TRANSCRIPT])
@@ -20,6 +21,6 @@ export async function storeTranscript(
   json: string,
 ): Promise<string> {
   const key = transcriptKeyOf(attempt)
-  await objects.create(key, json, 'application/json', attempt.signal)
+  await storePaid(attempt, { objects }, { key, content: json }, 'application/json')
   return key
 }

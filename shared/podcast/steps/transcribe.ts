@@ -10,12 +10,13 @@ import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
 import { heardTranscript } from '../words/heard-transcript.ts'
 import { Transcript } from '../words/transcript.ts'
-import { defineStep, errorOfJob, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
+import { defineStep, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
 import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
+import { errorOfJob, explainFetch, requireStorage } from './unfetched.ts'
 
 const TranscribeResult = z.looseObject({
   transcriptKey: z.string(),
@@ -68,7 +69,9 @@ async function runCall(
   // Read before it is paid for: where storage is away, what was heard could not be kept.
   const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
   const request = { language: attempt.workflow.language, recording: recordingSource(attempt, tools) }
-  const heard = await transcriber.transcribe(request, attempt.call)
+  const heard = await transcriber.transcribe(request, attempt.call).catch(async (error: unknown) => {
+    throw await explainFetch(error, attempt, tools)
+  })
   attempt.charge(heard.cost)
   return { kind: 'done', result: await storeWords(attempt, tools, { heard, measuredSeconds }) }
 }
@@ -93,7 +96,7 @@ async function runJob(
         ...(state.doing !== undefined && { activity: state.doing }),
       }
     case 'failed':
-      throw errorOfJob(state)
+      throw await errorOfJob(state, attempt, tools)
     case 'done': {
       const measuredSeconds = await unlessNotAudio(measureRecording(attempt, tools))
       const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })
@@ -115,6 +118,7 @@ async function findJob(attempt: EpisodeAttempt, transcriber: JobTranscriber): Pr
 
 async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tools: Tools): Promise<void> {
   const { key, uploadedTo } = jobOf(attempt)
+  await requireStorage(attempt, tools)
   const { id } = await transcriber.submit(
     {
       jobKey: key,

@@ -10,6 +10,7 @@ import { providerOf } from '../tools.ts'
 import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
+import { storePaid } from './store-paid.ts'
 import { transcribe } from './transcribe.ts'
 
 const STORES = ['intro.mp3'] as const
@@ -83,7 +84,7 @@ export const voice = defineStep({
     }
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
     attempt.charge(spoken.cost)
-    await objects.create(audioKey, spoken.audio, spoken.contentType, attempt.signal)
+    await storePaid(attempt, tools, { key: audioKey, content: spoken.audio }, spoken.contentType)
     // The voice that was to speak may have been refused, and another have spoken.
     const cacheKey = ownCacheKey(attempt, await hashOf(attempt, speaker))
     await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)

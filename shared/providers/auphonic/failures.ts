@@ -8,6 +8,9 @@ const NOT_AUDIO = [
   /\b(no|without|contain(s)? no|not contain( any)?) audio\b/i,
   /\b(file|recording|audio) (is|seems|appears)( to be)? (corrupt(ed)?|damaged|broken|empty)\b/i,
 ]
+/** What it was to work on did not come, in the words that such sentences have. */
+const UNFETCHED =
+  /\b(input|source|file|recording|audio)\b.{0,60}\b(not|n't|unable to|failed to) (be )?(download|fetch|retriev|transferr?)|\b(unable to|failed to|could not|cannot) (download|fetch|retrieve)\b/i
 const ABOUT_SOMETHING_ELSE = /output|encod|download|transfer|fetch|upload|server|internal|service|temporar|try again/i
 
 /**
@@ -15,6 +18,7 @@ const ABOUT_SOMETHING_ELSE = /output|encod|download|transfer|fetch|upload|server
  * may be otherwise for another production.
  */
 export function classifyFailure(sentence: string): JobFailure['reason'] {
+  if (UNFETCHED.test(sentence) && !/output|outgoing/i.test(sentence)) return 'unfetched'
   if (ABOUT_SOMETHING_ELSE.test(sentence)) return 'ended'
   return NOT_AUDIO.some((known) => known.test(sentence)) ? 'not_audio' : 'ended'
 }

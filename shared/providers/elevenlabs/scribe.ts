@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import * as z from 'zod'
 
+import { RecordingUnfetched } from '../../podcast/errors.ts'
 import type { CallTranscriber, HeardWord, Transcribed, TranscriptionRequest } from '../../podcast/ports.ts'
 import { callProvider } from '../call-provider.ts'
 import type { GuardedAccount } from '../definition.ts'
@@ -59,9 +60,19 @@ export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): Ca
       const attempt = async (signal: AbortSignal) =>
         transcribedOf(sent, await sendForJson(sent, Answer, ANSWER_BYTES_MAX, call, signal))
       const limits = { attemptTimeoutMs: TRANSCRIBE_TIMEOUT_MS, attemptsMax: 1 }
-      return callProvider({ guard, operation: 'speechToText', ...limits, attempt }, call)
+      const heard = callProvider({ guard, operation: 'speechToText', ...limits, attempt }, call)
+      return heard.catch((error: unknown) => {
+        throw config.canReachStorage && isRefusedSource(error)
+          ? new RecordingUnfetched({ technical: error.message, cause: error })
+          : error
+      })
     },
   }
+}
+
+/** Refused for what we said of where the recording is: an answer that lacks something has no such status. */
+function isRefusedSource(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.kind === 'unusable' && (error.status ?? 0) >= 400
 }
 
 async function formFor(

@@ -112,12 +112,13 @@ export const failing = (makeError: () => Error) => (instance: Instance) =>
       throw makeError()
     },
   })
-/** A call or a piece of work that takes exactly so long. */
+/** A call or a piece of work that takes exactly so long, and says so before. */
 export const lasting = (ms: number) => (instance: Instance) =>
   withTools(instance, {
     working: (attempt) =>
       new Promise((resolve, reject) => {
         attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason as Error), { once: true })
+        attempt.call.progress?.expectQuiet(ms)
         void instance.clock.sleep(ms).then(resolve)
       }),
   })

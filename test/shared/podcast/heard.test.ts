@@ -46,6 +46,10 @@ async function hear(
   const tools = {
     transcribers: [await makePort('transcribers', accountAt('assemblyai', url))],
     objects: {
+      requireReachable: async () => undefined,
+      within() {
+        return this
+      },
       readStream: async () => recording(),
       create: async (_key: string, content: string) => {
         stored = content

@@ -279,7 +279,8 @@ describe('finishing', () => {
     await objects.create('t', JSON.stringify({ language: 'en', durationSeconds: 2, text: '', words: [] }), 'text/json')
     const { finish: _none, ...results } = RESULTS
     const workflow = { ...draft(), id, generation: 1, results }
-    const attempt = { workflow, name: 'finish', signal: new AbortController().signal, nowMs: () => nowMs }
+    const { signal } = new AbortController()
+    const attempt = { workflow, name: 'finish', signal, call: { signal }, nowMs: () => nowMs }
     const ended = await finishing.run(attempt as unknown as EpisodeAttempt, { objects } as unknown as Tools)
     if (ended.kind !== 'done') throw new Error(`finishing ended as ${ended.kind}`)
     await instance().create({ ...draft(), id, status: 'ready', results: { ...results, finish: ended.result } })

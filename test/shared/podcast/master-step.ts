@@ -33,6 +33,10 @@ export function masterStep({ mastering, recording, intro, recordingSeconds }: Wo
 
   const tools = {
     objects: {
+      within() {
+        return this
+      },
+      requireReachable: async () => undefined,
       async create(key: string, content: Readable | Buffer) {
         const bytes = content instanceof Readable ? await readAll(content) : content
         if (!objects.has(key)) objects.set(key, bytes)

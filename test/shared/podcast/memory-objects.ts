@@ -11,6 +11,12 @@ export class MemoryObjects implements Objects {
 
   preload(): void {}
 
+  within(): this {
+    return this
+  }
+
+  async requireReachable(): Promise<void> {}
+
   async create(key: string, content: Readable | Buffer | string, contentType: string): Promise<ObjectStat> {
     const bytes = content instanceof Readable ? await readAll(content) : Buffer.from(content)
     if (!this.stored.has(key))

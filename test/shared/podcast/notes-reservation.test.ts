@@ -46,7 +46,8 @@ async function writeNotes(
 ) {
   const transcript = { language: 'en', durationSeconds: 1, text: words, words: [{ text: words, startMs: 0, endMs: 1 }] }
   const writer: Writer = { name: 'a-writer', kind: 'call', callsBack: false, version: 'v1', writeNotes: ask }
-  const objects = { readText: async () => JSON.stringify(transcript), create: async () => undefined }
+  const inMemory = { readText: async () => JSON.stringify(transcript), create: async () => undefined }
+  const objects = { ...inMemory, within: () => inMemory }
   const real = notesCache(store.access, now)
   const cache: NotesCache = {
     ...real,

@@ -165,7 +165,7 @@ describe.each(['results', 'upgrade'] as const)('deleting an episode with %s of i
     const text = `Deleted ${where}.`
     const alice = await run(step, 'alice', `d1-${step.name}`, text)
     await run(step, 'bob', `d2-${step.name}`, text)
-    const results = { [step.name]: alice.found }
+    const results = { [step.name]: (alice.found as { result: unknown }).result }
     const episode = { ...draft(), id: `d1-${step.name}` }
     const removed = where === 'results' ? { ...episode, results } : { ...episode, upgrade: { results } }
     const tools = { objects, notesCache: notesCache(store.access, Date.now) }

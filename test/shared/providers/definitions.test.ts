@@ -48,8 +48,8 @@ describe('why a transcription failed', () => {
   test.each([
     ['Server error, please try again.', 'ended'],
     ['Internal error', 'ended'],
-    ['Download error, unable to download https://x.example/a. Please make sure the file exists.', 'ended'],
-    ['Download error to https://x.example/a: the file does not appear to contain audio', 'ended'],
+    ['Download error, unable to download https://x.example/a. Please make sure the file exists.', 'unfetched'],
+    ['Download error to https://x.example/a: the file does not appear to contain audio', 'unfetched'],
     ['Upload failed, please try again. If you continue to have issues please reach out to support', 'ended'],
     ['Transcoding failed. Please try again', 'ended'],
     ['The audio could not be processed', 'ended'],
@@ -69,7 +69,7 @@ describe('why a transcription failed', () => {
 
 describe('why a production failed', () => {
   test.each([
-    ['The audio file could not be downloaded', 'ended'],
+    ['The audio file could not be downloaded', 'unfetched'],
     ['Error in file transfer', 'ended'],
     ['Internal Server Error', 'ended'],
     ['Audio could not be processed: unknown format', 'not_audio'],

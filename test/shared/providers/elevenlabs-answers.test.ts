@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 
+import { RecordingUnfetched } from '../../../shared/podcast/errors.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
 import { ELEVENLABS_ANSWERS } from './answers/elevenlabs.ts'
 import type { ElevenLabsAnswer } from './answers/elevenlabs.ts'
@@ -62,8 +63,9 @@ async function seen(row: ElevenLabsAnswer) {
   try {
     const { cost } = await ask(row)
     return { kind: 'used', canPass: false, charged: (cost['calls'] ?? 0) === 1, ambiguous: false, breaker: 'success' }
-  } catch (error) {
-    if (!(error instanceof ProviderError)) throw error
+  } catch (thrown) {
+    const error = thrown instanceof RecordingUnfetched ? thrown.cause : thrown
+    if (!(error instanceof ProviderError)) throw thrown
     const meaning = meaningOf(error)
     const breaker = typeof meaning === 'string' ? meaning : meaning.reason
     return {

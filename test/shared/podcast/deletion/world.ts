@@ -279,6 +279,10 @@ export class DeletionWorld {
     }
     return {
       preload: () => undefined,
+      within() {
+        return this
+      },
+      requireReachable: async () => undefined,
       bucket: objects.bucket,
       create: passed((key: string, content: Readable | Buffer | string, type: string) =>
         objects.create(key, content, type),

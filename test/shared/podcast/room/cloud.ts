@@ -39,7 +39,9 @@ export async function startRoomCloud(): Promise<RoomCloud> {
   const before = process.env['GOOGLE_APPLICATION_CREDENTIALS']
   process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'account.json')
   const config = testConfig({ STORAGE_API_ENDPOINT: storage.origin })
-  const objects = objectStore(config, new CircuitBreaker({ name: 'gcs', classify: failureOfStorage }), PAGE_SIZE)
+  const objects = objectStore(config, new CircuitBreaker({ name: 'gcs', classify: failureOfStorage }), {
+    pageSize: PAGE_SIZE,
+  })
   // The client reads its credentials when it first signs.
   await objects.signedUpload('none', 'audio/flac', 1, 60)
   if (before === undefined) delete process.env['GOOGLE_APPLICATION_CREDENTIALS']

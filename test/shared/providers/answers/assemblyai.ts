@@ -162,7 +162,7 @@ const TO_READ: readonly AnswerRow[] = [
   {
     answer: 'a recording that could not be fetched',
     body: failed('Download error, unable to download the audio file. Please make sure it does contain audio'),
-    kind: 'ended',
+    kind: 'unfetched',
     ...ENDED,
   },
   { answer: 'an upload that it lost', body: failed('Upload failed, please try again'), kind: 'ended', ...ENDED },

@@ -12,6 +12,8 @@ const WORDS = {
   anotherJobLater:
     'waits; another job, twice at most; after `FALLBACK_AFTER_SECONDS` the next provider, else the fallback',
   anotherJob: 'another job, twice at most; then the next provider, else the fallback',
+  unfetched:
+    'waits while our storage is away; else another try, a few times; then the next provider, else the fallback',
   notAudio: 'the next provider, else `not_audio`',
   noSpeech: 'the next provider, else `provider_rejected`',
 } as const
@@ -30,6 +32,7 @@ const COURSES: Readonly<Record<string, Course>> = {
   no_speech: 'noSpeech',
   refused: 'goesOnWithout',
   ended: 'anotherJob',
+  unfetched: 'unfetched',
   unusable: 'onceMore',
   bad_response: 'onceMore',
   auth: 'waits',

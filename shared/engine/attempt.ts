@@ -33,8 +33,8 @@ export type Attempt<W extends Workflow = Workflow> = {
 export type Ended<Result> =
   /** `by`: who did it, where that is not the provider that was to. `cost`: of the job; calls are charged by `charge`. */
   | { kind: 'done'; result: Result; by?: string; degraded?: string; cost?: Cost }
-  /** The same was made before, and is used again: no call was made. */
-  | { kind: 'adopted'; result: Result }
+  /** The same was made before, and is used again: no call was made. `receipt`: of the workflow's own call that made it. */
+  | { kind: 'adopted'; result: Result; receipt?: Receipt | undefined }
   /** Done without the provider, which is asked for a better result later. */
   | { kind: 'degraded'; result: Result; degraded: string }
   | { kind: 'polling'; afterMs: number; activity?: string }

@@ -135,7 +135,7 @@ export class Execution<W extends Workflow, Tools> {
         this.#cost ??= ended.cost
         return { kind: 'done', result: this.#readable(ended.result), by: ended.by, degraded: ended.degraded }
       case 'adopted':
-        return this.#adopt(ended.result, undefined)
+        return this.#adopt(ended.result, ended.receipt)
       case 'degraded':
         return this.#fellBack(ended, 'unknown', true)
       case 'polling':

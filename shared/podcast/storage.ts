@@ -1,10 +1,17 @@
 import type { Readable } from 'node:stream'
 
+import type { Receipt } from '../engine/outcome.ts'
 import type { Notes } from './words/notes.ts'
 
 /* What the podcast needs of object storage and of caches; implemented in shared/store. */
 
-export type ObjectStat = { generation: string; sizeBytes: number; contentType: string }
+/** `labels`: what was said of the object when it was written. */
+export type ObjectStat = {
+  generation: string
+  sizeBytes: number
+  contentType: string
+  labels?: Readonly<Record<string, string>>
+}
 export type StoredObject = { key: string; generation: string; sizeBytes: number; createdAtMs: number }
 export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string, string>; expiresAt: string }
 
@@ -43,6 +50,7 @@ export type Objects = {
     content: Readable | Buffer | string,
     contentType: string,
     signal?: AbortSignal,
+    labels?: Readonly<Record<string, string>>,
   ): Promise<ObjectStat>
   /** @returns undefined when there is no such object */
   stat(key: string): Promise<ObjectStat | undefined>
@@ -70,7 +78,11 @@ export type Objects = {
 }
 
 /** Notes that are there, that we are to write, or that another episode's worker is writing just now. */
-export type CachedNotes = { kind: 'found'; notes: Notes } | { kind: 'ours' } | { kind: 'theirs'; untilMs: number }
+export type CachedNotes =
+  /** `receipt`: of the call that wrote them, where that was this episode's. */
+  | { kind: 'found'; notes: Notes; receipt?: Receipt | undefined }
+  | { kind: 'ours' }
+  | { kind: 'theirs'; untilMs: number }
 
 /** Show notes by what they were made of, so that the same words are not paid for twice. */
 export type NotesCache = {
@@ -78,7 +90,7 @@ export type NotesCache = {
   reserve(key: string, episodeId: string, leaseMs: number): Promise<CachedNotes>
   /** The claim lasts so much longer from now, in ms. One that is over, or another's by now, stays as it is. */
   renew(key: string, episodeId: string, leaseMs: number): Promise<void>
-  keep(key: string, episodeId: string, notes: Notes): Promise<void>
+  keep(key: string, episodeId: string, notes: Notes, receipt?: Receipt): Promise<void>
   /** Ends this episode's claim, so that others need not wait for it. One that is another's by now stays. */
   release(key: string, episodeId: string): Promise<void>
   /** Removes what its owner has deleted. */

@@ -5,6 +5,7 @@ import * as z from 'zod'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
+import { StoredReceipt } from '../podcast/receipts.ts'
 import type { CachedNotes, NotesCache } from '../podcast/storage.ts'
 import { Notes } from '../podcast/words/notes.ts'
 import { errorFields, log } from '../telemetry/log.ts'
@@ -19,9 +20,10 @@ const Entry = z.looseObject({
   episodeId: z.string(),
   untilMs: z.number(),
   notes: Notes.optional(),
+  receipt: StoredReceipt.optional().catch(undefined),
   writes: z.array(z.string()).optional(),
 })
-type Entry = Pick<z.infer<typeof Entry>, 'episodeId' | 'untilMs' | 'notes'>
+type Entry = Pick<z.infer<typeof Entry>, 'episodeId' | 'untilMs' | 'notes' | 'receipt'>
 
 /** An entry as it was read or written; of one that is not there, or cannot be read, only what is known. */
 type Version = {
@@ -43,7 +45,10 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
     reserve(key, episodeId, leaseMs) {
       return orNone<CachedNotes, CachedNotes>(key, { kind: 'ours' }, async () => {
         const decide = (entry: Entry | undefined): Decision => {
-          if (entry?.notes !== undefined) return { found: { kind: 'found', notes: entry.notes } }
+          if (entry?.notes !== undefined) {
+            const receipt = entry.episodeId === episodeId ? entry.receipt : undefined
+            return { found: { kind: 'found', notes: entry.notes, receipt } }
+          }
           const isTheirs = entry !== undefined && entry.episodeId !== episodeId && entry.untilMs > now()
           if (isTheirs) return { found: { kind: 'theirs', untilMs: entry.untilMs } }
           return { found: { kind: 'ours' }, claim: { episodeId, untilMs: now() + leaseMs } }
@@ -61,8 +66,9 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
       await changeOwn(key, episodeId, leaseMs)
     },
 
-    async keep(key, episodeId, notes) {
-      const entry = { episodeId, untilMs: now(), notes, expireAt: new Date(now() + KEPT_MS) }
+    async keep(key, episodeId, notes, receipt) {
+      const kept = { episodeId, untilMs: now(), notes, expireAt: new Date(now() + KEPT_MS) }
+      const entry = { ...kept, ...(receipt && { receipt }) }
       await orNone(key, undefined, async () => {
         requireReadable(Entry, entry, `notes ${key}`)
         await firestore.call('keep notes', (db) => db.collection(COLLECTION).doc(key).set(entry))

@@ -73,6 +73,7 @@ export function objectStore(
       content: Readable | Buffer | string,
       contentType: string,
       signal?: AbortSignal,
+      labels?: Readonly<Record<string, string>>,
     ): Promise<ObjectStat> {
       // A transfer goes at its sender's pace: whether storage is well again is found out by something short.
       if (breaker.state !== 'closed') await this.stat(key)
@@ -80,7 +81,7 @@ export function objectStore(
       const open = () =>
         target.createWriteStream({
           resumable: false,
-          metadata: { contentType },
+          metadata: { contentType, ...(labels && { metadata: { ...labels } }) },
           preconditionOpts: { ifGenerationMatch: 0 },
           validation: 'crc32c',
         })
@@ -268,6 +269,7 @@ function statOf(metadata: FileMetadata): ObjectStat {
     generation: String(metadata.generation),
     sizeBytes: Number(metadata.size),
     contentType: metadata.contentType ?? 'application/octet-stream',
+    ...(metadata.metadata && { labels: metadata.metadata as Record<string, string> }),
   }
 }
 

@@ -2,10 +2,12 @@ import type { Readable } from 'node:stream'
 
 import { BreakerOpenError } from '../../breaker/open-error.ts'
 import { equalJitterMs } from '../../resilience/backoff.ts'
+import type { Receipt } from '../../engine/outcome.ts'
 import { pause } from '../../resilience/deadline.ts'
 import { log } from '../../telemetry/log.ts'
 import type { Tools } from '../tools.ts'
 import type { EpisodeAttempt } from './define-step.ts'
+import { labelsOf } from '../receipts.ts'
 import { isStorageAway } from './unfetched.ts'
 
 /**
@@ -15,7 +17,12 @@ import { isStorageAway } from './unfetched.ts'
 const STORING_MS_MAX = 90_000
 const BACKOFF = { baseMs: 500, capMs: 8_000 }
 
-type Stored = { readonly key: string; readonly content: Exclude<Parameters<Tools['objects']['create']>[1], Readable> }
+type Stored = {
+  readonly key: string
+  readonly content: Exclude<Parameters<Tools['objects']['create']>[1], Readable>
+  /** Of the call, which is kept with it. */
+  readonly receipt: Receipt | undefined
+}
 
 /**
  * Stores what a call has been charged for and nobody else has: storage that is away is tried again, because the attempt
@@ -25,13 +32,13 @@ type Stored = { readonly key: string; readonly content: Exclude<Parameters<Tools
 export async function storePaid(
   { signal, call, workflow }: EpisodeAttempt,
   { objects }: Pick<Tools, 'objects'>,
-  { key, content }: Stored,
+  { key, content, receipt }: Stored,
   contentType: string,
 ): Promise<void> {
   const endsAtMs = performance.now() + STORING_MS_MAX
   for (let tries = 0; ; tries++) {
     try {
-      await objects.create(key, content, contentType, signal)
+      await objects.create(key, content, contentType, signal, labelsOf(receipt))
       return
     } catch (error) {
       signal.throwIfAborted()

@@ -2,6 +2,7 @@ import * as z from 'zod'
 
 import { jobOf } from '../../engine/attempt.ts'
 import { StepRefused } from '../../engine/failure.ts'
+import type { Receipt } from '../../engine/outcome.ts'
 import type { CallTranscriber, JobTranscriber, Transcribed } from '../ports.ts'
 import { NO_SPEECH } from '../problems.ts'
 import { unlessNotAudio } from '../sound/not-audio.ts'
@@ -14,6 +15,7 @@ import { defineStep, recordingOf, recordingSource, webhookTarget } from './defin
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
 import { readArtefact } from './read-artefact.ts'
+import { receiptOf } from '../receipts.ts'
 import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
 import { errorOfJob, explainFetch, requireStorage } from './unfetched.ts'
@@ -51,7 +53,9 @@ export const transcribe = defineStep({
     const transcriptKey = transcriptKeyOf(attempt)
     const text = await objects.readText(transcriptKey)
     const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
-    return earlier && { result: describe(transcriptKey, earlier) }
+    if (earlier === undefined) return undefined
+    const stored = await objects.stat(transcriptKey)
+    return { result: describe(transcriptKey, earlier), receipt: stored && receiptOf(stored) }
   },
 
   run(attempt, tools) {
@@ -72,8 +76,8 @@ async function runCall(
   const heard = await transcriber.transcribe(request, attempt.call).catch(async (error: unknown) => {
     throw await explainFetch(error, attempt, tools)
   })
-  attempt.charge(heard.cost)
-  return { kind: 'done', result: await storeWords(attempt, tools, { heard, measuredSeconds }) }
+  const receipt = attempt.charge(heard.cost)
+  return { kind: 'done', result: await storeWords(attempt, tools, { heard, measuredSeconds, receipt }) }
 }
 
 async function runJob(
@@ -136,12 +140,17 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
 async function storeWords(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { heard, measuredSeconds }: { heard: Transcribed; measuredSeconds: number | undefined },
+  { heard, measuredSeconds, receipt }: { heard: Transcribed; measuredSeconds: number | undefined; receipt?: Receipt },
 ): Promise<z.infer<typeof TranscribeResult>> {
   const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
   const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
   if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = await storeTranscript(attempt, { objects }, JSON.stringify(Transcript.parse(transcript)))
+  const transcriptKey = await storeTranscript(
+    attempt,
+    { objects },
+    JSON.stringify(Transcript.parse(transcript)),
+    receipt,
+  )
   return describe(transcriptKey, transcript)
 }
 

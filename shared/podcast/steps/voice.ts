@@ -10,6 +10,7 @@ import { providerOf } from '../tools.ts'
 import { defineStep, keysOf } from './define-step.ts'
 import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
+import { receiptOf } from '../receipts.ts'
 import { storePaid } from './store-paid.ts'
 import { transcribe } from './transcribe.ts'
 
@@ -60,12 +61,16 @@ export const voice = defineStep({
 
   async adopt(attempt, { objects, speakers }) {
     const audioKey = keyOf(attempt, 'intro.mp3')
-    if ((await objects.stat(audioKey)) === undefined) return undefined
+    const stored = await objects.stat(audioKey)
+    if (stored === undefined) return undefined
     // Whose voice it is may not be known while the provider is away; what is paid for is kept all the same.
     const hash = await hashOf(attempt, providerOf(speakers, attempt)).catch(() => undefined)
     const cacheKey = hash && ownCacheKey(attempt, hash)
     const { length: characters } = introOf(attempt.workflow).text
-    return { result: { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters } }
+    return {
+      result: { audioKey, ...(cacheKey !== undefined && { cacheKey }), characters },
+      receipt: receiptOf(stored),
+    }
   },
 
   async run(attempt, tools) {
@@ -83,8 +88,8 @@ export const voice = defineStep({
       return { kind: 'adopted', result: { audioKey, cacheKey: key, characters: text.length } }
     }
     const spoken = await speaker.speak({ text, voiceId }, attempt.call)
-    attempt.charge(spoken.cost)
-    await storePaid(attempt, tools, { key: audioKey, content: spoken.audio }, spoken.contentType)
+    const receipt = attempt.charge(spoken.cost)
+    await storePaid(attempt, tools, { key: audioKey, content: spoken.audio, receipt }, spoken.contentType)
     // The voice that was to speak may have been refused, and another have spoken.
     const cacheKey = ownCacheKey(attempt, await hashOf(attempt, speaker))
     await objects.create(cacheKey, spoken.audio, spoken.contentType, attempt.signal)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 
+import type { Receipt } from '../../engine/outcome.ts'
 import { pause } from '../../resilience/deadline.ts'
 import { TITLE_DEFAULT } from '../content.ts'
 import type { Material, Writer } from '../ports.ts'
@@ -12,6 +13,7 @@ import type { EpisodeAttempt } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { makeOfHeard } from './make-of-transcript.ts'
 import { readArtefact } from './read-artefact.ts'
+import { labelsOf, receiptOf } from '../receipts.ts'
 import { transcribe } from './transcribe.ts'
 
 /** So long others wait for a worker that is not heard of again. One that is at work renews its claim in time. */
@@ -60,7 +62,8 @@ export const write = defineStep({
     // Notes that cannot be read are asked for again: what the episode shows is its own copy of them.
     if (notes === undefined) return undefined
     const cacheKey = cacheKeyOf(attempt, providerOf(tools.writers, attempt), await materialOf(attempt, tools))
-    return { result: { notesKey, notes, cacheKey } }
+    const stored = await tools.objects.stat(notesKey)
+    return { result: { notesKey, notes, cacheKey }, receipt: stored && receiptOf(stored) }
   },
 
   async run(attempt, tools) {
@@ -71,15 +74,16 @@ export const write = defineStep({
     if (known !== undefined)
       return {
         kind: 'adopted',
-        result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes: known, cacheKey }),
+        result: await storeNotes(attempt, tools, { artefact: 'notes.json', ...known, cacheKey }),
+        receipt: known.receipt,
       }
-    const notes = await holdingClaim(attempt, tools, cacheKey, async () => {
-      const written = await askForNotes(attempt, tools, { writer, material, cacheKey })
+    const written = await holdingClaim(attempt, tools, cacheKey, async () => {
+      const { notes, receipt } = await askForNotes(attempt, tools, { writer, material, cacheKey })
       // Kept first: should storage be away, the next attempt finds what is paid for.
-      await tools.notesCache.keep(cacheKey, attempt.workflow.id, written)
-      return written
+      await tools.notesCache.keep(cacheKey, attempt.workflow.id, notes, receipt)
+      return { notes, receipt }
     })
-    return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', notes, cacheKey }) }
+    return { kind: 'done', result: await storeNotes(attempt, tools, { artefact: 'notes.json', ...written, cacheKey }) }
   },
 
   async fallBack(attempt, tools, because) {
@@ -108,15 +112,18 @@ function cacheKeyOf({ workflow }: EpisodeAttempt, { name, version }: Writer, mat
     .digest('hex')
 }
 
+/** `receipt`: of the call of this episode's that wrote them, if it was one. */
+type PaidNotes = { readonly notes: Notes; readonly receipt: Receipt | undefined }
+
 /** Notes of the same words: those that are there, or that another episode's worker is getting just now. */
 async function lookUpNotes(
   attempt: EpisodeAttempt,
   { notesCache }: Tools,
   cacheKey: string,
-): Promise<Notes | undefined> {
+): Promise<PaidNotes | undefined> {
   for (;;) {
     const found = await notesCache.reserve(cacheKey, attempt.workflow.id, CLAIM_MS)
-    if (found.kind === 'found') return found.notes
+    if (found.kind === 'found') return { notes: found.notes, receipt: found.receipt }
     if (found.kind === 'ours') return undefined
     attempt.tell('waiting for the same notes, which are being written')
     await pause(Math.min(LOOK_AGAIN_MS, Math.max(1, found.untilMs - attempt.nowMs())), attempt.signal)
@@ -143,11 +150,12 @@ async function askForNotes(
   attempt: EpisodeAttempt,
   { notesCache }: Tools,
   { writer, material, cacheKey }: { writer: Writer; material: Material; cacheKey: string },
-): Promise<Notes> {
+): Promise<PaidNotes> {
   try {
     const { notes, cost } = await writer.writeNotes(material, attempt.call)
-    attempt.charge(cost)
-    return Notes.parse({ ...notes, chapters: tidyChapters(notes.chapters, material.durationSeconds) })
+    const receipt = attempt.charge(cost)
+    const chapters = tidyChapters(notes.chapters, material.durationSeconds)
+    return { notes: Notes.parse({ ...notes, chapters }), receipt }
   } catch (error) {
     await notesCache.release(cacheKey, attempt.workflow.id)
     throw error
@@ -157,9 +165,15 @@ async function askForNotes(
 async function storeNotes(
   attempt: EpisodeAttempt,
   { objects }: Tools,
-  { artefact, notes, cacheKey }: { artefact: (typeof STORES)[number]; notes: Notes; cacheKey?: string },
+  {
+    artefact,
+    notes,
+    cacheKey,
+    receipt,
+  }: { artefact: (typeof STORES)[number]; notes: Notes; cacheKey?: string; receipt?: Receipt | undefined },
 ): Promise<WriteResult> {
   const notesKey = keyOf(attempt, artefact)
-  await objects.create(notesKey, JSON.stringify(Notes.parse(notes)), 'application/json', attempt.signal)
+  const json = JSON.stringify(Notes.parse(notes))
+  await objects.create(notesKey, json, 'application/json', attempt.signal, labelsOf(receipt))
   return { notesKey, notes, ...(cacheKey !== undefined && { cacheKey }) }
 }

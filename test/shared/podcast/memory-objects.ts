@@ -3,10 +3,17 @@ import { Readable } from 'node:stream'
 import { SourceFailed } from '../../../shared/podcast/errors.ts'
 import type { Objects, ObjectStat } from '../../../shared/podcast/storage.ts'
 
+type Stored = {
+  content: Buffer
+  contentType: string
+  generation?: string
+  labels?: Readonly<Record<string, string>> | undefined
+}
+
 /** Artefacts in memory: every write is create-once. */
 export class MemoryObjects implements Objects {
   readonly bucket: string = 'memory'
-  readonly stored = new Map<string, { content: Buffer; contentType: string; generation?: string }>()
+  readonly stored = new Map<string, Stored>()
   #generations = 0
 
   preload(): void {}
@@ -17,10 +24,16 @@ export class MemoryObjects implements Objects {
 
   async requireReachable(): Promise<void> {}
 
-  async create(key: string, content: Readable | Buffer | string, contentType: string): Promise<ObjectStat> {
+  async create(
+    key: string,
+    content: Readable | Buffer | string,
+    contentType: string,
+    _signal?: AbortSignal,
+    labels?: Readonly<Record<string, string>>,
+  ): Promise<ObjectStat> {
     const bytes = content instanceof Readable ? await readAll(content) : Buffer.from(content)
     if (!this.stored.has(key))
-      this.stored.set(key, { content: bytes, contentType, generation: String(++this.#generations) })
+      this.stored.set(key, { content: bytes, contentType, generation: String(++this.#generations), labels })
     return this.#statOf(key)
   }
 
@@ -58,8 +71,8 @@ export class MemoryObjects implements Objects {
   }
 
   #statOf(key: string): ObjectStat {
-    const { content = Buffer.alloc(0), contentType = '', generation = '0' } = this.stored.get(key) ?? {}
-    return { generation, sizeBytes: content.length, contentType }
+    const { content = Buffer.alloc(0), contentType = '', generation = '0', labels } = this.stored.get(key) ?? {}
+    return { generation, sizeBytes: content.length, contentType, ...(labels && { labels }) }
   }
 }
 

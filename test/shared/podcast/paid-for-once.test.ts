@@ -117,6 +117,15 @@ describe('show notes', () => {
     expect([asked.writer, second.kept]).toEqual([1, first.kept])
   })
 
+  test('that were kept, and never stored, are found by the same episode with what they have cost', async () => {
+    const first = await notesOf('alice', 'a5', 'Kept.')
+    objects.stored.clear()
+    const again = await notesOf('alice', 'a5', 'Kept.')
+    expect(again.ended).toMatchObject({ kind: 'adopted', receipt: { attempt: 'a', cost: first.cost } })
+    const another = await notesOf('alice', 'a6', 'Kept.')
+    expect(another.ended).toMatchObject({ kind: 'adopted', receipt: undefined })
+  })
+
   test('of the same words of two people are written, and charged, for each', async () => {
     const alice = await notesOf('alice', 'a3', 'Shared.')
     const bob = await notesOf('bob', 'b3', 'Shared.')
@@ -149,11 +158,12 @@ test.each([
 ] as const)(
   '%s that an attempt has left in storage are adopted by the next, and not paid for again',
   async (_, step) => {
-    const { ended, found, foundBefore } = await run(step, 'alice', `left-${step.name}`, 'Left behind.')
+    const { ended, cost, found, foundBefore } = await run(step, 'alice', `left-${step.name}`, 'Left behind.')
     expect(foundBefore).toBeUndefined()
     // The copy that is kept for the owner's other episodes among it: it goes when this one is deleted.
-    expect(found).toEqual(ended.kind === 'done' && ended.result)
-    expect(found).toHaveProperty('cacheKey')
+    const receipt = { attempt: 'a', provider: 'p', cost }
+    expect(found).toEqual({ result: ended.kind === 'done' && ended.result, receipt })
+    expect(found).toHaveProperty('result.cacheKey')
   },
 )
 

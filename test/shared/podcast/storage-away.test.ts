@@ -108,7 +108,10 @@ function attemptOf(
     call: { signal, correlationId: 'c', random: () => 0 },
     resumesIntent: false,
     nowMs: () => 0,
-    charge: () => void asked.push('charge'),
+    charge(cost) {
+      asked.push('charge')
+      return { attempt: 'a', provider: 'p', cost }
+    },
     tell: () => undefined,
     recordJob: async () => undefined,
   }

@@ -224,7 +224,7 @@ export class DeletionWorld {
       episodes: this.#episodes(passing),
       objects: this.#objectsOf(passing),
       queue: this.tasks.open(passing),
-      usage: { read: notHere, reserve: notHere, release: notHere },
+      usage: { read: notHere },
       notesCache: this.notes.open(passing, now),
       now,
       config: CONFIG,

@@ -27,7 +27,7 @@ export function ownerTools(
     episodes: episodeStore(access, sweepRules(CONFIG), now),
     objects,
     queue: { enqueue: async () => undefined },
-    usage: usageStore(access, now),
+    usage: usageStore(access),
     notesCache: notesCache(access, now),
     now,
     config: CONFIG,

@@ -185,7 +185,7 @@ export class DeletionWorld {
     const options = {
       pipeline: PIPELINE,
       store: episodes,
-      queue,
+      queue: { ...queue, find: async () => ({ kind: 'gone' as const }) },
       rules: RULES,
       now,
       newId: () => `s${++this.#ids}`.padStart(12, '0'),

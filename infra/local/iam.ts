@@ -85,6 +85,8 @@ function permissionsOfCall(method: string, request: unknown): string[] {
       return ['datastore.databases.get']
     case 'CreateTask':
       return ['cloudtasks.tasks.create', 'iam.serviceAccounts.actAs']
+    case 'GetTask':
+      return ['cloudtasks.tasks.get']
     case 'GetQueue':
       return ['cloudtasks.queues.get']
     default:

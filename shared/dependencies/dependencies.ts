@@ -40,7 +40,7 @@ export const dependencies = once((): Dependencies => {
     episodes: episodeStore(firestore, sweepRules(config), edge.now),
     objects,
     queue: stepQueue(config),
-    usage: usageStore(firestore, edge.now),
+    usage: usageStore(firestore),
     notesCache: notesCache(firestore, edge.now),
     languages: languagesOf(config),
   }

@@ -38,7 +38,19 @@ export type WorkflowStore<W extends Workflow> = {
 export type TaskQueue = {
   /** Enqueues one task. One that is there already, or was, is left as it is. */
   enqueue(workflowId: string, task: StepTask): Promise<void>
+  /** Where a task is at this moment. @throws when the queue cannot be asked */
+  find(workflowId: string, task: StepTask): Promise<Whereabouts>
 }
+
+/**
+ * Where a task is. `waiting`: in its queue, which may deliver it from `dueAtMs` on; that is the past where the queue is
+ * slow or paused. It was delivered in vain since `triedSinceMs`; undefined: never. `delivering`: it was sent out then,
+ * and nobody has answered yet. `gone`: carried out, given up, lost, or never enqueued. All times are the queue's own.
+ */
+export type Whereabouts =
+  | { readonly kind: 'waiting'; readonly dueAtMs: number; readonly triedSinceMs: number | undefined }
+  | { readonly kind: 'delivering'; readonly sinceMs: number }
+  | { readonly kind: 'gone' }
 
 /** Time as one process sees it: spans only, no date. */
 export type Clock = {

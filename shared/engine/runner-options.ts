@@ -11,7 +11,7 @@ import type { GenerationView, Workflow } from './workflow.ts'
 export type RunnerOptions<W extends Workflow, Tools> = {
   readonly pipeline: readonly StepDefinition<string, z.ZodType, W, Tools>[]
   readonly store: WorkflowStore<W>
-  readonly queue: TaskQueue
+  readonly queue: Pick<TaskQueue, 'enqueue'>
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number

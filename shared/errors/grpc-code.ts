@@ -1,5 +1,5 @@
 /** gRPC status codes we tell apart (https://grpc.io/docs/guides/status-codes/). */
-export const GRPC = { alreadyExists: 6 } as const
+export const GRPC = { notFound: 5, alreadyExists: 6 } as const
 
 /** The status with which a Google client's call failed; undefined for any other error. */
 export function grpcCode(error: unknown): number | undefined {

@@ -21,8 +21,8 @@ export type EpisodeChange = Change<Episode> & {
   readonly reservations?: readonly (string | undefined)[]
   readonly room?: Room
 }
-/** How much a person may bring, and how many drafts they may have. */
-export type Room = Pick<Limits, 'storageBytes' | 'drafts'>
+/** How much a person may have of something; what is not named is not looked at. */
+export type Room = Partial<Omit<Limits, 'requestsPerMinute'>>
 
 /** An episode as it was at one moment. */
 export type Look = {

@@ -12,7 +12,7 @@ import { isPlausibleToken } from './webhook-token.ts'
 
 type WebhookTools = {
   readonly episodes: EpisodeStore
-  readonly queue: TaskQueue
+  readonly queue: Pick<TaskQueue, 'enqueue'>
   readonly config: { readonly webhookSecrets: readonly string[] }
 }
 

@@ -21,30 +21,24 @@ export const Usage = z.looseObject({
   activeEpisodes: z.number().int().default(0),
   activeSeconds: z.number().default(0),
   months: z.record(z.string(), Month).default({}),
-  /** Granted, and not yet seen in an episode: expires by itself, so that nothing a crash leaves behind is kept. */
+  /** What earlier releases have granted before it was seen in an episode. Each ends by itself. */
   pending: z.record(z.string(), Pending).default({}),
 })
 export type Usage = z.infer<typeof Usage>
-
-/** Reservations that a document holds; each upload has one for a day. */
-const PENDING_MAX = 2_000
-
-/** What is asked for: room for a recording, or for one more episode at work. */
-export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
 
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
 /** What is bounded for everybody alike, whatever their plan. */
 type Bound = 'unfinishedUploads' | 'idempotencyKeys'
 export type Refusal = { quota: Quota | Bound; used: number; limit: number; asked: number }
 
-/** Reservations that have not expired. */
-function pendingAt({ pending }: Usage, nowMs: number): Usage['pending'] {
-  return Object.fromEntries(Object.entries(pending).filter(([, { untilMs }]) => untilMs > nowMs))
+/** Reservations that have ended by themselves. */
+export function expiredReservations({ pending }: Usage, nowMs: number): string[] {
+  return Object.entries(pending).flatMap(([id, { untilMs }]) => (untilMs > nowMs ? [] : [id]))
 }
 
 /** Used and reserved, by the names of the limits. */
 export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
-  const pending = Object.values(pendingAt(usage, nowMs))
+  const pending = Object.values(usage.pending).filter(({ untilMs }) => untilMs > nowMs)
   const sum = (what: 'bytes' | 'episodes' | 'seconds') => pending.reduce((all, one) => all + one[what], 0)
   const month = usage.months[monthOf(nowMs)]
   const activeEpisodes = usage.activeEpisodes + sum('episodes')
@@ -55,31 +49,6 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
     episodesThisMonth: (month?.episodes ?? 0) + activeEpisodes,
     minutesThisMonth: ((month?.seconds ?? 0) + usage.activeSeconds + sum('seconds')) / 60,
   }
-}
-
-/** Grants a reservation and records it, or says which limit is in its way. Asked again under one id it is one reservation. */
-export function reserve(usage: Usage, request: ReservationRequest, limits: Limits, nowMs: number): Usage | Refusal {
-  const { [request.id]: _former, ...others } = pendingAt(usage, nowMs)
-  const without = { ...usage, pending: others }
-  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = request
-  const used = totals(without, nowMs)
-  const asked: Record<Quota, number> = {
-    storageBytes: bytes,
-    drafts: 0,
-    activeEpisodes: episodes,
-    episodesThisMonth: episodes,
-    minutesThisMonth: seconds / 60,
-  }
-  for (const quota of Object.keys(asked) as Quota[])
-    if (asked[quota] > 0 && used[quota] + asked[quota] > limits[quota])
-      return { quota, used: used[quota], limit: limits[quota], asked: asked[quota] }
-  const count = Object.keys(others).length
-  if (count >= PENDING_MAX) return { quota: 'storageBytes', used: count, limit: PENDING_MAX, asked: 1 }
-  return { ...without, pending: { ...others, [id]: { bytes, episodes, seconds, untilMs } } }
-}
-
-export function isRefusal(answer: Usage | Refusal): answer is Refusal {
-  return 'quota' in answer
 }
 
 /** Provider to unit to amount. */
@@ -94,18 +63,26 @@ export type UsageChange = {
   month?: { name: string; episodes?: number; seconds?: number; costs?: Costs }
 }
 
+/** How much more a change makes of what is limited, by the names of the limits. */
+export function growthOf(change: UsageChange | undefined): Record<Quota, number> {
+  const { storageBytes = 0, drafts = 0, activeEpisodes = 0, activeSeconds = 0 } = change ?? {}
+  // What is at work counts for the month from its beginning.
+  const minutesThisMonth = activeSeconds / 60
+  return { storageBytes, drafts, activeEpisodes, episodesThisMonth: activeEpisodes, minutesThisMonth }
+}
+
 /** The limit that is in the way of a change, if one is; what becomes less is never refused. */
 export function refuseGrowth(
   usage: Usage,
   change: UsageChange | undefined,
-  limits: Pick<Limits, 'storageBytes' | 'drafts'>,
+  limits: Partial<Pick<Limits, Quota>>,
   nowMs: number,
 ): Refusal | undefined {
   const used = totals(usage, nowMs)
-  for (const quota of ['storageBytes', 'drafts'] as const) {
-    const asked = change?.[quota] ?? 0
-    if (asked > 0 && used[quota] + asked > limits[quota])
-      return { quota, used: used[quota], limit: limits[quota], asked }
+  const growth = Object.entries(growthOf(change)) as [Quota, number][]
+  for (const [quota, asked] of growth) {
+    const limit = limits[quota] ?? Infinity
+    if (asked > 0 && used[quota] + asked > limit) return { quota, used: used[quota], limit, asked }
   }
   return undefined
 }

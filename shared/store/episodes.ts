@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import type { QueryDocumentSnapshot, Timestamp, WriteBatch } from '@google-cloud/firestore'
+import type { DocumentSnapshot, QueryDocumentSnapshot, Timestamp, WriteBatch } from '@google-cloud/firestore'
 
 import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
 import { isLostPrecondition } from '../breaker/lost-precondition.ts'
@@ -26,7 +26,7 @@ import { ForeignPageToken } from './errors.ts'
 import { lookAtEpisode } from './look.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { requireReadable } from './require-readable.ts'
-import { checkRoom, countUsage } from './usage.ts'
+import { checkRoom, countUsage, landWithinRoom } from './usage.ts'
 import type { CheckedUsage, FirestoreWords } from './usage.ts'
 
 /** How many episodes an instance remembers its last write of. */
@@ -163,11 +163,15 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
   }
 
   async function exists(id: string): Promise<boolean> {
-    return (await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())).exists
+    return (await readDocument(id)).exists
+  }
+
+  function readDocument(id: string): Promise<DocumentSnapshot> {
+    return firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
   }
 
   async function readVersion(id: string, parse: ParseEpisode): Promise<Version | undefined> {
-    const snapshot = await firestore.call('read episode', (db) => db.collection(EPISODES).doc(id).get())
+    const snapshot = await readDocument(id)
     if (!snapshot.exists || snapshot.updateTime === undefined) return undefined
     return versionOf(id, snapshot.data() ?? {}, { updateTime: snapshot.updateTime, parse })
   }
@@ -202,9 +206,16 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
         countUsage(batch, after.userId, { change, reservations, checked }, words)
       })
     // One instance's own changes of a person's usage do not stand in each other's way.
-    const landed = await (room === undefined
-      ? update()
-      : turns.take(after.userId, async () => update(await checkRoom(firestore, after.userId, { change, room }, now()))))
+    const within = () =>
+      landWithinRoom<{ writeTime: Timestamp }>(firestore, {
+        userId: after.userId,
+        change,
+        room,
+        isCurrent: async () => (await readDocument(id)).updateTime?.isEqual(before.updateTime) === true,
+        land: update,
+        now,
+      })
+    const landed = await (room === undefined ? update() : turns.take(after.userId, within))
     return landed === 'lost' ? 'lost' : remember(id, { episode: after, writes, updateTime: landed.writeTime })
   }
 

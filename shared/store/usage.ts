@@ -1,142 +1,30 @@
-import { randomUUID } from 'node:crypto'
-
 import type {
   FieldPath as FirestorePath,
   FieldValue as FirestoreValue,
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore'
-import * as z from 'zod'
 
-import { appendWrite, compareAndSet } from '../breaker/compare-and-set.ts'
-import { isLostPrecondition } from '../breaker/lost-precondition.ts'
-import { ServiceUnavailable } from '../errors/unavailable.ts'
-import type { Limits } from '../quotas/plans.ts'
+import { compareAndSet } from '../breaker/compare-and-set.ts'
 import { QuotaExceeded } from '../quotas/refusals.ts'
-import { isRefusal, refuseGrowth, reserve, Usage } from '../quotas/usage.ts'
-import type { Refusal, ReservationRequest, UsageChange } from '../quotas/usage.ts'
+import { expiredReservations, growthOf, refuseGrowth, Usage } from '../quotas/usage.ts'
+import type { UsageChange } from '../quotas/usage.ts'
 import type { UsageStore } from '../quotas/usage-store.ts'
 import type { Room } from '../podcast/stores.ts'
 import type { FirestoreAccess } from './firestore.ts'
 import { log } from '../telemetry/log.ts'
 import { readLeniently } from './read-leniently.ts'
-import { requireReadable } from './require-readable.ts'
 import { userKey } from './user-key.ts'
 
 const COLLECTION = 'usage'
+/** How often a change is checked against usage that changes, before its episode is decided on anew. */
+const CHECKS_MAX = 6
 
-type Waiting = {
-  request: ReservationRequest
-  limits: Limits
-  resolve: (refusal: Refusal | undefined) => void
-  reject: (error: unknown) => void
-}
+type Version = { readonly usage: Usage; readonly updateTime: Timestamp | undefined }
 
-type Answer = { refusals: (Refusal | undefined)[]; next: Usage | undefined }
-/** A person's usage as it was read or written; without an update time there is no document yet. */
-type Version = { usage: Usage; updateTime: Timestamp | undefined; writes: readonly string[] }
-const Writes = z.array(z.string()).catch([])
-
-/** What people use, in Firestore. Reservations that one instance makes for one person at a time share a write. */
-export function usageStore(firestore: FirestoreAccess, now: () => number): UsageStore {
-  const queues = new Map<string, Waiting[]>()
-
-  return {
-    read: async (userId) => (await readUsage(firestore, userId)).usage,
-
-    async reserve(userId, request, limits) {
-      if (isUnlimited(request, limits)) return
-      const refusal = await new Promise<Refusal | undefined>((resolve, reject) => {
-        const queue = queues.get(userId)
-        const waiting = { request, limits, resolve, reject }
-        if (queue !== undefined) return void queue.push(waiting)
-        queues.set(userId, [waiting])
-        void drain(userId)
-      })
-      if (refusal !== undefined) throw new QuotaExceeded(refusal, now())
-    },
-
-    async release(userId, id) {
-      const { FieldValue } = await import('./firestore-client.ts')
-      await firestore.call('release reservation', (db) =>
-        db
-          .collection(COLLECTION)
-          .doc(userKey(userId))
-          .set({ pending: { [id]: FieldValue.delete() } }, { merge: true }),
-      )
-    },
-  }
-
-  /** Serves whoever waits, all of them at once, until nobody does. */
-  async function drain(userId: string): Promise<void> {
-    for (;;) {
-      // Those who come in this very moment share the write.
-      await Promise.resolve()
-      const batch = queues.get(userId)?.splice(0) ?? []
-      if (batch.length === 0) return void queues.delete(userId)
-      try {
-        const refusals = await reserveAll(userId, batch)
-        for (const [index, { resolve }] of batch.entries()) resolve(refusals[index])
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
-    }
-  }
-
-  async function reserveAll(userId: string, batch: readonly Waiting[]): Promise<(Refusal | undefined)[]> {
-    const writeId = randomUUID()
-    const end = await compareAndSet<Version, Answer>({
-      writeId,
-      read: () => readUsage(firestore, userId),
-      decide: ({ usage }) => answerAll(usage, batch, now()),
-      write: (before, { next }) => next && write(userId, before, next, writeId),
-    })
-    if (end.kind === 'absent' || end.kind === 'contended')
-      throw new ServiceUnavailable('firestore', 'The usage of this account is being changed too fast')
-    return end.decision.refusals
-  }
-
-  /** Writes the reservations, if nothing has changed since they were read. */
-  async function write(
-    userId: string,
-    { updateTime, writes }: Version,
-    usage: Usage,
-    writeId: string,
-  ): Promise<Version | 'lost'> {
-    requireReadable(Usage, usage, 'usage')
-    const data = { userId, pending: usage.pending, writes: appendWrite(writes, writeId) }
-    try {
-      const { writeTime } = await firestore.call('write usage', (db) => {
-        const doc = db.collection(COLLECTION).doc(userKey(userId))
-        return updateTime === undefined ? doc.create(data) : doc.update(data, { lastUpdateTime: updateTime })
-      })
-      return { usage, updateTime: writeTime, writes: data.writes }
-    } catch (error) {
-      if (isLostPrecondition(error)) return 'lost'
-      throw error
-    }
-  }
-}
-
-/** Grants reservations one after another. `next`: the usage with those that were granted; undefined when none was. */
-function answerAll(usage: Usage, batch: readonly Waiting[], nowMs: number): Answer {
-  let next: Usage | undefined
-  const refusals = batch.map(({ request, limits }) => {
-    const answer = reserve(next ?? usage, request, limits, nowMs)
-    if (isRefusal(answer)) return answer
-    next = answer
-    return undefined
-  })
-  return { refusals, next }
-}
-
-function isUnlimited({ bytes, episodes, seconds }: ReservationRequest, limits: Limits): boolean {
-  const asked = [
-    ...(bytes ? [limits.storageBytes] : []),
-    ...(episodes ? [limits.activeEpisodes, limits.episodesThisMonth] : []),
-    ...(seconds ? [limits.minutesThisMonth] : []),
-  ]
-  return asked.every((limit) => limit === Infinity)
+/** What people use, in Firestore. */
+export function usageStore(firestore: FirestoreAccess): UsageStore {
+  return { read: async (userId) => (await readUsage(firestore, userId)).usage }
 }
 
 async function readUsage(firestore: FirestoreAccess, userId: string): Promise<Version> {
@@ -145,29 +33,81 @@ async function readUsage(firestore: FirestoreAccess, userId: string): Promise<Ve
   const updateTime = snapshot.exists ? snapshot.updateTime : undefined
   const { value: usage, leftOut } = readLeniently(Usage, stored) ?? { value: Usage.parse({}), leftOut: ['all'] }
   if (leftOut.length > 0) log('ERROR', 'usage.damaged', { userId, leftOut })
-  return { usage, updateTime, writes: Writes.parse(stored['writes']) }
+  return { usage, updateTime }
 }
 
 /** A person's usage that a change was checked against, and that it lands on or not at all. */
-export type CheckedUsage = { readonly updateTime: Timestamp | undefined }
+export type CheckedUsage = {
+  readonly updateTime: Timestamp | undefined
+  /** Reservations in it that have ended by themselves. */
+  readonly expired: readonly string[]
+}
 
 /**
  * Looks up whether a change stays within limits.
  * @returns undefined when it adds nothing that is limited
- * @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up
+ * @throws QuotaExceeded, or ServiceUnavailable when it cannot be looked up: without its store a quota lets nobody through
  */
 export async function checkRoom(
   firestore: FirestoreAccess,
   userId: string,
-  { change, room }: { readonly change: UsageChange | undefined; readonly room: Room | undefined },
+  { change, room = {} }: { readonly change: UsageChange | undefined; readonly room: Room | undefined },
   nowMs: number,
 ): Promise<CheckedUsage | undefined> {
-  const grows = (quota: keyof Room) => room?.[quota] !== Infinity && (change?.[quota] ?? 0) > 0
-  if (room === undefined || !(grows('storageBytes') || grows('drafts'))) return undefined
+  const growth = Object.entries(growthOf(change)) as [keyof Room, number][]
+  if (!growth.some(([quota, more]) => more > 0 && (room[quota] ?? Infinity) !== Infinity)) return undefined
   const { usage, updateTime } = await readUsage(firestore, userId)
   const refusal = refuseGrowth(usage, change, room, nowMs)
   if (refusal !== undefined) throw new QuotaExceeded(refusal, nowMs)
-  return { updateTime }
+  return { updateTime, expired: expiredReservations(usage, nowMs) }
+}
+
+/** A change of an episode that adds to what is limited. */
+type LimitedChange<Landed> = {
+  readonly userId: string
+  readonly change: UsageChange | undefined
+  readonly room: Room | undefined
+  /** Whether the episode is still as the change found it. */
+  readonly isCurrent: () => Promise<boolean>
+  /** Writes the episode, with what the change counts, on top of the usage that was checked. */
+  readonly land: (checked: CheckedUsage | undefined) => Promise<Landed | 'lost'>
+  readonly now: () => number
+}
+
+/**
+ * Lands a change whose owner's usage stays within limits. Usage that others change meanwhile is looked up again, without
+ * deciding anew on the episode.
+ * @returns 'lost' when the episode is another by now. A change is refused only while the episode is as it was found:
+ * else somebody may have done just this, and taken the room.
+ * @throws QuotaExceeded, or ServiceUnavailable
+ */
+export async function landWithinRoom<Landed>(
+  firestore: FirestoreAccess,
+  { userId, change, room, isCurrent, land, now }: LimitedChange<Landed>,
+): Promise<Landed | 'lost'> {
+  let landed: Landed | 'lost' = 'lost'
+  let isFirst = true
+  await compareAndSet<{ checked: CheckedUsage | undefined; writes: [] }, undefined>({
+    // It is not looked for: what has landed unseen is recognised by the episode.
+    writeId: '',
+    async read() {
+      if (!isFirst && !(await isCurrent())) return undefined
+      isFirst = false
+      try {
+        return { checked: await checkRoom(firestore, userId, { change, room }, now()), writes: [] }
+      } catch (error) {
+        if (error instanceof QuotaExceeded && !(await isCurrent())) return undefined
+        throw error
+      }
+    },
+    decide: () => undefined,
+    async write(version) {
+      landed = await land(version.checked)
+      return landed === 'lost' ? 'lost' : version
+    },
+    triesMax: CHECKS_MAX,
+  })
+  return landed
 }
 
 /** Of the client, which is loaded at its first use. */
@@ -203,7 +143,8 @@ export function countUsage(
   }
   const doc = db.collection(COLLECTION).doc(userKey(userId))
   const counted = { userId, ...increments(counters), ...(month && { months: monthly(month) }) }
-  const over = { pending: Object.fromEntries(reservations.map((id) => [id, FieldValue.delete()])) }
+  const ending = [...reservations, ...(checked?.expired ?? [])]
+  const over = { pending: Object.fromEntries(ending.map((id) => [id, FieldValue.delete()])) }
   if (checked === undefined) {
     batch.set(doc, { ...counted, ...(reservations.length > 0 && over) }, { merge: true })
     return

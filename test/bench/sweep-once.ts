@@ -44,7 +44,7 @@ const nothing = async () => undefined
 const options: SweepOptions<Episode> = {
   pipeline: PIPELINE,
   store: episodeStore(counting, sweepRules(config), Date.now),
-  queue: { enqueue: async () => void enqueued++ },
+  queue: { enqueue: async () => void enqueued++, find: async () => ({ kind: 'gone' }) },
   rules: sweepRules(config),
   now: Date.now,
   newId: randomUUID,

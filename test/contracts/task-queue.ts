@@ -9,6 +9,8 @@ export type QueueUnderTest = {
   readonly queue: TaskQueue
   /** Deliveries of a workflow's tasks so far, in order. */
   readonly delivered: (workflowId: string) => readonly Delivered[]
+  /** Leaves a delivery without an answer until the returned function is called. */
+  readonly holdAnswers: () => () => void
   /** Lets so much time pass. */
   readonly pass: (ms: number) => Promise<void>
   readonly nowMs: () => number
@@ -67,6 +69,37 @@ export function taskQueueContract(name: string, open: () => Promise<QueueUnderTe
       const [one, other] = [newId(), newId()]
       for (const id of [one, other]) await world.queue.enqueue(id, task())
       expect([await arrival(world, one), await arrival(world, other)]).toMatchObject([[{}], [{}]])
+    })
+
+    test('says of a task that waits when it is due, and of any other that it is gone', async () => {
+      const { queue, nowMs } = await open()
+      const id = newId()
+      const notBeforeMs = nowMs() + 60_000
+      await queue.enqueue(id, task({ notBeforeMs }))
+      const found = await queue.find(id, task())
+      expect(found).toMatchObject({ kind: 'waiting', triedSinceMs: undefined })
+      if (found.kind === 'waiting') expect(Math.abs(found.dueAtMs - notBeforeMs)).toBeLessThanOrEqual(CLOCKS_MS)
+      const others = [task({ dispatch: 2 }), task({ generation: 2 }), task({ step: 'voice' })]
+      for (const other of others) expect(await queue.find(id, other)).toEqual({ kind: 'gone' })
+      expect(await queue.find(newId(), task())).toEqual({ kind: 'gone' })
+    })
+
+    test('says of a task since when it is being delivered, and that it is gone once it is carried out', async () => {
+      const world = await open()
+      const id = newId()
+      const answer = world.holdAnswers()
+      await world.queue.enqueue(id, task())
+      const [first] = await arrival(world, id)
+      const found = await world.queue.find(id, task())
+      expect(found.kind).toBe('delivering')
+      if (found.kind === 'delivering') expect(Math.abs(found.sinceMs - (first?.atMs ?? 0))).toBeLessThanOrEqual(SOON_MS)
+      answer()
+      let last = found.kind as string
+      for (let passedMs = 0; passedMs < SOON_MS && last !== 'gone'; passedMs += GLANCE_MS) {
+        await world.pass(GLANCE_MS)
+        last = (await world.queue.find(id, task())).kind
+      }
+      expect(last).toBe('gone')
     })
 
     test('delivers nothing before its time, and then soon', async () => {

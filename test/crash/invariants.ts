@@ -65,9 +65,11 @@ export async function usageFaultsOf(cloud: LocalCloud, episodes: number): Promis
       storageBytes: usage.storageBytes,
       activeEpisodes: usage.activeEpisodes,
       activeSeconds: usage.activeSeconds,
+      reserved: Object.keys(usage.pending).length,
       ready: Object.values(usage.months).reduce((sum, month) => sum + month.episodes, 0),
     }
-    const real = { storageBytes: episodes * SPEECH.length, activeEpisodes: 0, activeSeconds: 0, ready: episodes }
+    const atRest = { activeEpisodes: 0, activeSeconds: 0, reserved: 0 }
+    const real = { storageBytes: episodes * SPEECH.length, ...atRest, ready: episodes }
     return JSON.stringify(counted) === JSON.stringify(real)
       ? []
       : [`counted ${JSON.stringify(counted)}, and it is ${JSON.stringify(real)}`]

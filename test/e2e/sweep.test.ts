@@ -52,6 +52,15 @@ function resumeAll(): void {
   cloud.dispatcher.wake()
 }
 
+const queueOf = (queueId: string) =>
+  [...cloud.dispatcher.queues.values()].find(({ resource }) => resource.name.endsWith(`/${queueId}`))
+const tasksOf = (queueId: string) => [...(queueOf(queueId)?.tasks.keys() ?? [])].toSorted()
+
+/** Makes tasks wait since longer. */
+function ageTasks(queueId: string, byMs: number): void {
+  for (const task of queueOf(queueId)?.tasks.values() ?? []) task.scheduleTimeMs -= byMs
+}
+
 async function sweep(body?: object): Promise<EpisodesReport> {
   const { status, json } = await callSweep(cloud, body)
   expect(status).toBe(200)
@@ -137,10 +146,39 @@ describe('the sweep', () => {
     expect(record?.data()).toMatchObject({ dryRun: false, episodes: [{ episodeId: id, action: 'requeue' }] })
   })
 
+  test('gives nothing twice to a queue that is paused, however often it looks; resumed, that brings each task once', async () => {
+    pause('work-write')
+    const ids = await Promise.all(Array.from({ length: 5 }, (_, index) => inProcess(`backlog ${index}`)))
+    for (const id of ids) await until(alice, id, ({ steps }) => steps.transcribe.state === 'done')
+    const waiting = tasksOf('work-write')
+    expect(waiting).toHaveLength(5)
+    for (const hours of [0.2, 5]) {
+      ageTasks('work-write', hours * HOUR_MS)
+      for (const id of ids) await age(id, hours * HOUR_MS)
+      const reports = [await sweep({ dryRun: true }), await sweep(), await sweep()]
+      for (const report of reports) expect(report).toMatchObject({ stuck: 0, requeued: 0, markedError: 0, failed: 0 })
+      // The next look is put off, so that the second finds nothing due.
+      const seen = reports.map((report) => ids.flatMap((id) => about(report, id)).map(({ reason }) => reason))
+      const held = 'the task of write is in its queue, which is slow or paused'
+      expect(seen).toEqual([ids.map(() => held), ids.map(() => held), []])
+      expect(tasksOf('work-write')).toEqual(waiting)
+    }
+    resumeAll()
+    for (const id of ids) {
+      expect((await settled(alice, id)).status).toBe('ready')
+      const delivered = cloud.journal.of('tasks').filter(({ task, queue }) => {
+        return queue === 'work-write' && String(task).includes(id)
+      })
+      expect(delivered).toHaveLength(1)
+      await expectUnaided(cloud, id)
+    }
+  })
+
   test('ends what made no progress for too long with the reason; a retry goes on from there', async () => {
     pause('work-write')
     const id = await inProcess('stuck')
     await until(alice, id, ({ steps }) => steps.transcribe.state === 'done')
+    for (const queue of cloud.dispatcher.queues.values()) queue.tasks.clear()
     await age(id, 3 * HOUR_MS)
     expect(await sweep()).toMatchObject({ markedError: 1, stuck: 1 })
     expect(await alice.get(id)).toMatchObject({
@@ -201,6 +239,7 @@ describe('the sweep', () => {
   test('is not stopped by a document that nobody can read, and leaves it alone for a while', async () => {
     pause('work-transcribe')
     const id = await inProcess('beside a bad one')
+    for (const queue of cloud.dispatcher.queues.values()) queue.tasks.clear()
     await age(id, 10 * MINUTE_MS)
     await documentOf('unreadable').set({ sweepAtMs: 1, status: 'who knows' })
     const [first, second] = [await sweep(), await sweep()]

@@ -140,7 +140,7 @@ describe('tasks', () => {
     const first = queue()
     for (const id of ['waits', 'runs', 'failed', 'done']) first.add(task(id))
     const [, runs, failed, done] = [...first.tasks.values()]
-    for (const one of [runs, failed, done]) if (one) first.beginAttempt(one)
+    for (const one of [runs, failed, done]) if (one) first.beginAttempt(one, Date.now())
     if (failed) first.endAttempt(failed, 500, undefined, 10)
     if (done) first.endAttempt(done, 200, undefined, 10)
     restart()

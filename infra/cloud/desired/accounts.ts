@@ -76,6 +76,7 @@ export const PERMISSIONS: Record<AccountName, Permissions> = {
       'datastore.entities.update': 'cures, and the latest sweep',
       'datastore.entities.delete': 'deleted episodes, and what was kept of them',
       ...ENQUEUES.project,
+      'cloudtasks.tasks.get': 'whether a task that is late waits in its queue, or is lost',
     },
     bucket: {
       ...READS_OBJECTS,

@@ -43,7 +43,7 @@ export class Dispatcher {
 
   /** Delivers a task outside its turn, even while it runs or after it is done: at-least-once, provoked. */
   async deliverNow(queue: Queue, task: Task): Promise<number> {
-    queue.beginAttempt(task)
+    queue.beginAttempt(task, Date.now())
     return this.#deliver(queue, task)
   }
 

@@ -27,6 +27,8 @@ export type Task = {
   dispatchCount: number
   responseCount: number
   firstAttemptMs: number | undefined
+  /** Of the latest attempt; without a response it is under way. */
+  lastAttempt?: { readonly dispatchMs: number; readonly responseMs?: number }
   lastStatus: number | undefined
   running: boolean
 }
@@ -125,7 +127,7 @@ export class Queue {
       .toSorted((a, b) => a.scheduleTimeMs - b.scheduleTimeMs)
       .slice(0, Math.max(0, Math.min(places, Math.floor(this.#tokens))))
     this.#tokens -= due.length
-    for (const task of due) this.beginAttempt(task)
+    for (const task of due) this.beginAttempt(task, nowMs)
     return due
   }
 
@@ -139,12 +141,14 @@ export class Queue {
     return Math.max(dueMs - nowMs, tokenMs, this.#heldUntilMs - nowMs, 0)
   }
 
-  beginAttempt(task: Task): void {
+  beginAttempt(task: Task, nowMs: number): void {
     task.running = true
     task.dispatchCount++
+    task.lastAttempt = { dispatchMs: nowMs }
+    task.firstAttemptMs ??= nowMs
     this.#keep(task)
     this.#running++
-    this.#dispatchedMs.push(Date.now())
+    this.#dispatchedMs.push(nowMs)
     if (this.#dispatchedMs.length > REMEMBERED_MAX) this.#dispatchedMs.shift()
   }
 
@@ -164,10 +168,10 @@ export class Queue {
   /** An attempt has ended; the task is done with, given up, or due again later. */
   endAttempt(task: Task, status: number, retryAfterSeconds: number | undefined, nowMs: number): void {
     task.running = false
+    task.lastAttempt = { dispatchMs: task.lastAttempt?.dispatchMs ?? nowMs, responseMs: nowMs }
     this.#running--
     if (status > 0) task.responseCount += status >= 500 ? 0 : 1
     task.lastStatus = status
-    task.firstAttemptMs ??= nowMs
     this.#throttle(status, retryAfterSeconds, nowMs)
     if (!this.tasks.has(task.name)) return
     if ((status >= 200 && status < 300) || this.#givesUp(task, nowMs)) return this.remove(task, nowMs)

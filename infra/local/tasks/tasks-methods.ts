@@ -164,5 +164,11 @@ function resourceOf(task: Task): Record<string, unknown> {
     dispatchDeadline: fromMs(task.dispatchDeadlineMs),
     dispatchCount: task.dispatchCount,
     responseCount: task.responseCount,
+    ...(task.firstAttemptMs !== undefined && { firstAttempt: attemptOf({ dispatchMs: task.firstAttemptMs }) }),
+    ...(task.lastAttempt && { lastAttempt: attemptOf(task.lastAttempt) }),
   }
+}
+
+function attemptOf({ dispatchMs, responseMs }: NonNullable<Task['lastAttempt']>): Record<string, ProtoTime> {
+  return { dispatchTime: fromMs(dispatchMs), ...(responseMs !== undefined && { responseTime: fromMs(responseMs) }) }
 }

@@ -8,9 +8,16 @@ import { stepOf } from '../workflow.ts'
 import type { GenerationView, Workflow } from '../workflow.ts'
 import { hasJobToStop, openSteps, progressAtMs, stalledAtMs, stuckAtMs, sweepAtMs } from './due.ts'
 import type { SweepRules } from './due.ts'
+import { isHopeless, judgeStep, lookAgainAtMs, stepsInDoubt } from './whereabouts.ts'
+import type { WhereIs } from './whereabouts.ts'
 
-/** What was found out about a workflow beside its document: the last step's result, when all of it is in storage. */
-export type Evidence = { readonly lastResult: unknown }
+/** What was found out about a workflow beside its document. */
+export type Evidence = {
+  /** The last step's result, when all of it is in storage. */
+  readonly lastResult: unknown
+  /** Where the tasks are that `tasksInDoubt` has named. */
+  readonly whereIs: WhereIs
+}
 
 /** What a sweep does about one step, and why in words a person can follow. */
 type Cure = {
@@ -24,6 +31,8 @@ type Cure = {
 /** What a sweep does about one workflow. */
 export type SweepDecision<W extends Workflow> =
   | { readonly kind: 'none'; readonly reason: string }
+  /** Nothing is lost. `untilMs`: it need not be looked at before; undefined: nobody knows. */
+  | { readonly kind: 'wait'; readonly reason: string; readonly untilMs: number | undefined }
   | { readonly kind: 'move'; readonly cures: readonly Cure[]; readonly moved: Moved<W> }
   /** Its deletion was begun and not ended. */
   | { readonly kind: 'remove'; readonly reason: string }
@@ -72,9 +81,21 @@ function decideOnView<W extends Workflow>(
     const overdueMs = nowMs - (sweepAtMs(pipeline, view, rules) ?? nowMs)
     return decideToFinish(pipeline, view, { result: evidence.lastResult, overdueMs }, nowMs)
   }
-  return stuckAtMs(view, rules) <= nowMs
-    ? decideToEnd<W>(view, context, nowMs)
-    : decideToRequeue<W>(view, context, nowMs)
+  const { whereIs } = evidence
+  const inDoubt = stepsInDoubt(view, rules, nowMs)
+  const judged = new Map(inDoubt.map((name) => [name, judgeStep(view, name, { whereIs, rules }, nowMs)]))
+  const stepsJudged = (kind: string) => inDoubt.filter((name) => judged.get(name)?.kind === kind)
+  const [heldUp, unknown] = [stepsJudged('heldUp'), stepsJudged('unknown')]
+  if (stuckAtMs(view, rules) <= nowMs && [...judged.values()].every((one) => isHopeless(one, rules, nowMs)))
+    return decideToEnd<W>(view, context, nowMs)
+  const lost = stepsJudged('lost').filter((name) => stalledAtMs(view, name, rules) <= nowMs)
+  if (lost.length > 0) return decideToRequeue<W>(view, lost, context, nowMs)
+  if (unknown.length > 0)
+    return { kind: 'wait', reason: `nobody knows where the task of ${unknown.join(', ')} is`, untilMs: undefined }
+  const untilMs = lookAgainAtMs(view, { judged, rules }, nowMs)
+  const which = heldUp.length > 0 ? heldUp : inDoubt
+  const why = heldUp.length > 0 ? ', which is slow or paused' : ''
+  return { kind: 'wait', reason: `the task of ${which.join(', ')} is in its queue${why}`, untilMs }
 }
 
 /** The same for an upgrade's generation: what comes of it is merged into the workflow, which stays ready. */
@@ -135,9 +156,12 @@ function decideToEnd<W extends Workflow>(view: W, context: SweepContext, nowMs: 
   return { kind: 'move', cures: [cure], moved: declareStuck(pipeline, view, { step, problem }, nowMs) }
 }
 
-function decideToRequeue<W extends Workflow>(view: W, context: SweepContext, nowMs: number): SweepDecision<W> {
-  const { pipeline, rules } = context
-  const stalled = openSteps(view).filter((name) => stalledAtMs(view, name, rules) <= nowMs)
+function decideToRequeue<W extends Workflow>(
+  view: W,
+  stalled: readonly string[],
+  { pipeline, rules }: SweepContext,
+  nowMs: number,
+): SweepDecision<W> {
   const cures = stalled.map((step): Cure => {
     const { state, lease, attempt } = stepOf(view, step)
     const dueMs = stalledAtMs(view, step, rules)
@@ -145,7 +169,7 @@ function decideToRequeue<W extends Workflow>(view: W, context: SweepContext, now
     const reason =
       state === 'running'
         ? `attempt ${attempt} stalled: its lease ended ${lease === undefined ? expected : ago(lease.untilMs, nowMs)}`
-        : `it is ${state} and should have been looked at ${expected}: its task is lost or late`
+        : `it is ${state} and should have been looked at ${expected}: its task is lost`
     return { step, action: 'requeue', reason, overdueMs: nowMs - dueMs }
   })
   const moved = stalled.reduce<Moved<W>>(

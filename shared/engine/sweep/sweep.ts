@@ -5,6 +5,7 @@ import type { Workflow } from '../workflow.ts'
 import { decideSweep, needsEvidence } from './decide.ts'
 import type { Evidence, SweepDecision } from './decide.ts'
 import type { SweepRules } from './due.ts'
+import { TaskInquiry, tasksInDoubt } from './whereabouts.ts'
 
 const PAGE_SIZE = 100
 const AT_ONCE = 8
@@ -77,12 +78,17 @@ export async function sweep<W extends Workflow>(
   const { store, now, newId, tell, save } = options
   const startedAtMs = now()
   const report = emptyReport(`${sortableTime(startedAtMs)}-${newId().slice(0, 8)}`, dryRun)
+  const inquiry = new TaskInquiry(options.queue, (step, error) => {
+    report.failed++
+    tell('ERROR', 'sweep.queue_silent', { sweepId: report.sweepId, step, error })
+  })
+  const asking = { ...options, inquiry }
   for await (const page of store.due(startedAtMs, PAGE_SIZE)) {
     const queue = page.values()
     const lane = async () => {
       for (const due of queue) {
         if (signal.aborted) return
-        await lookAt(options, due, report, signal)
+        await lookAt(asking, due, report, signal)
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lane))
@@ -105,8 +111,10 @@ function sortableTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replaceAll(/[:.]/g, '-')
 }
 
+type AskingOptions<W extends Workflow> = SweepOptions<W> & { readonly inquiry: TaskInquiry }
+
 async function lookAt<W extends Workflow>(
-  options: SweepOptions<W>,
+  options: AskingOptions<W>,
   due: Due<W>,
   report: SweepReport,
   signal: AbortSignal,
@@ -118,6 +126,8 @@ async function lookAt<W extends Workflow>(
     const decision = report.dryRun
       ? await decideAlone(options, due.seen.workflow)
       : await carryOut(options, due.seen, report.sweepId, signal)
+    if (decision.kind === 'wait' && decision.untilMs !== undefined && !report.dryRun)
+      await due.postpone(decision.untilMs)
     addToReport(options, report, { id: due.id, decision })
   } catch (error) {
     report.failed++
@@ -129,14 +139,14 @@ async function lookAt<W extends Workflow>(
   }
 }
 
-async function decideAlone<W extends Workflow>(options: SweepOptions<W>, workflow: W): Promise<SweepDecision<W>> {
+async function decideAlone<W extends Workflow>(options: AskingOptions<W>, workflow: W): Promise<SweepDecision<W>> {
   const { pipeline, rules, now, newId } = options
   const evidence = await findEvidence(options, workflow)
   return decideSweep(workflow, { pipeline, rules, evidence, errorId: newId() }, now())
 }
 
 async function carryOut<W extends Workflow>(
-  options: SweepOptions<W>,
+  options: AskingOptions<W>,
   seen: Seen<W>,
   sweepId: string,
   signal: AbortSignal,
@@ -161,10 +171,12 @@ async function carryOut<W extends Workflow>(
   return decision
 }
 
-async function findEvidence<W extends Workflow>(options: SweepOptions<W>, workflow: W): Promise<Evidence> {
-  const { pipeline, rules, now, findLastResult } = options
-  if (!needsEvidence(pipeline, workflow, rules, now())) return { lastResult: undefined }
-  return { lastResult: await findLastResult(workflow) }
+async function findEvidence<W extends Workflow>(options: AskingOptions<W>, workflow: W): Promise<Evidence> {
+  const { pipeline, rules, now, findLastResult, inquiry } = options
+  const nowMs = now()
+  const lastResult = needsEvidence(pipeline, workflow, rules, nowMs) ? await findLastResult(workflow) : undefined
+  const inDoubt = lastResult === undefined ? tasksInDoubt(workflow, rules, nowMs) : []
+  return { lastResult, whereIs: await inquiry.ask(workflow.id, inDoubt) }
 }
 
 const COUNTS = { requeue: 'requeued', finish: 'finished', error: 'markedError' } as const

@@ -12,7 +12,7 @@ import type { EpisodeStore, Look } from '../stores.ts'
 export type OwnerTools = {
   readonly episodes: EpisodeStore
   readonly objects: Objects
-  readonly queue: TaskQueue
+  readonly queue: Pick<TaskQueue, 'enqueue'>
   readonly usage: UsageStore
   readonly notesCache: NotesCache
   readonly now: () => number

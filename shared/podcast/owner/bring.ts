@@ -29,7 +29,8 @@ export type Brought = {
 /**
  * Announces an object in the episode, which counts it; stores it; and takes it up, which removes what it replaces. A
  * request that dies on the way leaves an announcement, and the sweep removes what it is about.
- * @throws QuotaExceeded, EpisodeNotFound, WrongStatus, before anything is stored
+ * @throws QuotaExceeded, EpisodeNotFound, WrongStatus, before anything is stored; what `takeUp` throws, after what was
+ * stored is removed
  */
 export async function bringObject(tools: OwnerTools, owner: Owner, brought: Brought): Promise<Episode> {
   const { episodeId, key, bytesMax, store, takeUp } = brought

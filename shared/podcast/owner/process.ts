@@ -7,14 +7,13 @@ import type { Episode } from '../episode.ts'
 import { LanguageNotTaken, RecordingReplaced, UnusableRecording } from '../errors.ts'
 import type { Languages } from '../ports.ts'
 import { PIPELINE } from '../pipeline.ts'
-import { recordedSeconds } from '../usage.ts'
 import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
-import { changeEpisode, hasTakenEffect, withPlaceAtWork } from './change.ts'
+import { changeEpisode, hasTakenEffect, roomAtWork } from './change.ts'
 
 /**
  * Starts the pipeline. Again while it runs: nothing new, but a task that was never enqueued is.
- * @throws LanguageNotTaken when nobody can transcribe it and no transcript was brought
+ * @throws LanguageNotTaken when nobody can transcribe it and no transcript was brought; QuotaExceeded
  */
 export async function processEpisode(
   tools: OwnerTools & { readonly languages: Languages },
@@ -22,7 +21,7 @@ export async function processEpisode(
   episodeId: string,
   operation: Operation,
 ): Promise<Episode> {
-  const { userId } = owner
+  const { userId, limits } = owner
   const episode = await readOwned(tools, userId, episodeId)
   if (!hasTakenEffect(episode, operation)) requireStatus(episode, ['draft', 'processing'])
   if (episode.status !== 'draft') {
@@ -37,17 +36,15 @@ export async function processEpisode(
     if (current.audio?.key !== audio.key) throw new RecordingReplaced()
     return start(PIPELINE, { ...current, audio }, {}, nowMs)
   }
-  const seconds = recordedSeconds({ audio, results: {} })
-  return withPlaceAtWork(tools, owner, { episodeId, seconds }, (ids) =>
-    changeEpisode(tools, {
-      userId,
-      episodeId,
-      operation,
-      allowed: ['draft', 'processing'],
-      transition: begin,
-      reservations: [reservation, ...ids],
-    }),
-  )
+  return changeEpisode(tools, {
+    userId,
+    episodeId,
+    operation,
+    allowed: ['draft', 'processing'],
+    transition: begin,
+    reservations: [reservation],
+    room: roomAtWork(limits),
+  })
 }
 
 /** The recording as it is in storage at this moment: what is processed is that version of it. */

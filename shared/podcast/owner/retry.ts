@@ -5,10 +5,8 @@ import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import type { StepName } from '../pipeline.ts'
-import { recordedSeconds } from '../usage.ts'
-import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
-import { changeEpisode, hasTakenEffect, withPlaceAtWork } from './change.ts'
+import { changeEpisode, roomAtWork } from './change.ts'
 import { replaceOptions } from './options.ts'
 
 /**
@@ -26,27 +24,20 @@ export async function retryEpisode(
   },
   operation: Operation,
 ): Promise<Episode> {
-  const { userId } = owner
+  const { userId, limits } = owner
   const { episodeId, from, options } = request
   const { upgradeAfterMs } = tools.config
-  const allowed = ['error', 'cancelled'] as const
-  const episode = await readOwned(tools, userId, episodeId)
-  const retry = (reservations: string[]) =>
-    changeEpisode(tools, {
-      userId,
-      episodeId,
-      operation,
-      allowed,
-      transition: (current, nowMs) => {
-        if (current.audio?.objectGeneration === undefined) throw new NeverProcessed()
-        if (options === undefined) return start(PIPELINE, current, { from }, nowMs)
-        const { episode: asked, changed } = replaceOptions(current, options, { upgradeAfterMs, nowMs })
-        return start(PIPELINE, asked, { from, changed }, nowMs)
-      },
-      reservations,
-    })
-  // What is done already needs no room.
-  if (hasTakenEffect(episode, operation)) return retry([])
-  requireStatus(episode, allowed)
-  return withPlaceAtWork(tools, owner, { episodeId, seconds: recordedSeconds(episode) }, retry)
+  return changeEpisode(tools, {
+    userId,
+    episodeId,
+    operation,
+    allowed: ['error', 'cancelled'],
+    transition: (current, nowMs) => {
+      if (current.audio?.objectGeneration === undefined) throw new NeverProcessed()
+      if (options === undefined) return start(PIPELINE, current, { from }, nowMs)
+      const { episode: asked, changed } = replaceOptions(current, options, { upgradeAfterMs, nowMs })
+      return start(PIPELINE, asked, { from, changed }, nowMs)
+    },
+    room: roomAtWork(limits),
+  })
 }

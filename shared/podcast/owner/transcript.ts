@@ -6,12 +6,10 @@ import type { Episode } from '../episode.ts'
 import { NeverProcessed } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import { replaceTranscript } from '../strays.ts'
-import { recordedSeconds } from '../usage.ts'
 import type { ReadTranscript } from '../words/prepare-hand-transcript.ts'
-import { readOwned, requireStatus } from './access.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { bringObject, takeUpAnnounced } from './bring.ts'
-import { changeEpisode, withPlaceAtWork } from './change.ts'
+import { changeEpisode, roomAtWork } from './change.ts'
 
 const ALLOWED = ['draft', 'processing', 'error'] as const
 
@@ -22,33 +20,29 @@ export async function giveTranscript(
   episodeId: string,
   { json, timed }: ReadTranscript,
 ): Promise<Episode> {
-  const { userId } = owner
-  const episode = requireStatus(await readOwned(tools, userId, episodeId), ALLOWED)
+  const { userId, limits } = owner
   const key = handTranscriptKey(episodeId, randomBytes(9).toString('hex'))
-  const bringIt = (reservations: string[]) =>
-    bringObject(tools, owner, {
-      episodeId,
-      key,
-      bytesMax: Buffer.byteLength(json),
-      allowed: ALLOWED,
-      check: requireProcessable,
-      store: () => tools.objects.create(key, json, 'application/json'),
-      takeUp: ({ sizeBytes }) =>
-        changeEpisode(tools, {
-          userId,
-          episodeId,
-          allowed: ALLOWED,
-          transition: (current, nowMs) => {
-            requireProcessable(current)
-            const replaced = replaceTranscript(takeUpAnnounced(current, key, nowMs), nowMs)
-            const handTranscript = { key, timed, sizeBytes }
-            return bring(PIPELINE, { ...replaced, handTranscript }, { step: 'transcribe' }, nowMs)
-          },
-          reservations,
-        }),
-    })
-  if (episode.status !== 'error') return bringIt([])
-  return withPlaceAtWork(tools, owner, { episodeId, seconds: recordedSeconds(episode) }, bringIt)
+  return bringObject(tools, owner, {
+    episodeId,
+    key,
+    bytesMax: Buffer.byteLength(json),
+    allowed: ALLOWED,
+    check: requireProcessable,
+    store: () => tools.objects.create(key, json, 'application/json'),
+    takeUp: ({ sizeBytes }) =>
+      changeEpisode(tools, {
+        userId,
+        episodeId,
+        allowed: ALLOWED,
+        transition: (current, nowMs) => {
+          requireProcessable(current)
+          const replaced = replaceTranscript(takeUpAnnounced(current, key, nowMs), nowMs)
+          const handTranscript = { key, timed, sizeBytes }
+          return bring(PIPELINE, { ...replaced, handTranscript }, { step: 'transcribe' }, nowMs)
+        },
+        room: roomAtWork(limits),
+      }),
+  })
 }
 
 /** @throws NeverProcessed */

@@ -64,7 +64,12 @@ test('a workflow in processing that has nothing to do any more is ended by the s
   const done = { state: 'done', attempt: 1, dispatch: 1 } as const
   const begun = start(PIPELINE, fresh(), {}, 1).next
   const odd: Workflow = { ...begun, steps: { work: done, tell: { ...done, state: 'skipped' } } }
-  const context = { pipeline: PIPELINE, rules: RULES, evidence: { lastResult: undefined }, errorId: 'e' }
+  const context = {
+    pipeline: PIPELINE,
+    rules: RULES,
+    evidence: { lastResult: undefined, whereIs: () => ({ kind: 'gone' as const }) },
+    errorId: 'e',
+  }
   const decision = decideSweep(odd, context, 100 * 3_600_000)
   expect(decision).toMatchObject({ kind: 'move', moved: { next: { status: 'error' } } })
 })

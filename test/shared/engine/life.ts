@@ -4,8 +4,10 @@ import { outstandingTasks } from '../../../shared/engine/transitions/moved.ts'
 import type { Moved } from '../../../shared/engine/transitions/moved.ts'
 import { bring, cancel, start } from '../../../shared/engine/transitions/owner.ts'
 import { inGeneration, upgradeAtMs, viewCurrent } from '../../../shared/engine/transitions/upgrade.ts'
+import type { StepTask } from '../../../shared/engine/task.ts'
 import { hasten } from '../../../shared/engine/transitions/webhook.ts'
 import type { WorkflowStatus } from '../../../shared/engine/workflow.ts'
+import { taskId } from '../../../shared/tasks/step-queue.ts'
 import { seededRandom } from '../seeded-random.ts'
 import { FAKE_PIPELINE, FAKE_PROVIDERS, FAKE_STEPS } from './fake-pipeline.ts'
 import type { Order } from './fake-pipeline.ts'
@@ -27,10 +29,15 @@ export type Life = {
   upgrades: number
   brought: number
   interrupted: number
+  pauses: number
 }
 
 const TROUBLED_MS = 30 * 60_000
 const SWEEP_EVERY_MS = 60_000
+/** Longer than after which a workflow without progress is stuck. */
+const PAUSE_MS_MAX = 4 * 3_600_000
+/** How long a task must have lain untouched for another beside it to be a fault. */
+const UNTOUCHED_MS = 120_000
 /** By then everything is well, or never will be. */
 const LIFE_MS_MAX = 3 * 86_400_000
 /** One call that is charged, and one repeat of it whose end nobody saw, whatever the product says. */
@@ -39,7 +46,8 @@ const CALLS_MOST = 2
 /**
  * Lives one workflow with the deployed runner and the deployed sweep: tasks come twice, late and out of order; instances
  * whose clocks differ crash, freeze and end at every await; answers are lost; vendors fail; the owner cancels, retries
- * and brings results; webhooks come and go; tasks are lost. After half an hour of that, only the honest rest goes on.
+ * and brings results; webhooks come and go; tasks are lost; queues are paused, for hours. After half an hour of that,
+ * only the honest rest goes on.
  * @param prepareMs of what precedes a step's first request, at most
  */
 export async function liveOnce(seed: number, prepareMs = 30_000): Promise<Life> {
@@ -66,11 +74,13 @@ class LivedWorkflow {
   #readyTimes = 0
   /** By attempt, until when the store has its lease. */
   readonly #leasedUntilMs = new Map<string, number>()
+  /** By step, until when its queue is paused. */
+  readonly #pausedUntilMs = new Map<string, number>()
 
   constructor(world: World) {
     this.#world = world
     const none = { claims: 0, fenced: 0, crashes: 0, lostWrites: 0, duplicates: 0, cancels: 0, requeues: 0 }
-    const more = { fallbacks: 0, upgrades: 0, brought: 0, interrupted: 0 }
+    const more = { fallbacks: 0, upgrades: 0, brought: 0, interrupted: 0, pauses: 0 }
     this.#life = { broken: [], status: 'draft', ...none, ...more }
     world.workflows.onLanded = (landed) => this.#check(landed)
     world.vendors.onSent = (token) => this.#checkSending(token)
@@ -82,6 +92,7 @@ class LivedWorkflow {
     this.#act('process')
     time.after(SWEEP_EVERY_MS, () => this.#sweepAgain())
     this.#troubleOwner()
+    this.#troubleQueues()
     await time.run(TROUBLED_MS)
     const { latencyMs, workMs, prepareMs } = this.#world.weather
     this.#world.weather = { ...FAIR, latencyMs, workMs, prepareMs }
@@ -133,13 +144,21 @@ class LivedWorkflow {
     const { tasks, time, random } = this.#world
     const waiting = tasks.waiting.get(name)
     if (waiting === undefined) return
-    waiting.deliveries++
-    const again = time.after(30_000 + random() * 30_000, () => void this.#deliver(name))
+    const pausedUntilMs = this.#pausedUntilMs.get(waiting.task.step) ?? 0
+    if (pausedUntilMs > time.nowMs) return void time.at(pausedUntilMs, () => void this.#deliver(name))
+    tasks.begin(waiting)
+    const againMs = time.nowMs + 30_000 + random() * 30_000
+    const again = time.at(againMs, () => {
+      tasks.putBack(waiting, againMs)
+      void this.#deliver(name)
+    })
     if (this.#troubled && random() < 0.1) {
       this.#life.duplicates++
       void this.#run(name)
     }
     const carriedOut = await this.#run(name)
+    waiting.touchedMs = time.nowMs
+    if (!carriedOut && waiting.dueMs < againMs) tasks.putBack(waiting, againMs)
     if (!carriedOut) return
     again()
     tasks.end(name)
@@ -176,11 +195,15 @@ class LivedWorkflow {
     const instance = new Instance(this.#world)
     const { store, queue } = instance
     const { time } = this.#world
+    const enqueue: typeof queue.enqueue = (id, task) => {
+      this.#checkRequeue(id, task)
+      return queue.enqueue(id, task)
+    }
     const report = await sweep<Order>(
       {
         pipeline: FAKE_PIPELINE,
         store,
-        queue,
+        queue: { ...queue, enqueue },
         rules: RULES,
         now: () => time.nowMs,
         newId: () => this.#world.newId(),
@@ -194,6 +217,26 @@ class LivedWorkflow {
       instance.signal,
     ).catch(() => undefined)
     this.#life.requeues += report?.requeued ?? 0
+  }
+
+  /** The sweep makes no second task beside one that lies in its queue. */
+  #checkRequeue(id: string, task: StepTask): void {
+    const { tasks, time } = this.#world
+    const before = tasks.waiting.get(taskId(id, { ...task, dispatch: task.dispatch - 1 }))
+    if (before === undefined || before.deliveringSinceMs !== undefined) return
+    if (time.nowMs - Math.max(before.dueMs, before.touchedMs ?? 0) > UNTOUCHED_MS)
+      this.#break(`${task.step} was enqueued again beside a task that waited`)
+  }
+
+  /** Operators pause queues at random moments of the first half hour, and resume them later. */
+  #troubleQueues(): void {
+    const { time, random } = this.#world
+    if (!this.#troubled) return
+    time.after(random() * 20 * 60_000, () => this.#troubleQueues())
+    if (random() < 0.8) return
+    const step = FAKE_STEPS[Math.floor(random() * FAKE_STEPS.length)] ?? 'write'
+    this.#life.pauses++
+    this.#pausedUntilMs.set(step, time.nowMs + random() ** 3 * PAUSE_MS_MAX)
   }
 
   /** An owner, and webhooks, at random moments of the first half hour. */

@@ -24,7 +24,7 @@ test(`in ${LIVES} seeded lives every workflow becomes ready, once, and who has l
   // Lives in which nothing goes wrong prove nothing.
   expect(eventful / LIVES).toBeGreaterThan(0.5)
   const least = { claims: 5, crashes: 1, lostWrites: 1, fenced: 0.2, duplicates: 0.5, cancels: 0.5, requeues: 0.2 }
-  const less = { fallbacks: 0.1, upgrades: 0.03, brought: 0.3, interrupted: 0.1 }
+  const less = { fallbacks: 0.1, upgrades: 0.03, brought: 0.3, interrupted: 0.1, pauses: 0.2 }
   for (const [what, share] of Object.entries({ ...least, ...less })) expect(sums[what]).toBeGreaterThan(share * LIVES)
 })
 

@@ -31,6 +31,9 @@ export function mayHoldFiles({ status, brought }: Workflow & { brought?: boolean
   return status !== 'draft' || brought === true
 }
 
+/** No queue has the task. */
+export const NOWHERE = () => ({ kind: 'gone' }) as const
+
 /** Each step has one provider, unless an event says otherwise. */
 export const { claimEvent, askFor, claimStep, settleStep, doneAs, carryOut, carryOutAll, taskFor } = handsOn<
   Order,

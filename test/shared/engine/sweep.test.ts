@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
 import { decideSweep, needsEvidence } from '../../../shared/engine/sweep/decide.ts'
 import { sweepAtMs } from '../../../shared/engine/sweep/due.ts'
+import type { WhereIs } from '../../../shared/engine/sweep/whereabouts.ts'
 import { claim } from '../../../shared/engine/transitions/claim.ts'
 import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
 import { cancel, start } from '../../../shared/engine/transitions/owner.ts'
@@ -25,6 +26,7 @@ import {
   taskFor,
   waitingFor,
   mayHoldFiles,
+  NOWHERE,
 } from './order-fixtures.ts'
 import type { Held } from './order-fixtures.ts'
 
@@ -41,8 +43,8 @@ const RULES = {
 const OUTPUTS = { by: 'storage' }
 
 const dueAtMs = (order: Order) => sweepAtMs(FAKE_PIPELINE, order, RULES)
-const decide = (order: Order, nowMs: number, lastResult?: unknown) =>
-  decideSweep(order, { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult }, errorId: 'e1' }, nowMs)
+const decide = (order: Order, nowMs: number, lastResult?: unknown, whereIs: WhereIs = NOWHERE) =>
+  decideSweep(order, { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult, whereIs }, errorId: 'e1' }, nowMs)
 
 type InHand = Omit<Held, 'resumesIntent'>
 

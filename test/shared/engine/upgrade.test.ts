@@ -12,7 +12,7 @@ import { beginUpgrade, inGeneration, upgradeAtMs, viewGeneration } from '../../.
 import type { Step } from '../../../shared/engine/workflow.ts'
 import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
 import type { FakeStepName, Order } from './fake-pipeline.ts'
-import { claimEvent, draft, PROBLEM, mayHoldFiles } from './order-fixtures.ts'
+import { claimEvent, draft, mayHoldFiles, NOWHERE, PROBLEM } from './order-fixtures.ts'
 
 const HOUR_MS = 3_600_000
 const RULES = {
@@ -23,7 +23,12 @@ const RULES = {
   orphanAgeMs: 24 * HOUR_MS,
   mayHoldFiles,
 }
-const CONTEXT = { pipeline: FAKE_PIPELINE, rules: RULES, evidence: { lastResult: undefined }, errorId: 'e1' }
+const CONTEXT = {
+  pipeline: FAKE_PIPELINE,
+  rules: RULES,
+  evidence: { lastResult: undefined, whereIs: NOWHERE },
+  errorId: 'e1',
+}
 const PAUSE_MS = 300_000
 const madeBy = (by: string) => ({ by })
 

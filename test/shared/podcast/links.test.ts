@@ -223,7 +223,7 @@ describe('links of a ready episode', () => {
       episodes: instance(),
       objects,
       queue: { enqueue: async () => undefined },
-      usage: usageStore(store.access, Date.now),
+      usage: usageStore(store.access),
       notesCache: notesCache(store.access, Date.now),
       config: testConfig(),
       now: Date.now,

@@ -132,7 +132,7 @@ beforeAll(async () => {
     episodes: episodeStore(store.access, sweepRules(config), () => nowMs),
     objects,
     queue: { enqueue: async (_id: string, task: StepTask) => void tasks.push(task) },
-    usage: usageStore(store.access, () => nowMs),
+    usage: usageStore(store.access),
     notesCache: notesCache(store.access, () => nowMs),
     now: () => nowMs,
     random: () => 0.5,

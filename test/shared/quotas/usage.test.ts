@@ -9,7 +9,8 @@ import { recordedSeconds, usageChange } from '../../../shared/podcast/usage.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
 import { limitsOf, PLANS } from '../../../shared/quotas/plans.ts'
 import { QuotaExceeded } from '../../../shared/quotas/refusals.ts'
-import { isRefusal, monthOf, nextMonthMs, reserve, totals, Usage } from '../../../shared/quotas/usage.ts'
+import { expiredReservations, monthOf, nextMonthMs, refuseGrowth, totals, Usage } from '../../../shared/quotas/usage.ts'
+import type { UsageChange } from '../../../shared/quotas/usage.ts'
 import { usageView } from '../../../shared/quotas/view.ts'
 import { askFor, doneAs, draft, FAILED, started } from '../podcast/episode-fixtures.ts'
 
@@ -23,19 +24,12 @@ const LIMITS = {
   requestsPerMinute: 60,
 }
 const empty = () => Usage.parse({})
-const request = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
+const refuse = (usage: Partial<Usage>, change: UsageChange) => refuseGrowth(Usage.parse(usage), change, LIMITS, NOW_MS)
 
-function grant(usage: Usage, asked: ReturnType<typeof request>): Usage {
-  const answer = reserve(usage, asked, LIMITS, NOW_MS)
-  if (isRefusal(answer)) throw new Error(JSON.stringify(answer))
-  return answer
-}
-
-describe('a reservation', () => {
-  test('is granted up to the limit and not a byte beyond', () => {
-    const usage = grant(grant(empty(), request('a', { bytes: 400 })), request('b', { bytes: 600 }))
-    expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
-    expect(reserve(usage, request('c', { bytes: 1 }), LIMITS, NOW_MS)).toEqual({
+describe('a limit', () => {
+  test('lets through what just fits, and not a byte beyond', () => {
+    expect(refuse({ storageBytes: 400 }, { storageBytes: 600 })).toBeUndefined()
+    expect(refuse({ storageBytes: 1000 }, { storageBytes: 1 })).toEqual({
       quota: 'storageBytes',
       used: 1000,
       limit: 1000,
@@ -43,35 +37,18 @@ describe('a reservation', () => {
     })
   })
 
-  test('asked for twice under one name is one, and the last counts', () => {
-    const usage = grant(grant(empty(), request('a', { bytes: 900 })), request('a', { bytes: 1000 }))
-    expect(totals(usage, NOW_MS).storageBytes).toBe(1000)
-  })
-
-  test('that a crash has left behind ends by itself', () => {
-    const usage = grant(empty(), request('a', { episodes: 1, seconds: 60 }))
-    expect(totals(usage, NOW_MS)).toMatchObject({ activeEpisodes: 1, episodesThisMonth: 1, minutesThisMonth: 1 })
-    expect(totals(usage, NOW_MS + 60_000)).toMatchObject({
-      activeEpisodes: 0,
-      episodesThisMonth: 0,
-      minutesThisMonth: 0,
-    })
+  test('refuses nothing that becomes less, and nothing that it does not name', () => {
+    expect(refuse({ storageBytes: 5000 }, { storageBytes: -1, drafts: 1 })).toBeUndefined()
+    const unnamed = refuseGrowth(Usage.parse({ drafts: 2 }), { drafts: 1 }, { storageBytes: 0 }, NOW_MS)
+    expect(unnamed).toBeUndefined()
   })
 
   test.each([
     ['activeEpisodes', { activeEpisodes: 3 }],
-    ['episodesThisMonth', { activeEpisodes: 1, months: { '2026-11': { episodes: 4 } } }],
-    ['minutesThisMonth', { activeSeconds: 300, months: { '2026-11': { seconds: 300 } } }],
-  ])('of one more episode is refused at %s', (quota, used) => {
-    expect(reserve(Usage.parse(used), request('a', { episodes: 1, seconds: 1 }), LIMITS, NOW_MS)).toMatchObject({
-      quota,
-    })
-  })
-
-  test('is refused when there are too many to be kept', () => {
-    const pending = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, { untilMs: NOW_MS + 1 }]))
-    expect(isRefusal(reserve(Usage.parse({ pending }), request('a', { bytes: 1 }), LIMITS, NOW_MS))).toBe(true)
-    expect(isRefusal(reserve(Usage.parse({ pending }), request('a', { bytes: 1 }), LIMITS, NOW_MS + 2))).toBe(false)
+    ['episodesThisMonth', { activeEpisodes: 1, months: { '2026-11': { episodes: 4, seconds: 0, costs: {} } } }],
+    ['minutesThisMonth', { activeSeconds: 300, months: { '2026-11': { episodes: 0, seconds: 300, costs: {} } } }],
+  ])('refuses one more episode at %s', (quota, used) => {
+    expect(refuse(used, { activeEpisodes: 1, activeSeconds: 1 })).toMatchObject({ quota })
   })
 
   test('of last month’s is not this month’s', () => {
@@ -83,6 +60,17 @@ describe('a reservation', () => {
     ])
     expect(new Date(nextMonthMs(Date.UTC(2026, 11, 31))).toISOString()).toBe('2027-01-01T00:00:00.000Z')
   })
+})
+
+test('a reservation of an earlier release counts until it ends by itself', () => {
+  const usage = Usage.parse({
+    pending: { a: { episodes: 1, seconds: 60, untilMs: NOW_MS + 60_000 }, b: { bytes: 7, untilMs: NOW_MS } },
+  })
+  const shown = { storageBytes: 0, activeEpisodes: 1, episodesThisMonth: 1, minutesThisMonth: 1 }
+  expect(totals(usage, NOW_MS)).toMatchObject(shown)
+  expect(expiredReservations(usage, NOW_MS)).toEqual(['b'])
+  const ended = { activeEpisodes: 0, episodesThisMonth: 0, minutesThisMonth: 0 }
+  expect(totals(usage, NOW_MS + 60_000)).toMatchObject(ended)
 })
 
 describe('a refusal', () => {

@@ -67,12 +67,24 @@ taskQueueContract('in memory', async () => {
   const time = new VirtualTime()
   const tasks = new MemoryTasks(() => time.nowMs)
   const delivered: (Delivered & { workflowId: string })[] = []
-  tasks.onAdded = (name, { workflowId, task, dueMs }) =>
-    void time.at(dueMs, () => {
+  const unanswered: string[] = []
+  let holds = false
+  tasks.onAdded = (name, waiting) =>
+    void time.at(waiting.dueMs, () => {
+      const { workflowId, task } = waiting
       delivered.push({ workflowId, task, atMs: time.nowMs })
-      tasks.end(name)
+      tasks.begin(waiting)
+      if (holds) unanswered.push(name)
+      else tasks.end(name)
     })
   return {
+    holdAnswers() {
+      holds = true
+      return () => {
+        holds = false
+        for (const name of unanswered.splice(0)) tasks.end(name)
+      }
+    },
     queue: tasks.open(() => Promise.resolve()),
     delivered: (id) => delivered.filter(({ workflowId }) => workflowId === id),
     pass: async (ms) => {

@@ -20,7 +20,7 @@ import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
 import { sweepRecords } from '../../../shared/store/sweeps.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
-import { claimEvent } from '../podcast/episode-fixtures.ts'
+import { claimEvent, draft } from '../podcast/episode-fixtures.ts'
 import { startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
 
@@ -142,15 +142,16 @@ describe.each(RELEASES)('what release %s stored', (release) => {
 
   test('what a person uses is counted on', async () => {
     const sample = sampleOf('usage')
-    const usage = usageStore(access(), () => NOW_MS)
+    const usage = usageStore(access())
     const read = await usage.read('alice')
     expect(read.months).toEqual(sample.fields['months'])
     expect(read.pending).toEqual(sample.fields['pending'])
-    const limits = { ...PLANS.starter, storageBytes: read.storageBytes + 3_000 }
-    await usage.reserve('alice', { id: 'ours', bytes: 2_000, untilMs: NOW_MS + 60_000 }, limits)
-    const more = usage.reserve('alice', { id: 'more', bytes: 1, untilMs: NOW_MS + 60_000 }, limits)
-    await expect(more).rejects.toBeInstanceOf(QuotaExceeded)
-    expect(await stored(sample)).toMatchObject({ storageBytes: read.storageBytes, ofAnother: 'release' })
+    const room = { storageBytes: read.storageBytes + 3_000 }
+    const bring = (id: string, sizeBytes: number) =>
+      episodes().create({ ...draft({}), id, userId: 'alice', audio: { key: id, contentType: 'c', sizeBytes } }, room)
+    await bring('ours', 2_000)
+    await expect(bring('more', 1)).rejects.toBeInstanceOf(QuotaExceeded)
+    expect(await stored(sample)).toMatchObject({ storageBytes: read.storageBytes + 2_000, ofAnother: 'release' })
   })
 
   test('an answer is replayed, and a request that still runs is not run beside it', async () => {
@@ -202,11 +203,9 @@ describe('what this release stores', () => {
         const found = await access.call('look', (db) => db.collection(collection).get())
         return Object.keys(found.docs.find((one) => id === undefined || one.id === id)?.data() ?? {})
       }
-      await usageStore(access, () => NOW_MS).reserve(
-        'alice',
-        { id: 'ours', bytes: 1, untilMs: NOW_MS + 1 },
-        PLANS.starter,
-      )
+      const audio = { key: 'k', contentType: 'audio/flac', sizeBytes: 1 }
+      const brought = { ...draft({}), id: 'ours', userId: 'alice', audio }
+      await episodeStore(access, sweepRules(testConfig()), () => NOW_MS).create(brought, PLANS.starter)
       await sharedRates(access, 100_000).trade('alice', perMinute(60), 0, 1)
       await notesCache(access, () => NOW_MS).keep('key', 'e', { title: 'T', description: 'D', chapters: [], tags: [] })
       const records = idempotencyRecords(access, () => NOW_MS)

@@ -25,6 +25,8 @@ const identity = new Identity('http://127.0.0.1:1', PLACE.project)
 const faults = new Faults()
 const calls: Call[] = []
 const closers: (() => Promise<void> | void)[] = []
+const unanswered: (() => void)[] = []
+let holdsAnswers = false
 let workerUrl: string
 let queue: StepQueue
 
@@ -37,7 +39,9 @@ beforeAll(async () => {
       const { episodeId, ...task } = JSON.parse(Buffer.concat(chunks).toString()) as StepTask & { episodeId: string }
       const { url: path = '', headers } = request
       calls.push({ task, atMs: Date.now(), episodeId, path, authorization: headers.authorization ?? '' })
-      response.writeHead(200).end()
+      const answer = () => void response.writeHead(200).end()
+      if (holdsAnswers) unanswered.push(answer)
+      else answer()
     })
   })
   await new Promise<void>((resolve) => worker.listen(0, '127.0.0.1', resolve))
@@ -67,6 +71,13 @@ taskQueueContract('Cloud Tasks', async () => ({
   delivered: callsFor,
   pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   nowMs: Date.now,
+  holdAnswers() {
+    holdsAnswers = true
+    return () => {
+      holdsAnswers = false
+      for (const answer of unanswered.splice(0)) answer()
+    }
+  },
 }))
 
 describe('a task', () => {
@@ -88,5 +99,13 @@ describe('a task', () => {
     const refused = queue.enqueue('1'.repeat(24), task())
     await expect(refused).rejects.toMatchObject({ kind: 'unavailable', service: 'tasks' })
     await faults.clear('tasks')
+  })
+
+  test('that the queue cannot be asked about is not gone', async () => {
+    const id = '2'.repeat(24)
+    await faults.set('tasks', { mode: 'status' })
+    await expect(queue.find(id, task())).rejects.toMatchObject({ kind: 'unavailable', service: 'tasks' })
+    await faults.clear('tasks')
+    expect(await queue.find(id, task())).toEqual({ kind: 'gone' })
   })
 })

@@ -185,7 +185,7 @@ export class DeletionWorld {
     const options = {
       pipeline: PIPELINE,
       store: episodes,
-      queue,
+      queue: { ...queue, find: async () => ({ kind: 'gone' as const }) },
       rules: RULES,
       now,
       newId: () => `s${++this.#ids}`.padStart(12, '0'),
@@ -224,7 +224,7 @@ export class DeletionWorld {
       episodes: this.#episodes(passing),
       objects: this.#objectsOf(passing),
       queue: this.tasks.open(passing),
-      usage: { read: notHere, reserve: notHere, release: notHere },
+      usage: { read: notHere },
       notesCache: this.notes.open(passing, now),
       now,
       config: CONFIG,

@@ -105,8 +105,9 @@ describe('configuration', () => {
     })
     expect(breakers.gemini).toEqual({ failureThreshold: 3, recoveryMs: 1500 })
     expect(breakers.auphonic).toEqual({ failureThreshold: 7, recoveryMs: 1500 })
-    expect(breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 9000 })
-    expect(loadConfiguration(minimal).breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 30_000 })
+    expect(breakers.gcs).toEqual({ failureThreshold: 10, recoveryMs: 9000, recoveryMaxMs: 60_000 })
+    const byDefault = { failureThreshold: 10, recoveryMs: 30_000, recoveryMaxMs: 60_000 }
+    expect(loadConfiguration(minimal).breakers.gcs).toEqual(byDefault)
     expect(breakerSettings(loadConfiguration(minimal).breakers.gemini)).toMatchObject({
       failureThreshold: 5,
       windowMs: 60_000,

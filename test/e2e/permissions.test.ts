@@ -41,7 +41,7 @@ async function ops(name: string, body?: object): Promise<number> {
 async function looksAtHealth(): Promise<boolean> {
   const headers = { Authorization: `Bearer ${admin}` }
   const answer = await fetch(`${cloud.functionsBaseUrl}/ops-health`, { headers })
-  return answer.status === 200 && !(await answer.text()).includes('just started')
+  return answer.status === 200 && !/just started|instance is busy/.test(await answer.text())
 }
 
 function setQueue(queueId: string, state: 'PAUSED' | 'RUNNING'): void {

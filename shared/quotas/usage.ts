@@ -29,8 +29,8 @@ export type Usage = z.infer<typeof Usage>
 /** Reservations that a document holds; each upload has one for a day. */
 const PENDING_MAX = 2_000
 
-/** What is asked for: room for a recording, or for one more episode at work. */
-export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; untilMs: number }
+/** What is asked for: room for a recording, or for one more episode at work; and for how long, from when it is granted. */
+export type ReservationRequest = { id: string; bytes?: number; episodes?: number; seconds?: number; lastsMs: number }
 
 type Quota = Exclude<keyof Limits, 'requestsPerMinute'>
 /** What is bounded for everybody alike, whatever their plan. */
@@ -61,7 +61,7 @@ export function totals(usage: Usage, nowMs: number): Record<Quota, number> {
 export function reserve(usage: Usage, request: ReservationRequest, limits: Limits, nowMs: number): Usage | Refusal {
   const { [request.id]: _former, ...others } = pendingAt(usage, nowMs)
   const without = { ...usage, pending: others }
-  const { id, bytes = 0, episodes = 0, seconds = 0, untilMs } = request
+  const { id, bytes = 0, episodes = 0, seconds = 0, lastsMs } = request
   const used = totals(without, nowMs)
   const asked: Record<Quota, number> = {
     storageBytes: bytes,
@@ -75,7 +75,7 @@ export function reserve(usage: Usage, request: ReservationRequest, limits: Limit
       return { quota, used: used[quota], limit: limits[quota], asked: asked[quota] }
   const count = Object.keys(others).length
   if (count >= PENDING_MAX) return { quota: 'storageBytes', used: count, limit: PENDING_MAX, asked: 1 }
-  return { ...without, pending: { ...others, [id]: { bytes, episodes, seconds, untilMs } } }
+  return { ...without, pending: { ...others, [id]: { bytes, episodes, seconds, untilMs: nowMs + lastsMs } } }
 }
 
 export function isRefusal(answer: Usage | Refusal): answer is Refusal {

@@ -160,11 +160,12 @@ export async function checkRoom(
   firestore: FirestoreAccess,
   userId: string,
   { change, room }: { readonly change: UsageChange | undefined; readonly room: Room | undefined },
-  nowMs: number,
+  now: () => number,
 ): Promise<CheckedUsage | undefined> {
   const grows = (quota: keyof Room) => room?.[quota] !== Infinity && (change?.[quota] ?? 0) > 0
   if (room === undefined || !(grows('storageBytes') || grows('drafts'))) return undefined
   const { usage, updateTime } = await readUsage(firestore, userId)
+  const nowMs = now()
   const refusal = refuseGrowth(usage, change, room, nowMs)
   if (refusal !== undefined) throw new QuotaExceeded(refusal, nowMs)
   return { updateTime }

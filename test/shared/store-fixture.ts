@@ -1,5 +1,5 @@
 import { Faults } from '../../infra/local/faults.ts'
-import { firestoreService } from '../../infra/local/firestore/service.ts'
+import { firestoreParts, firestoreService } from '../../infra/local/firestore/service.ts'
 import type { Gate } from '../../infra/local/grpc-service.ts'
 import { CircuitBreaker } from '../../shared/breaker/breaker.ts'
 import { failureOfFirestore, firestoreAccess } from '../../shared/store/firestore.ts'
@@ -12,18 +12,20 @@ export const PATIENCE_MS = 100_000
 /**
  * An empty Firestore of this test file's own, and Google's client for it.
  * @param gate refuses what the account that asks may not do; without one everything is allowed
+ * @param now its clock; this machine's unless given
  */
-export async function startStore(gate?: Gate): Promise<{ access: FirestoreAccess; stop: () => void }> {
-  const service = firestoreService(new Faults(), undefined, { gate })
+export async function startStore(
+  gate?: Gate,
+  now?: () => number,
+): Promise<{ access: FirestoreAccess; stop: () => void }> {
+  const service = firestoreService(new Faults(), firestoreParts(undefined, now), { gate })
   await service.start()
   process.env['FIRESTORE_EMULATOR_HOST'] = service.address
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   return {
-    access: firestoreAccess(
-      testConfig(),
-      new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore }),
-      PATIENCE_MS,
-    ),
+    access: firestoreAccess(testConfig(), new CircuitBreaker({ name: 'firestore', classify: failureOfFirestore }), {
+      callTimeoutMs: PATIENCE_MS,
+    }),
     stop: () => service.stop(),
   }
 }

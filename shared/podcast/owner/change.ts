@@ -78,7 +78,7 @@ export async function withPlaceAtWork(
   { episodeId, seconds }: { readonly episodeId: string; readonly seconds: number },
   begin: (reservations: string[]) => Promise<Episode>,
 ): Promise<Episode> {
-  const request = { id: `begin-${episodeId}`, episodes: 1, seconds, untilMs: tools.now() + BEGINNING_MS }
+  const request = { id: `begin-${episodeId}`, episodes: 1, seconds, lastsMs: BEGINNING_MS }
   return withReservation(tools, owner, request, () => begin([request.id]))
 }
 

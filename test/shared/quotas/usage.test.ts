@@ -23,7 +23,7 @@ const LIMITS = {
   requestsPerMinute: 60,
 }
 const empty = () => Usage.parse({})
-const request = (id: string, more: object) => ({ id, untilMs: NOW_MS + 60_000, ...more })
+const request = (id: string, more: object) => ({ id, lastsMs: 60_000, ...more })
 
 function grant(usage: Usage, asked: ReturnType<typeof request>): Usage {
   const answer = reserve(usage, asked, LIMITS, NOW_MS)

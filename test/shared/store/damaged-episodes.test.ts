@@ -191,7 +191,7 @@ describe('what is written', () => {
   test('of usage, notes and keys lands only where its own reader can read it', async () => {
     await tools.notesCache.keep('bad', 'e', { title: '', description: 'D', chapters: [], tags: [] })
     expect(await tools.notesCache.reserve('bad', 'f', 1000)).toEqual({ kind: 'ours' })
-    const request = { id: 'r', bytes: 1, untilMs: Number.NaN }
+    const request = { id: 'r', bytes: 1, lastsMs: Number.NaN }
     await expect(tools.usage.reserve('bob', request, PLANS.starter)).rejects.toMatchObject({ name: 'UnreadableWrite' })
     expect((await tools.usage.read('bob')).pending).toEqual({})
   })

@@ -147,8 +147,8 @@ describe.each(RELEASES)('what release %s stored', (release) => {
     expect(read.months).toEqual(sample.fields['months'])
     expect(read.pending).toEqual(sample.fields['pending'])
     const limits = { ...PLANS.starter, storageBytes: read.storageBytes + 3_000 }
-    await usage.reserve('alice', { id: 'ours', bytes: 2_000, untilMs: NOW_MS + 60_000 }, limits)
-    const more = usage.reserve('alice', { id: 'more', bytes: 1, untilMs: NOW_MS + 60_000 }, limits)
+    await usage.reserve('alice', { id: 'ours', bytes: 2_000, lastsMs: 60_000 }, limits)
+    const more = usage.reserve('alice', { id: 'more', bytes: 1, lastsMs: 60_000 }, limits)
     await expect(more).rejects.toBeInstanceOf(QuotaExceeded)
     expect(await stored(sample)).toMatchObject({ storageBytes: read.storageBytes, ofAnother: 'release' })
   })
@@ -202,11 +202,7 @@ describe('what this release stores', () => {
         const found = await access.call('look', (db) => db.collection(collection).get())
         return Object.keys(found.docs.find((one) => id === undefined || one.id === id)?.data() ?? {})
       }
-      await usageStore(access, () => NOW_MS).reserve(
-        'alice',
-        { id: 'ours', bytes: 1, untilMs: NOW_MS + 1 },
-        PLANS.starter,
-      )
+      await usageStore(access, () => NOW_MS).reserve('alice', { id: 'ours', bytes: 1, lastsMs: 1 }, PLANS.starter)
       await sharedRates(access, 100_000).trade('alice', perMinute(60), 0, 1)
       await notesCache(access, () => NOW_MS).keep('key', 'e', { title: 'T', description: 'D', chapters: [], tags: [] })
       const records = idempotencyRecords(access, () => NOW_MS)

@@ -11,6 +11,7 @@ import { episodeStore } from '../../../shared/store/episodes.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
+import { StoreClock } from '../../../shared/store/store-clock.ts'
 import { usageStore } from '../../../shared/store/usage.ts'
 import { draft } from '../podcast/episode-fixtures.ts'
 import { PATIENCE_MS, startStore } from '../store-fixture.ts'
@@ -26,7 +27,7 @@ describe('at the boundary', () => {
   test('exactly as many of 1,000 concurrent attempts succeed as there is room for, over five instances', async () => {
     const instances = Array.from({ length: 5 }, () => usageStore(store.access, Date.now))
     const attempts = Array.from({ length: 1000 }, async (_, index) => {
-      const request = { id: `begin-${index}`, episodes: 1, seconds: 60, untilMs: Date.now() + 60_000 }
+      const request = { id: `begin-${index}`, episodes: 1, seconds: 60, lastsMs: 60_000 }
       await instances[index % 5]?.reserve('crowd', request, LIMITS)
     })
     const ended = await Promise.allSettled(attempts)
@@ -38,7 +39,7 @@ describe('at the boundary', () => {
 
   test('an attempt that fails gives its room back', async () => {
     const usage = usageStore(store.access, Date.now)
-    const request = (id: string) => ({ id, bytes: 1000, untilMs: Date.now() + 60_000 })
+    const request = (id: string) => ({ id, bytes: 1000, lastsMs: 60_000 })
     await usage.reserve('one', request('a'), LIMITS)
     await expect(usage.reserve('one', request('b'), LIMITS)).rejects.toMatchObject({ kind: 'quota_exceeded' })
     await usage.release('one', 'a')
@@ -59,7 +60,7 @@ describe('counters', () => {
       audio: { key: 'k', contentType: 'audio/flac', objectGeneration: '1' },
     }
     await episodes.create(episode)
-    await usage.reserve('counted', { id: 'up', bytes: 500, untilMs: Date.now() + 60_000 }, LIMITS)
+    await usage.reserve('counted', { id: 'up', bytes: 500, lastsMs: 60_000 }, LIMITS)
     await episodes.move(episode.id, (current) => ({
       next: { ...current, audio: { ...episode.audio, sizeBytes: 400 } },
       reservations: ['up'],
@@ -92,15 +93,13 @@ describe('counters', () => {
 })
 
 describe('without the store', () => {
-  const broken = {
-    preload: () => undefined,
-    call: async () => {
-      throw new ServiceUnavailable('firestore', 'away')
-    },
+  const away = async () => {
+    throw new ServiceUnavailable('firestore', 'away')
   }
+  const broken = { preload: () => undefined, call: away, time: away, clock: new StoreClock() }
   test('no quota lets anybody through, except where there is none', async () => {
     const usage = usageStore(broken, Date.now)
-    const request = { id: 'a', episodes: 1, untilMs: Date.now() + 1000 }
+    const request = { id: 'a', episodes: 1, lastsMs: 1000 }
     await expect(usage.reserve('x', request, LIMITS)).rejects.toMatchObject({
       kind: 'unavailable',
       service: 'firestore',

@@ -24,8 +24,9 @@ export type RoomCloud = {
   readonly stop: () => Promise<void>
 }
 
-export async function startRoomCloud(): Promise<RoomCloud> {
-  const store = await startStore()
+/** @param now its clock, which documents and links go by; this machine's unless given */
+export async function startRoomCloud(now?: () => number): Promise<RoomCloud> {
+  const store = await startStore(undefined, now)
   const { json, publicKey } = localServiceAccounts('demo-test')
   const folder = mkdtempSync(join(tmpdir(), 'steadycast-room-'))
   writeFileSync(join(folder, 'account.json'), json('steadycast-api'))
@@ -35,11 +36,13 @@ export async function startRoomCloud(): Promise<RoomCloud> {
     journal: new Journal(),
     signingKey: publicKey,
     bucket: 'bucket',
+    ...(now && { now }),
   }).start()
   const before = process.env['GOOGLE_APPLICATION_CREDENTIALS']
   process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'account.json')
   const config = testConfig({ STORAGE_API_ENDPOINT: storage.origin })
   const objects = objectStore(config, new CircuitBreaker({ name: 'gcs', classify: failureOfStorage }), {
+    time: store.access.time,
     pageSize: PAGE_SIZE,
   })
   // The client reads its credentials when it first signs.

@@ -24,7 +24,7 @@ export type FirestoreAccess = {
    */
   call: <T>(what: string, work: (client: Firestore) => Promise<T>) => Promise<T>
   /** The store's time, as the answers to `call` tell it. */
-  clock: Pick<StoreClock, 'now' | 'isFresh'>
+  clock: Pick<StoreClock, 'now' | 'isFresh' | 'offMs'>
   /**
    * The store's time, for what is decided without a read: costs one where no answer has told it lately.
    * @throws ServiceUnavailable, BreakerOpenError

@@ -21,7 +21,7 @@ const SYSTEM_MOMENT = (): Moment => ({ monotonicMs: performance.now(), wallMs: D
 /** A monotonic clock is at most this much faster or slower than the store's: what a clock that is being slewed may be. */
 const DRIFT = 500e-6
 /** An estimate counts without a read for so long after an answer has agreed with it. */
-const FRESH_MS = 60_000
+const FRESH_MS = 600_000
 /** What took longer agrees with any estimate. */
 const ROUND_TRIP_MS_MAX = 2_000
 /** Beyond this the machine's clocks disagree about how long ago that was: it was suspended, or its clock was set. */
@@ -34,7 +34,7 @@ const OFF_MS = 5_000
  * between its request and its arrival. Between answers this machine's monotonic clock counts.
  *
  * The estimate is a lower bound. It is never ahead of the store's own time, so that nobody's lease ends early by it; it
- * is behind by no more than the answer that it comes from was under way, and 0.05 % of the time since: by less than 2.1 s
+ * is behind by no more than the answer that it comes from was under way, and 0.05 % of the time since: by less than 2.4 s
  * while `isFresh`, which a lease's holder allows for (`ENTITLED_SHARE`). While the machine is suspended it falls behind:
  * `isFresh` says when to read before anything is decided.
  */
@@ -45,7 +45,7 @@ export class StoreClock {
   #bound: { readonly storeMs: number; readonly monotonicMs: number } | undefined
   /** When an answer came that agrees with the bound. */
   #heard: Moment | undefined
-  #isOff = false
+  #offMs: number | undefined
 
   constructor({ moment = SYSTEM_MOMENT, onOff = () => undefined }: StoreClockOptions = {}) {
     this.#moment = moment
@@ -65,6 +65,9 @@ export class StoreClock {
     const agoMs = monotonicMs - this.#heard.monotonicMs
     return agoMs <= FRESH_MS && Math.abs(wallMs - this.#heard.wallMs - agoMs) <= JUMP_MS
   }
+
+  /** How far this machine's wall clock was ahead of the store's when it was last found wrong; undefined: never. */
+  readonly offMs = (): number | undefined => this.#offMs
 
   /** The moment at which something is asked of the store, for `learn`. */
   ask(): Moment {
@@ -98,8 +101,9 @@ export class StoreClock {
 
   #compare(asked: Moment, arrived: Moment, storeMs: number): void {
     const aheadMs = asked.wallMs > storeMs ? asked.wallMs - storeMs : Math.min(0, arrived.wallMs - storeMs)
-    if (this.#isOff || Math.abs(aheadMs) <= OFF_MS) return
-    this.#isOff = true
-    this.#onOff(aheadMs)
+    const isFirst = this.#offMs === undefined
+    if (Math.abs(aheadMs) <= OFF_MS) return
+    this.#offMs = aheadMs
+    if (isFirst) this.#onOff(aheadMs)
   }
 }

@@ -73,7 +73,7 @@ test('the better of two answers counts, in whichever order they come', () => {
 
 test('whatever the answers take and however fast the machine counts, the time is never ahead, and little behind while it is fresh', () => {
   const step = fc.record({
-    pauseMs: fc.integer({ min: 0, max: 90_000 }),
+    pauseMs: fc.integer({ min: 0, max: 900_000 }),
     thereMs: fc.integer({ min: 0, max: 4_000 }),
     backMs: fc.integer({ min: 0, max: 4_000 }),
     by: fc.constantFrom('read' as const, 'write' as const),
@@ -89,7 +89,7 @@ test('whatever the answers take and however fast the machine counts, the time is
         for (const { pauseMs, ...answer } of steps) {
           pass(pauseMs, 1 + drift)
           expect(behindMs()).toBeGreaterThanOrEqual(0)
-          if (clock.isFresh()) expect(behindMs()).toBeLessThan(2_100)
+          if (clock.isFresh()) expect(behindMs()).toBeLessThan(2_400)
           ask(answer)
           expect(behindMs()).toBeGreaterThanOrEqual(0)
         }
@@ -98,10 +98,10 @@ test('whatever the answers take and however fast the machine counts, the time is
   )
 })
 
-test('after a minute without an answer, and after a sleep of the machine, it must be read before anything is decided', () => {
+test('after ten minutes without an answer, and after a sleep of the machine, it must be read before anything is decided', () => {
   const idle = machine()
   idle.ask({})
-  idle.pass(61_000)
+  idle.pass(601_000)
   expect(idle.clock.isFresh()).toBe(false)
   idle.ask({ by: 'write' })
   expect(idle.clock.isFresh()).toBe(true)

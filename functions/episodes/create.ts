@@ -13,6 +13,8 @@ export default serve('episodes-create', ['episodes'], {
     options: Options.default({}),
   }),
   async handle({ userId, limits, input, operation }, dependencies) {
+    // A new episode is dated by the store's clock.
+    await dependencies.firestore.time()
     const episode = await createEpisode(dependencies, { userId, limits }, operation, input)
     return { status: 201, json: { episode: viewOf(episode) } }
   },

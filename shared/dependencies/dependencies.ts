@@ -33,7 +33,7 @@ export const dependencies = once((): Dependencies => {
   const edge = edgeDependencies()
   const { config, firestore } = edge
   const breakers = sharedBreakers(config, firestore)
-  const objects = objectStore(config, breakers.gcs)
+  const objects = objectStore(config, breakers.gcs, { time: firestore.time })
   return {
     ...edge,
     breakers,

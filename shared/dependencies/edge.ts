@@ -9,6 +9,7 @@ import { idempotencyRecords } from '../store/idempotency.ts'
 import { KeyBudget } from '../quotas/key-budget.ts'
 import { RateLimiter } from '../quotas/rate-limiter.ts'
 import { sharedRates } from '../store/rates.ts'
+import { StoreClock } from '../store/store-clock.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { once } from '../resilience/once.ts'
 import { loadConfiguration } from './config.ts'
@@ -32,12 +33,14 @@ export const edgeDependencies = once((): EdgeDependencies => {
       classify: failureOfFirestore,
       onEvent: logBreakerEvent,
     }),
+    { clock: new StoreClock({ onOff: logClock }) },
   )
-  const idempotency = idempotencyRecords(firestore, Date.now)
+  const { now } = firestore.clock
+  const idempotency = idempotencyRecords(firestore, now)
   const shared = sharedRates(firestore)
   const rates = new RateLimiter(shared, () => performance.now(), logRateTrouble)
   const keys = new KeyBudget(shared, () => performance.now())
-  return { config, now: Date.now, tokens: lazyVerifier(config), firestore, idempotency, rates, keys }
+  return { config, now, tokens: lazyVerifier(config, firestore), firestore, idempotency, rates, keys }
 })
 
 /** Calls are let through all the same. */
@@ -45,9 +48,14 @@ function logRateTrouble(error: unknown): void {
   log('WARNING', 'rate.counted_alone', { error: errorFields(error) })
 }
 
+/** Told once: nothing goes by this machine's clock but the times of its lines. */
+function logClock(aheadMs: number): void {
+  log('WARNING', 'clock.off', { aheadSeconds: Math.round(aheadMs / 1000) })
+}
+
 /** A function that asks nobody who they are does not load what checks tokens. */
-function lazyVerifier(config: Config): TokenVerifier {
-  const load = once(async () => (await import('../http/identity.ts')).tokenVerifier(config))
+function lazyVerifier(config: Config, time: FirestoreAccess): TokenVerifier {
+  const load = once(async () => (await import('../http/identity.ts')).tokenVerifier(config, time))
   return {
     preload: (signer) =>
       void load()

@@ -35,6 +35,8 @@ export const healthDependencies = once((): HealthDependencies => {
     ...cloudChecks({
       config,
       now,
+      time: firestore.time,
+      clockOffMs: firestore.clock.offMs,
       objects,
       sweeps: sweepRecords(firestore),
       control: breakerOperations().control,
@@ -49,7 +51,7 @@ export const healthDependencies = once((): HealthDependencies => {
       })),
     ),
   ]
-  return { ...common, lookouts: checks.map((check) => new Lookout(check, now)) }
+  return { ...common, lookouts: checks.map((check) => new Lookout(check, Date.now)) }
 })
 
 /** What people notice while a provider cannot be used for some ports. */

@@ -53,10 +53,12 @@ function inWordsOfEpisodes<Report extends Pick<SweepReport, 'workflows'>>({ work
 }
 
 export async function sweepEpisodes(
-  dependencies: Pick<SweepDependencies, 'sweepOptions' | 'deletions' | 'objects' | 'notesCache' | 'now'>,
+  dependencies: Pick<SweepDependencies, 'sweepOptions' | 'deletions' | 'objects' | 'notesCache' | 'now' | 'firestore'>,
   input: { readonly dryRun: boolean },
   signal: AbortSignal,
 ): Promise<EpisodesReport> {
+  // What is due is asked for by the store's clock, which must have been heard by then.
+  await dependencies.firestore.time()
   const report = await sweep(dependencies.sweepOptions, input, signal)
   if (!input.dryRun) await removeLateArrivals(dependencies, signal)
   return inWordsOfEpisodes(report)

@@ -1,6 +1,6 @@
 /** Share of a lease after which it is renewed: two renewals may fail before it runs out. */
 export const HEARTBEAT_SHARE = 0.3
-/** Share of a lease in which its holder sends requests; the rest is for clocks that do not agree. */
+/** Share of a lease in which its holder sends requests; the rest is for what it does not know of the store's time. */
 export const ENTITLED_SHARE = 0.75
 /**
  * A worker that shows no progress for so long, beyond what it has said it may be quiet for, hangs: it renews its lease no

@@ -49,6 +49,7 @@ export type ChainDependencies = {
   idempotency: IdempotencyRecords
   rates: Pick<RateLimiter, 'take'>
   keys: Pick<KeyBudget, 'use'>
+  /** The store's time; what this machine believes until the store has answered. */
   now: () => number
 }
 

@@ -27,6 +27,7 @@ export type NewTry = {
   fingerprint: string
   holder: string
   newOperationId: string
+  /** By the clock of where the records are kept. */
   nowMs: number
   leaseMs: number
 }
@@ -85,7 +86,7 @@ export function settleTry(
 
 /** Where the records are kept. Both throw service_unavailable when they cannot tell. */
 export type IdempotencyRecords = {
-  begin: (id: string, newTry: NewTry) => Promise<BegunTry>
+  begin: (id: string, newTry: Omit<NewTry, 'nowMs'>) => Promise<BegunTry>
   /** @returns false when the record is somebody else's by now */
   settle: (id: string, held: RunningTry, answer: StoredAnswer | undefined) => Promise<boolean>
 }

@@ -33,7 +33,6 @@ export const idempotency: Wrapper = async (exchange, next) => {
     fingerprint: ofInput,
     holder: randomUUID(),
     newOperationId: newOperationId(),
-    nowMs: dependencies.now(),
     leaseMs: LEASE_MS,
   })
   switch (begun.kind) {

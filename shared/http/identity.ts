@@ -16,6 +16,15 @@ export type TokenVerifier = {
   verify: (token: string, functionUrl: string) => Promise<Identity>
 }
 
+/** The time that tokens are checked by: the store's, so that a machine whose clock is wrong refuses nobody. */
+export type TokenTime = {
+  readonly clock: { readonly now: () => number; readonly isFresh: () => boolean }
+  /** Looks what time it is, where that is not known. */
+  readonly time: () => Promise<number>
+}
+
+const MACHINE_TIME: TokenTime = { clock: { now: Date.now, isFresh: () => true }, time: async () => Date.now() }
+
 /** Clocks of issuer and verifier may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 5
 const TOKEN_CHARS_MAX = 8192
@@ -27,7 +36,7 @@ const JWKS_TIMEOUT_MS = 3000
  * Cloud Tasks and Cloud Scheduler (audience: the URL of the very function that is called). Signature, algorithm,
  * issuer, audience and expiry are all checked here, in code; only issuers and keys differ between places.
  */
-export function tokenVerifier(config: Config): TokenVerifier {
+export function tokenVerifier(config: Config, { clock, time } = MACHINE_TIME): TokenVerifier {
   const userKeys = keySet(config.userTokens.jwksUrl)
   const serviceKeys = keySet(config.serviceTokens.jwksUrl)
 
@@ -38,6 +47,7 @@ export function tokenVerifier(config: Config): TokenVerifier {
       algorithms: ['RS256'],
       requiredClaims: ['sub', 'exp', 'iat'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(clock.now()),
     })
     if (payload.sub === undefined || payload.sub === '' || payload.sub.length > 128)
       throw new errors.JWTClaimValidationFailed('sub is empty or too long', payload, 'sub', 'check_failed')
@@ -52,19 +62,30 @@ export function tokenVerifier(config: Config): TokenVerifier {
       algorithms: ['RS256'],
       requiredClaims: ['email', 'exp', 'iat'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(clock.now()),
     })
     if (typeof payload['email'] !== 'string' || payload['email_verified'] !== true)
       throw new errors.JWTClaimValidationFailed('email is not verified', payload, 'email', 'check_failed')
     return { kind: 'service', email: payload['email'] }
   }
 
+  const check = (token: string, functionUrl: string): Promise<Identity> => {
+    const issuer = decodeJwt(token).iss
+    if (issuer === config.userTokens.issuer) return user(token)
+    if (issuer === config.serviceTokens.issuer) return service(token, functionUrl)
+    throw refuseToken('the token is of no issuer known here')
+  }
+
   const verify = async (token: string, functionUrl: string) => {
     if (token.length > TOKEN_CHARS_MAX) throw refuseToken('the token is too long')
     try {
-      const issuer = decodeJwt(token).iss
-      if (issuer === config.userTokens.issuer) return await user(token)
-      if (issuer === config.serviceTokens.issuer) return await service(token, functionUrl)
-      throw refuseToken('the token is of no issuer known here')
+      return await check(token, functionUrl).catch(async (error: unknown) => {
+        if (!isAboutTime(error) || clock.isFresh()) throw error
+        await time().catch((cause: unknown) => {
+          throw new HttpError('service_unavailable', { technical: 'It cannot be told what time it is', cause })
+        })
+        return check(token, functionUrl)
+      })
     } catch (error) {
       if (error instanceof HttpError) throw error
       if (!(error instanceof errors.JOSEError) || isAboutKeys(error))
@@ -96,6 +117,12 @@ function refuseToken(technical: string, cause?: unknown): HttpError {
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
     ...(cause !== undefined && { cause }),
   })
+}
+
+/** Whether another clock might take the token. */
+function isAboutTime(error: unknown): boolean {
+  if (error instanceof errors.JWTExpired) return true
+  return error instanceof errors.JWTClaimValidationFailed && (error.claim === 'nbf' || error.claim === 'iat')
 }
 
 /** Whether the keys could not be had, which says nothing about the token. */

@@ -18,7 +18,7 @@ export type SignedUpload = { url: string; method: 'PUT'; headers: Record<string,
 export type ReadLink = {
   /** How long the link is good for. */
   readonly seconds: number
-  /** From when on; this machine's time when absent. */
+  /** From when on, in the store's time; from now on when absent. */
   readonly fromMs?: number
   readonly generation?: string
   readonly downloadName?: string

@@ -13,7 +13,7 @@ const ALLOTMENT = 50
 const TRADES_MAX = 4
 const REFUSED_MS = 1_000
 
-type Local = { left: number; refusedUntilMs: number; trading?: Promise<void> | undefined }
+type Local = { left: number; refusedUntilMs: number; tradedAtMs: number; trading?: Promise<void> | undefined }
 
 /**
  * How many Idempotency-Keys a person may use in a day, over all instances. Most checks cost no store call. Without the
@@ -32,7 +32,7 @@ export class KeyBudget {
 
   /** Uses one. @throws QuotaExceeded */
   async use(userId: string): Promise<void> {
-    const local = this.#users.recall(userId, () => ({ left: 0, refusedUntilMs: 0 }))
+    const local = this.#users.recall(userId, () => ({ left: 0, refusedUntilMs: 0, tradedAtMs: 0 }))
     // Who came while others were being counted may find nothing left of what was taken for them.
     for (let tries = 0; tries < TRADES_MAX && local.left === 0 && this.#nowMs() >= local.refusedUntilMs; tries++) {
       local.trading ??= this.#trade(userId, local).finally(() => (local.trading = undefined))
@@ -41,7 +41,7 @@ export class KeyBudget {
     if (local.left > 0) return void local.left--
     if (this.#nowMs() >= local.refusedUntilMs) return
     const refusal = { quota: 'idempotencyKeys', used: KEYS_PER_DAY, limit: KEYS_PER_DAY, asked: 1 } as const
-    throw new QuotaExceeded(refusal, Date.now())
+    throw new QuotaExceeded(refusal, local.tradedAtMs)
   }
 
   async #trade(userId: string, local: Local): Promise<void> {
@@ -54,6 +54,7 @@ export class KeyBudget {
         ALLOTMENT,
       )
       local.left = taken
+      local.tradedAtMs = nowMs
       if (taken === 0) local.refusedUntilMs = this.#nowMs() + Math.max(REFUSED_MS, waitMs(arrivalMs, POLICY, nowMs, 1))
     } catch {
       // Whoever is let through now is told by the record of their key that the store is away.

@@ -40,7 +40,8 @@ type Removed = { writes: readonly string[] }
 /**
  * Episodes in Firestore: one document each, moved by compare-and-set on its update time. With every write go the
  * episode's history and, as `sweepAtMs`, when the sweep must look at it; in the same commit, what it changes in its
- * owner's usage. What this instance wrote last is tried first, without a read.
+ * owner's usage. What this instance wrote last is tried first, without a read, while it knows what time it is there.
+ * @param now the store's time
  */
 export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now: () => number): EpisodeStore {
   const lastWritten = new Map<string, Version>()
@@ -54,7 +55,7 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
       const first = requireReadable(Episode, prepare(undefined, episode, { by: 'owner' }), `episode ${id}`)
       const change = usageChange(undefined, first)
       const insert = async (): Promise<Creation | 'lost'> => {
-        const checked = await checkRoom(firestore, userId, { change, room }, now())
+        const checked = await checkRoom(firestore, userId, { change, room }, now)
         const landed = await commit('create episode', (batch, words) => {
           batch.create(words.db.collection(EPISODES).doc(id), first)
           countUsage(batch, userId, { change, reservations: [], checked }, words)
@@ -146,7 +147,7 @@ export function episodeStore(firestore: FirestoreAccess, rules: SweepRules, now:
     const writeId = randomUUID()
     const end = await compareAndSet<Version, Decision>({
       writeId,
-      known: known && { kind: 'remembered', version: known },
+      ...(known !== undefined && firestore.clock.isFresh() && { known: { kind: 'remembered', version: known } }),
       read,
       decide: ({ episode }) => decide(episode, now()),
       write: (before, change) => (change.next === undefined ? undefined : write(id, before, change, writeId)),

@@ -31,9 +31,10 @@ export function idempotencyRecords(firestore: FirestoreAccess, now: () => number
     async begin(id, newTry) {
       const end = await compareAndSet<Version, BegunTry>({
         writeId: newTry.holder,
-        known: { kind: 'remembered', version: UNUSED },
+        // The lease of a try begins by the store's clock: where that is not known, the key is read.
+        ...(firestore.clock.isFresh() && { known: { kind: 'remembered', version: UNUSED } }),
         read: () => readVersion(id),
-        decide: ({ record }) => beginTry(record, newTry),
+        decide: ({ record }) => beginTry(record, { ...newTry, nowMs: now() }),
         write: ({ updateTime }, begun) => (begun.kind === 'run' ? write(id, begun.record, updateTime) : undefined),
       })
       if (end.kind === 'absent' || end.kind === 'contended')

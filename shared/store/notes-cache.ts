@@ -109,7 +109,7 @@ export function notesCache(firestore: FirestoreAccess, now: () => number): Notes
     const writeId = randomUUID()
     return compareAndSet<Version, Decision>({
       writeId,
-      ...(remembered && { known: { kind: 'remembered', version: remembered } }),
+      ...(remembered && firestore.clock.isFresh() && { known: { kind: 'remembered', version: remembered } }),
       read: () => readVersion(key),
       decide: ({ entry }) => decide(entry),
       write: (version, { claim }) => (claim === undefined ? undefined : write(key, claim, { version, writeId })),

@@ -29,8 +29,12 @@ const LOOK_MS = 10_000
 /** What the client is about to send. */
 type ReadRequest = ReturnType<File['interceptors'][number]['request']>
 
-/** `pageSize`: objects that are listed at a time. */
-type ObjectOptions = { readonly pageSize?: number; readonly limits?: StorageLimits }
+/** `time`: the store's, which links begin and end by. `pageSize`: objects that are listed at a time. */
+type ObjectOptions = {
+  readonly time: () => Promise<number>
+  readonly pageSize?: number
+  readonly limits?: StorageLimits
+}
 
 /** Where storage is, unless configuration says otherwise. */
 const GOOGLES_HOST = 'storage.googleapis.com'
@@ -40,7 +44,7 @@ const NEVER = new AbortController().signal
 export function objectStore(
   config: Config,
   breaker: CircuitBreaker,
-  { pageSize = PAGE_SIZE, limits = STORAGE_LIMITS }: ObjectOptions = {},
+  { time, pageSize = PAGE_SIZE, limits = STORAGE_LIMITS }: ObjectOptions,
 ): Objects {
   const endpoint = config.storageApiEndpoint
   const opened = once(async () => {
@@ -147,14 +151,12 @@ export function objectStore(
 
     /** A link that downloads the object, pinned to one version of it when asked. */
     async signedRead(key: string, options: ReadLink): Promise<string> {
-      const { seconds, fromMs = Date.now(), generation, downloadName, query } = options
-      const source = await file(key)
-      const endsMs = fromMs + Math.min(seconds, SIGNED_URL_SECONDS_MAX) * 1000
-      return sign(caller, source, {
+      const { seconds, generation, downloadName, query } = options
+      const fromMs = options.fromMs ?? (await time())
+      return sign(caller, await file(key), {
         action: 'read',
         accessibleAt: fromMs,
-        // The client refuses an end that is past by this machine's clock, which may be hours fast.
-        expires: Math.max(endsMs, Date.now() + 1000),
+        expires: fromMs + Math.min(seconds, SIGNED_URL_SECONDS_MAX) * 1000,
         queryParams: { ...query, ...(generation && { generation }) },
         ...(downloadName && { promptSaveAs: downloadName }),
       })
@@ -162,11 +164,12 @@ export function objectStore(
 
     /** A link through which one object of that type and size can be created, once. */
     async signedUpload(key: string, contentType: string, sizeBytes: number, seconds: number): Promise<SignedUpload> {
-      const expiresAtMs = Date.now() + seconds * 1000
+      const fromMs = wholeSeconds(await time())
+      const expiresAtMs = fromMs + seconds * 1000
       const conditions = { 'x-goog-if-generation-match': '0', 'x-goog-content-length-range': `1,${sizeBytes}` }
-      const target = await file(key)
-      const url = await sign(caller, target, {
+      const url = await sign(caller, await file(key), {
         action: 'write',
+        accessibleAt: fromMs,
         expires: expiresAtMs,
         contentType,
         extensionHeaders: conditions,
@@ -220,7 +223,10 @@ export function objectStore(
     options: Omit<GetSignedUrlConfig, 'version'>,
   ): Promise<string> {
     try {
-      const signing = () => signed.getSignedUrl({ version: 'v4', ...options })
+      const signing = async () => {
+        await ignoreOwnClock(signed)
+        return signed.getSignedUrl({ version: 'v4', ...options })
+      }
       const [url] = await askInTime('sign', signing, signal, { host, limits: limits.controlMs })
       return url
     } catch (error) {
@@ -244,6 +250,18 @@ export function objectStore(
       throw explain('list', error, caller.signal)
     }
   }
+}
+
+/** The client refuses to sign what is past by this machine's clock, which may be hours fast: here the store's counts. */
+async function ignoreOwnClock(signed: File): Promise<void> {
+  // A file gets its signer with the first link that is asked of it: here with one that cannot be signed.
+  await signed.getSignedUrl({ version: 'v4', action: 'read', expires: 0 }).catch(() => undefined)
+  if (signed.signer) signed.signer.parseExpires = (expires) => Math.floor(new Date(expires).getTime() / 1000)
+}
+
+/** Signatures know no less. */
+function wholeSeconds(timeMs: number): number {
+  return Math.floor(timeMs / 1000) * 1000
 }
 
 /** A caller within another: either ends its calls, and both hear of progress. */

@@ -52,11 +52,12 @@ export async function checkRoom(
   firestore: FirestoreAccess,
   userId: string,
   { change, room = {} }: { readonly change: UsageChange | undefined; readonly room: Room | undefined },
-  nowMs: number,
+  now: () => number,
 ): Promise<CheckedUsage | undefined> {
   const growth = Object.entries(growthOf(change)) as [keyof Room, number][]
   if (!growth.some(([quota, more]) => more > 0 && (room[quota] ?? Infinity) !== Infinity)) return undefined
   const { usage, updateTime } = await readUsage(firestore, userId)
+  const nowMs = now()
   const refusal = refuseGrowth(usage, change, room, nowMs)
   if (refusal !== undefined) throw new QuotaExceeded(refusal, nowMs)
   return { updateTime, expired: expiredReservations(usage, nowMs) }
@@ -94,7 +95,7 @@ export async function landWithinRoom<Landed>(
       if (!isFirst && !(await isCurrent())) return undefined
       isFirst = false
       try {
-        return { checked: await checkRoom(firestore, userId, { change, room }, now()), writes: [] }
+        return { checked: await checkRoom(firestore, userId, { change, room }, now), writes: [] }
       } catch (error) {
         if (error instanceof QuotaExceeded && !(await isCurrent())) return undefined
         throw error

@@ -55,6 +55,7 @@ describe('the health of the system', () => {
       'tasks:queue',
       'sweep:success',
       'breakers:state',
+      'clock:offset',
       'connections:outbound',
       'configuration:valid',
       'assemblyai:account',

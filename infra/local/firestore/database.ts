@@ -31,11 +31,16 @@ const DOCUMENT_BYTES_MAX = 1_048_576
 export class Database {
   readonly #collections = new Map<string, Map<string, Version[]>>()
   readonly #kept: KeptTable<Version> | undefined
+  readonly #nowMs: () => number
   #lastMoment: Micros = 0
 
-  /** @param kept takes what is written, for a later process */
-  constructor(kept?: KeptTable<Version>) {
+  /**
+   * @param kept takes what is written, for a later process
+   * @param nowMs its own clock, which need not be this machine's
+   */
+  constructor(kept?: KeptTable<Version>, nowMs: () => number = () => Date.now()) {
     this.#kept = kept
+    this.#nowMs = nowMs
   }
 
   /** Takes in a document that was kept. */
@@ -46,7 +51,7 @@ export class Database {
 
   /** This moment: every commit before it is seen by a read at it, and every later one is not. */
   now(): Micros {
-    return (this.#lastMoment = Math.max(this.#lastMoment, Date.now() * 1000))
+    return (this.#lastMoment = Math.max(this.#lastMoment, this.#nowMs() * 1000))
   }
 
   read(name: string, at: Micros): Version | undefined {
@@ -69,7 +74,7 @@ export class Database {
 
   /** All writes or none. @throws GrpcError when a precondition does not hold */
   commit(writes: readonly Write[]): { results: WriteResult[]; commitTime: Timestamp } {
-    const commitTime = Math.max(this.#lastMoment + 1, Date.now() * 1000)
+    const commitTime = Math.max(this.#lastMoment + 1, this.#nowMs() * 1000)
     const pending = new Map<string, Version>()
     const results = writes.map((write) => this.#stage(write, pending, commitTime))
     this.#kept?.write([...pending].map(([name, version]) => [name, version.fields && version]))

@@ -38,15 +38,16 @@ export function firestoreService(
 /**
  * What serves it, with its memory.
  * @param kept documents of an earlier process, and where those of this one go
+ * @param nowMs its clock
  */
-export function firestoreParts(kept?: KeptTable<Version>): Served[] {
+export function firestoreParts(kept?: KeptTable<Version>, nowMs?: () => number): Served[] {
   const stores = new Map<string, Store>()
   const storeOf = (name: string): Store => {
     const key = /^projects\/[^/]+\/databases\/[^/]+/.exec(name)?.[0]
     if (key === undefined) throw new GrpcError(STATUS.invalidArgument, `Not a database: ${name}`)
     const known = stores.get(key)
     if (known) return known
-    const database = new Database(kept)
+    const database = new Database(kept, nowMs)
     const store = { database, transactions: new Transactions(database) }
     stores.set(key, store)
     return store

@@ -14,8 +14,8 @@ import { xmlRoutes } from './xml-api.ts'
 
 type Shared = { faults: Faults; journal: Journal }
 
-/** `bucket`: one that is there from the beginning. */
-type StorageParts = { signingKey: KeyObject; bucket: string }
+/** `bucket`: one that is there from the beginning. `now`: its clock, by which links end; this machine's unless given. */
+type StorageParts = { signingKey: KeyObject; bucket: string; now?: () => number }
 
 /** Cloud Storage's JSON API and the signed part of its XML API, for the unmodified client. Its files go when it stops. */
 export function storageService(options: Shared & StorageParts): HttpService {
@@ -25,14 +25,19 @@ export function storageService(options: Shared & StorageParts): HttpService {
 }
 
 /** What serves it; given to several servers, they serve the same. */
-export function storageRoutes({ signingKey, bucket, buckets }: StorageParts & { buckets: Buckets }): Route[] {
+export function storageRoutes({
+  signingKey: key,
+  bucket,
+  buckets,
+  now = () => Date.now(),
+}: StorageParts & { buckets: Buckets }): Route[] {
   buckets.create(bucket)
   const sessions = new Sessions(buckets.files)
   return [
     ...bucketRoutes(buckets),
     ...uploadRoutes(buckets, sessions),
     ...objectRoutes(buckets),
-    ...xmlRoutes(buckets, sessions, signingKey),
+    ...xmlRoutes(buckets, sessions, { key, now }),
   ]
 }
 

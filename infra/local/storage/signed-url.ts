@@ -2,7 +2,10 @@ import { createHash, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 
-export type SignatureState = 'valid' | 'unsigned' | 'expired' | 'mismatch'
+export type SignatureState = 'valid' | 'unsigned' | 'expired' | 'early' | 'mismatch'
+
+/** How far ahead of storage's clock the one may have been that a link begins by. */
+const AHEAD_MS_MAX = 15 * 60_000
 
 /**
  * Verifies a V4 signature: method, path, query, signed headers and expiry are what was signed
@@ -12,7 +15,7 @@ export function verifySignedUrl(
   method: string,
   url: URL,
   headers: IncomingHttpHeaders,
-  key: KeyObject,
+  { key, nowMs }: { readonly key: KeyObject; readonly nowMs: number },
 ): SignatureState {
   const query = url.searchParams
   const signature = query.get('X-Goog-Signature')
@@ -20,7 +23,8 @@ export function verifySignedUrl(
   const date = query.get('X-Goog-Date') ?? ''
   const signedAtMs = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'))
   const lifeMs = Number(query.get('X-Goog-Expires')) * 1000
-  if (!(Date.now() <= signedAtMs + lifeMs)) return 'expired'
+  if (!(nowMs <= signedAtMs + lifeMs)) return 'expired'
+  if (signedAtMs > nowMs + AHEAD_MS_MAX) return 'early'
 
   const signedHeaders = (query.get('X-Goog-SignedHeaders') ?? '').split(';')
   const canonicalHeaders = signedHeaders.map((name) => `${name}:${headerValue(name, url, headers)}\n`).join('')

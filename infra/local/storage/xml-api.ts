@@ -22,12 +22,17 @@ import { writeFile } from './uploads.ts'
 const XML_OBJECT = /^\/(?!b\/|storage\/|upload\/|download\/|resumable\/)([^/]+)\/(.+)$/
 
 /** What signed URLs reach; nothing here works without a signature, or the id of a session that had one. */
-export function xmlRoutes(buckets: Buckets, sessions: Sessions, key: KeyObject): Route[] {
+export function xmlRoutes(
+  buckets: Buckets,
+  sessions: Sessions,
+  { key, now }: { readonly key: KeyObject; readonly now: () => number },
+): Route[] {
   const signed =
     (handle: (request: LocalRequest, bucket: string, name: string) => Promise<Reply> | Reply) =>
     (request: LocalRequest) => {
-      const signature = verifySignedUrl(request.method, request.url, request.headers, key)
+      const signature = verifySignedUrl(request.method, request.url, request.headers, { key, nowMs: now() })
       if (signature === 'expired') return xmlError(400, 'ExpiredToken', 'The provided token has expired.')
+      if (signature === 'early') return xmlError(403, 'AccessDenied', 'Request has not yet been made.')
       if (signature === 'unsigned') return xmlError(403, 'AccessDenied', 'Anonymous caller does not have access.')
       if (signature === 'mismatch')
         return xmlError(403, 'SignatureDoesNotMatch', 'The request signature does not match.')

@@ -9,7 +9,11 @@ import { WITHOUT } from './without.ts'
 
 export type CloudDependencies = {
   config: Config
+  /** The store's time: as far as this instance knows it, or looked up where it does not. */
   now: () => number
+  time: () => Promise<number>
+  /** How far this machine's clock is ahead of the store's, in ms, at the last answer that told it; undefined: well. */
+  clockOffMs: () => number | undefined
   objects: Pick<Objects, 'stat'>
   /** @returns undefined when there has been none, or none that can be read */
   sweeps: { latest: () => Promise<LatestSweep | undefined> }
@@ -31,7 +35,7 @@ const ABSENT_KEY = 'health'
 
 /** What Google's services, and we ourselves, are like. */
 export function cloudChecks(dependencies: CloudDependencies): Check[] {
-  const { config, now, objects, sweeps, control, breakers } = dependencies
+  const { config, now, clockOffMs, objects, sweeps, control, breakers } = dependencies
   return [
     {
       name: 'firestore:read',
@@ -40,9 +44,11 @@ export function cloudChecks(dependencies: CloudDependencies): Check[] {
       freshMs: FRESH,
       meaning: 'nothing can be created, changed or looked at',
       look: async () => {
-        const startedAtMs = now()
+        const startedAtMs = performance.now()
         await sweeps.latest()
-        return { '': { status: 'pass', observedValue: now() - startedAtMs, observedUnit: 'ms' } }
+        return {
+          '': { status: 'pass', observedValue: Math.round(performance.now() - startedAtMs), observedUnit: 'ms' },
+        }
       },
     },
     {
@@ -52,9 +58,11 @@ export function cloudChecks(dependencies: CloudDependencies): Check[] {
       freshMs: FRESH,
       meaning: WITHOUT.gcs,
       look: async () => {
-        const startedAtMs = now()
+        const startedAtMs = performance.now()
         await objects.stat(ABSENT_KEY)
-        return { '': { status: 'pass', observedValue: now() - startedAtMs, observedUnit: 'ms' } }
+        return {
+          '': { status: 'pass', observedValue: Math.round(performance.now() - startedAtMs), observedUnit: 'ms' },
+        }
       },
     },
     {
@@ -107,6 +115,14 @@ export function cloudChecks(dependencies: CloudDependencies): Check[] {
       },
     },
     {
+      name: 'clock:offset',
+      componentType: 'system',
+      critical: false,
+      freshMs: { pass: 0, other: 0 },
+      meaning: 'the times of log lines are wrong',
+      look: async () => ({ '': ownClock(clockOffMs()) }),
+    },
+    {
       name: 'connections:outbound',
       componentType: 'system',
       critical: false,
@@ -125,8 +141,8 @@ export function cloudChecks(dependencies: CloudDependencies): Check[] {
   ]
 }
 
-async function findLateQueues({ queueStats: statsOf, queues: names, now }: CloudDependencies): Promise<Findings> {
-  const nowMs = now()
+async function findLateQueues({ queueStats: statsOf, queues: names, time, now }: CloudDependencies): Promise<Findings> {
+  const nowMs = await time().catch(now)
   const findings = await Promise.all(
     names.map(async (name): Promise<[string, Finding][]> => {
       const stats = await statsOf(name, QUEUE_TIMEOUT_MS, nowMs)
@@ -155,6 +171,20 @@ async function findLateQueues({ queueStats: statsOf, queues: names, now }: Cloud
     }),
   )
   return Object.fromEntries(findings.flat())
+}
+
+/** Everything that is decided goes by the store's. */
+function ownClock(aheadMs = 0): Finding {
+  const seconds = Math.round(aheadMs / 1000)
+  const value = { observedValue: seconds, observedUnit: 's' }
+  if (seconds === 0) return { status: 'pass', ...value }
+  const where = seconds > 0 ? 'ahead of' : 'behind'
+  return {
+    status: 'warn',
+    ...value,
+    output: `this machine's clock is ${Math.abs(seconds)} s ${where} the store's`,
+    meaning: 'the times of log lines are wrong',
+  }
 }
 
 function pools(): Findings {

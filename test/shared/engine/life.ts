@@ -12,7 +12,7 @@ import { seededRandom } from '../seeded-random.ts'
 import { FAKE_PIPELINE, FAKE_PROVIDERS, FAKE_STEPS } from './fake-pipeline.ts'
 import type { Order } from './fake-pipeline.ts'
 import type { Landed } from './memory-store.ts'
-import { FAIR, Instance, RULES, SKEW_MS, World } from './world.ts'
+import { FAIR, Instance, RULES, World } from './world.ts'
 
 /** What one seeded life of a workflow went through, and which promises were broken: none may be. */
 export type Life = {
@@ -45,7 +45,7 @@ const CALLS_MOST = 2
 
 /**
  * Lives one workflow with the deployed runner and the deployed sweep: tasks come twice, late and out of order; instances
- * whose clocks differ crash, freeze and end at every await; answers are lost; vendors fail; the owner cancels, retries
+ * whose clocks are hours apart crash, freeze and end at every await; answers are lost; vendors fail; the owner cancels, retries
  * and brings results; webhooks come and go; tasks are lost; queues are paused, for hours. After half an hour of that,
  * only the honest rest goes on.
  * @param prepareMs of what precedes a step's first request, at most
@@ -129,14 +129,10 @@ class LivedWorkflow {
     }
   }
 
-  /**
-   * Whoever sends what may be charged has a lease that nobody's clock says has ended. Its own clock may be behind the
-   * world's when it stores the lease, and another's ahead of it, each by `SKEW_MS`.
-   */
+  /** Whoever sends what may be charged has a lease that has not ended, by the clock of the store. */
   #checkSending(token: string): void {
     const untilMs = this.#leasedUntilMs.get(token) ?? -Infinity
-    if (this.#world.time.nowMs + SKEW_MS >= untilMs)
-      this.#break(`a request was sent by attempt ${token}, whose lease had ended`)
+    if (this.#world.time.nowMs >= untilMs) this.#break(`a request was sent by attempt ${token}, whose lease had ended`)
   }
 
   /** Delivers a task as long as it is not carried out; now and then to two at once. */

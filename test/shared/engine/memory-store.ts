@@ -7,6 +7,7 @@ import { sweepAtMs } from '../../../shared/engine/sweep/due.ts'
 import type { SweepRules } from '../../../shared/engine/sweep/due.ts'
 import { withoutFields } from '../../../shared/engine/workflow.ts'
 import type { Workflow } from '../../../shared/engine/workflow.ts'
+import type { StoreClock } from '../../../shared/store/store-clock.ts'
 
 type Version<W> = { readonly workflow: W; readonly number: number; readonly writes: readonly string[] }
 
@@ -42,23 +43,33 @@ export class MemoryWorkflows<W extends Workflow> {
 
   /**
    * The store of one instance.
+   * @param nowMs the store's own time
+   * @param clock what this instance knows of it; the time itself, unless given
    * @param passing is awaited before each operation and before its answer; what it throws, the operation throws
    */
   open(options: {
     readonly nowMs: () => number
+    readonly clock?: StoreClock
     readonly pace: Pace
     readonly passing: (point: 'ask' | 'answer') => Promise<void>
     /** Whether the answer to a write that has landed is lost, so that its repetition finds it taken. */
     readonly losesAnswer: () => boolean
   }): WorkflowStore<W> {
-    const { nowMs, pace, passing, losesAnswer } = options
+    const { nowMs, clock, pace, passing, losesAnswer } = options
     const lastWritten = new Map<string, Version<W>>()
-    const readVersion = async (id: string) => {
+    const now = clock?.now ?? nowMs
+    /** Its answer carries the time of the moment in which the store was at work. */
+    const call = async <T>(by: 'read' | 'write', work: () => T): Promise<T> => {
+      const asked = clock?.ask()
       await passing('ask')
-      const found = this.#versions.get(id)
+      const answered = { storeMs: nowMs(), by }
+      const answer = work()
       await passing('answer')
-      return found
+      // A write that was refused says nothing.
+      if (asked !== undefined && answer !== 'lost') clock?.learn(asked, answered)
+      return answer
     }
+    const readVersion = (id: string) => call('read', () => this.#versions.get(id))
     return {
       move: async <Decision extends Change<W>>(
         id: string,
@@ -71,15 +82,13 @@ export class MemoryWorkflows<W extends Workflow> {
         const end = await compareAndSet<Version<W>, Decision>(
           {
             writeId,
-            known: version && { kind: 'remembered', version },
+            ...(version && clock?.isFresh() !== false && { known: { kind: 'remembered', version } }),
             read: () => readVersion(id),
-            decide: ({ workflow }) => decide(workflow, nowMs()),
+            decide: ({ workflow }) => decide(workflow, now()),
             write: (before, { next, cause }) => {
               if (next === undefined) return undefined
               return (async () => {
-                await passing('ask')
-                const landed = this.#write(before, next, cause, writeId)
-                await passing('answer')
+                const landed = await call('write', () => this.#write(before, next, cause, writeId))
                 if (landed === 'lost' || losesAnswer()) return 'lost'
                 lastWritten.set(id, landed)
                 return landed

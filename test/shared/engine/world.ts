@@ -5,6 +5,7 @@ import type { EngineSettings } from '../../../shared/engine/limits.ts'
 import type { Clock, TaskQueue, WorkflowStore } from '../../../shared/engine/ports.ts'
 import { StepRunner } from '../../../shared/engine/runner.ts'
 import type { RunnerOptions } from '../../../shared/engine/runner-options.ts'
+import { StoreClock } from '../../../shared/store/store-clock.ts'
 import { VirtualTime } from '../virtual-time.ts'
 import { FAKE_PIPELINE, FAKE_PROVIDERS, newOrder } from './fake-pipeline.ts'
 import type { FakeTools, Order } from './fake-pipeline.ts'
@@ -142,8 +143,8 @@ export class World {
   }
 }
 
-/** How far the clock of an instance may be from the store's: as much as a lease leaves room for. */
-export const SKEW_MS = 2_400
+/** How far the wall clock of an instance may be from the store's. */
+const SKEW_MS = 6 * 3_600_000
 const FREEZE_MS_MAX = 90_000
 const OUTAGE_MS_MAX = 15 * 60_000
 
@@ -154,23 +155,28 @@ export class Instance {
   readonly queue: TaskQueue
   readonly clock: Clock
   readonly #shutdown = new AbortController()
-  readonly #skewMs: number
   #alive = true
   #frozenUntilMs = 0
 
   constructor(world: World) {
     this.world = world
     world.instances.push(this)
-    this.#skewMs = world.weather === FAIR ? 0 : (world.random() * 2 - 1) * SKEW_MS
+    const skewMs = world.weather === FAIR ? 0 : (world.random() * 2 - 1) * SKEW_MS
+    // When it was started is nobody else's concern.
+    const startedMs = world.time.nowMs - Math.abs(skewMs)
+    const monotonicMs = () => world.time.nowMs - startedMs
     this.store = world.workflows.open({
-      nowMs: () => world.time.nowMs + this.#skewMs,
+      nowMs: () => world.time.nowMs,
+      clock: new StoreClock({
+        moment: () => ({ monotonicMs: monotonicMs(), wallMs: world.time.nowMs + skewMs }),
+      }),
       pace: { clock: { after: (ms, run) => this.#later(ms, run) }, random: world.random },
       passing: this.passing,
       losesAnswer: () => world.odds('answerLost'),
     })
     this.queue = world.tasks.open(this.passing)
     this.clock = {
-      monotonicMs: () => world.time.nowMs,
+      monotonicMs,
       sleep: (delayMs) => new Promise((resolve) => void this.#later(delayMs, resolve)),
       every: (periodMs, callback) => this.#every(periodMs, callback),
     }

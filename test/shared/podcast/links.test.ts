@@ -252,12 +252,12 @@ test('an episode that is not ready has no links, and none are kept', async () =>
 })
 
 test('a real signature holds from the second of the look on for two hours, whatever this machine says', async () => {
-  const cloud = await startRoomCloud()
+  const atMs = Date.parse('2031-05-06T07:08:09.987Z')
+  const cloud = await startRoomCloud(() => atMs)
   try {
     const finish = outputsOf('real', 1)
     await cloud.objects.create(finish.audioKey, 'sound', 'audio/mpeg')
     const episode = { ...draft(), status: 'ready', results: { ...RESULTS, finish } } as const
-    const atMs = Date.parse('2031-05-06T07:08:09.987Z')
     const look = { episode, atMs, keepLinks: async () => undefined }
     const url = new URL((await outputLinks(cloud, look))?.audioUrl ?? '')
     expect(url.searchParams.get('X-Goog-Date')).toBe('20310506T070809Z')
@@ -265,7 +265,9 @@ test('a real signature holds from the second of the look on for two hours, whate
     expect(await (await fetch(url)).text()).toBe('sound')
     // This machine is three hours fast.
     const early = await outputLinks(cloud, { ...look, atMs: Math.floor(Date.now() / 1000) * 1000 - 3 * HOUR_MS })
-    const signedAt = new URL(early?.audioUrl ?? '').searchParams.get('X-Goog-Date') ?? ''
+    const parameters = new URL(early?.audioUrl ?? '').searchParams
+    const signedAt = parameters.get('X-Goog-Date') ?? ''
+    expect(parameters.get('X-Goog-Expires')).toBe('7200')
     expect(signedAt < new Date(Date.now() - 2 * HOUR_MS).toISOString().replace(/[-:]|\.\d+/g, '')).toBe(true)
   } finally {
     await cloud.stop()

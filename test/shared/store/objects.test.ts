@@ -18,7 +18,8 @@ test('a reading that is left early ends its own connection, and no other call’
   try {
     const { port } = server.address() as AddressInfo
     const breaker = new CircuitBreaker({ name: 'gcs', classify: failureOfStorage })
-    const objects = objectStore(testConfig({ STORAGE_API_ENDPOINT: `http://127.0.0.1:${port}` }), breaker)
+    const config = testConfig({ STORAGE_API_ENDPOINT: `http://127.0.0.1:${port}` })
+    const objects = objectStore(config, breaker, { time: async () => Date.now() })
 
     const reading = asked()
     const recording = await objects.readStream('recording')

@@ -31,7 +31,7 @@ export async function startSilentStorage(
   const { port } = server.address() as AddressInfo
   const breaker = new CircuitBreaker({ name: 'gcs', classify: failureOfStorage })
   const config = testConfig({ STORAGE_API_ENDPOINT: `http://127.0.0.1:${port}` })
-  const objects: Objects = objectStore(config, breaker, { limits })
+  const objects: Objects = objectStore(config, breaker, { time: async () => Date.now(), limits })
   return {
     objects,
     /** Requests whose client still waits; what it has sent is taken, so that its end is seen. */

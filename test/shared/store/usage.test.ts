@@ -15,6 +15,7 @@ import { notesCache } from '../../../shared/store/notes-cache.ts'
 import { sharedRates } from '../../../shared/store/rates.ts'
 import { checkRoom, usageStore } from '../../../shared/store/usage.ts'
 import { userKey } from '../../../shared/store/user-key.ts'
+import { StoreClock } from '../../../shared/store/store-clock.ts'
 import { draft } from '../podcast/episode-fixtures.ts'
 import { PATIENCE_MS, startStore } from '../store-fixture.ts'
 import { testConfig } from '../test-config.ts'
@@ -106,20 +107,18 @@ describe('counters', () => {
 })
 
 describe('without the store', () => {
-  const broken = {
-    preload: () => undefined,
-    call: async () => {
-      throw new ServiceUnavailable('firestore', 'away')
-    },
+  const away = async () => {
+    throw new ServiceUnavailable('firestore', 'away')
   }
+  const broken = { preload: () => undefined, call: away, time: away, clock: new StoreClock() }
   test('no quota lets anybody through, except where there is none', async () => {
-    const [change, nowMs] = [{ activeEpisodes: 1 }, Date.now()]
-    await expect(checkRoom(broken, 'x', { change, room: LIMITS }, nowMs)).rejects.toMatchObject({
+    const change = { activeEpisodes: 1 }
+    await expect(checkRoom(broken, 'x', { change, room: LIMITS }, Date.now)).rejects.toMatchObject({
       kind: 'unavailable',
       service: 'firestore',
     })
-    expect(await checkRoom(broken, 'x', { change, room: PLANS.unlimited }, nowMs)).toBeUndefined()
-    expect(await checkRoom(broken, 'x', { change: { activeEpisodes: -1 }, room: LIMITS }, nowMs)).toBeUndefined()
+    expect(await checkRoom(broken, 'x', { change, room: PLANS.unlimited }, Date.now)).toBeUndefined()
+    expect(await checkRoom(broken, 'x', { change: { activeEpisodes: -1 }, room: LIMITS }, Date.now)).toBeUndefined()
   })
 
   test('notes are written as if there were no cache', async () => {

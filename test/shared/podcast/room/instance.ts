@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 import { sweepRules } from '../../../../shared/dependencies/engine-settings.ts'
 import { sweep } from '../../../../shared/engine/sweep/sweep.ts'
-import type { SweepReport } from '../../../../shared/engine/sweep/sweep.ts'
+import type { SweepOptions, SweepReport } from '../../../../shared/engine/sweep/sweep.ts'
 import { tidyEpisode } from '../../../../shared/podcast/clean-up.ts'
 import { removeEpisode } from '../../../../shared/podcast/deletion/remove-episode.ts'
 import type { Episode } from '../../../../shared/podcast/episode.ts'
@@ -36,23 +36,24 @@ export function ownerTools(
 
 /** One sweep by an instance; no provider is configured. */
 export function sweepOnce(tools: OwnerTools): Promise<SweepReport> {
+  return sweep<Episode>(sweepOptions(tools), { dryRun: false }, new AbortController().signal)
+}
+
+/** What it sweeps with. */
+export function sweepOptions(tools: OwnerTools): SweepOptions<Episode> {
   const { episodes, queue, now } = tools
   const cleanUp = { ...tools, transcribers: [], masterings: [], random: Math.random, orphanAgeMs: ORPHAN_AGE_MS }
-  return sweep<Episode>(
-    {
-      pipeline: PIPELINE,
-      store: episodes,
-      queue: { ...queue, find: async () => ({ kind: 'gone' }) },
-      rules: sweepRules(CONFIG),
-      now,
-      newId: () => randomBytes(8).toString('hex'),
-      tell: () => undefined,
-      findLastResult: async () => undefined,
-      remove: (id, signal) => removeEpisode(cleanUp, id, signal),
-      tidy: (id, signal) => tidyEpisode(cleanUp, id, signal),
-      save: async () => undefined,
-    },
-    { dryRun: false },
-    new AbortController().signal,
-  )
+  return {
+    pipeline: PIPELINE,
+    store: episodes,
+    queue: { ...queue, find: async () => ({ kind: 'gone' }) },
+    rules: sweepRules(CONFIG),
+    now,
+    newId: () => randomBytes(8).toString('hex'),
+    tell: () => undefined,
+    findLastResult: async () => undefined,
+    remove: (id, signal) => removeEpisode(cleanUp, id, signal),
+    tidy: (id, signal) => tidyEpisode(cleanUp, id, signal),
+    save: async () => undefined,
+  }
 }

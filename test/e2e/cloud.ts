@@ -26,6 +26,7 @@ export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): 
   const lines = new EpisodeLines()
   const onLine = (line: string) => {
     lines.hear(line)
+    options.onLine?.(line)
     appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
   }
   const cloud = await startLocalCloud({
@@ -34,8 +35,8 @@ export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): 
     latencyFactor: 0.02,
     schedules: 'off',
     environment: {},
-    onLine,
     ...options,
+    onLine,
   })
   rememberLines(cloud, lines)
   return cloud

@@ -16,10 +16,11 @@ import { PLANS } from '../../../shared/quotas/plans.ts'
 import { deletionStore } from '../../../shared/store/deletions.ts'
 import type { FirestoreAccess } from '../../../shared/store/firestore.ts'
 import { idempotencyRecords } from '../../../shared/store/idempotency.ts'
+import { userKey } from '../../../shared/store/user-key.ts'
 import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { testConfig } from '../test-config.ts'
 import { LEASE_MS } from '../engine/hands-on.ts'
-import { askFor } from './episode-fixtures.ts'
+import { askFor, draft as draftOf } from './episode-fixtures.ts'
 import { startRoomCloud } from './room/cloud.ts'
 import type { RoomCloud } from './room/cloud.ts'
 import { ownerTools, sweepOptions } from './room/instance.ts'
@@ -129,6 +130,22 @@ describe.each([
         passedMs += 31 * MINUTE_MS
         expect(await late?.()).toBe(400)
       }
+    })
+
+    test('a reservation of the first release counts until it ends there', async () => {
+      const pending = { up: { bytes: 50, untilMs: storeMs() + MINUTE_MS } }
+      await cloud.access.call('put', (db) => db.doc(`usage/${userKey(owner.userId)}`).set({ pending }))
+      const room = { storageBytes: 60 }
+      const bring = async (hours: number) => {
+        const id = randomBytes(12).toString('hex')
+        const audio = { key: id, contentType: FLAC, sizeBytes: 20 }
+        return (await instance(hours)).episodes.create({ ...draftOf({}), id, userId: owner.userId, audio }, room)
+      }
+      for (const hours of [one, two, three])
+        await expect(bring(hours)).rejects.toMatchObject({ kind: 'quota_exceeded' })
+      passedMs += MINUTE_MS + 1_000
+      for (const hours of [one, two, three]) expect(await bring(hours)).toBe(true)
+      await expect(bring(two)).rejects.toMatchObject({ kind: 'quota_exceeded' })
     })
 
     test('words that are being written are waited for until their claim ends there', async () => {

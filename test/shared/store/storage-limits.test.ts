@@ -160,14 +160,14 @@ describe('who else is waited for', () => {
 })
 
 test('what is larger than a limit for small things is read whole', async () => {
-  const text = 'x'.repeat(40_000_000)
+  const text = 'x'.repeat(4_000_000)
   storage = await startSilentStorage((request, response) => {
     if (!request.url?.includes('alt=media')) return describeObject(response, Buffer.from(text))
     response.writeHead(200, { 'Content-Length': text.length })
     // Twice as long as a call of one answer may take.
-    response.write(text.slice(0, 20_000_000))
-    setTimeout(() => response.write(text.slice(20_000_000, 30_000_000)), 300)
-    setTimeout(() => response.end(text.slice(30_000_000)), 600)
+    response.write(text.slice(0, 2_000_000))
+    setTimeout(() => response.write(text.slice(2_000_000, 3_000_000)), 300)
+    setTimeout(() => response.end(text.slice(3_000_000)), 600)
   })
   expect((await storage.objects.readText('a'))?.length).toBe(text.length)
 })

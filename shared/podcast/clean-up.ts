@@ -3,8 +3,7 @@ import { inLanes } from '../resilience/lanes.ts'
 import { artefactKey, episodePrefix, outputKeys } from './artefacts.ts'
 import type { Episode } from './episode.ts'
 import { stopJobs } from './jobs.ts'
-import { PIPELINE } from './pipeline.ts'
-import type { StepName } from './pipeline.ts'
+import { stepResults } from './step-results.ts'
 import { settleStrays } from './strays.ts'
 import type { NotesCache, Objects } from './storage.ts'
 import type { EpisodeStore } from './stores.ts'
@@ -41,7 +40,8 @@ export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal
   const isOld = episode.updatedAtMs <= nowMs - tools.orphanAgeMs
   if (!isOld && gone.size === 0 && recording === undefined) return
   const seenBytes = isOld ? await removeOrphans(tools, episode, nowMs, signal) : new Map<string, number>()
-  if (isOld) for (const step of PIPELINE) await tidyKept(tools, step, episode)
+  if (isOld)
+    for (const { step, result } of stepResults(episode.results)) await step.tidy?.(result, episode.userId, tools)
   await tools.episodes.move(episodeId, (current, atMs) => {
     const settled = settleStrays(current, { gone })
     if (current.updatedAtMs !== episode.updatedAtMs) return { next: settled }
@@ -86,17 +86,6 @@ async function removeOrphans(
     })
   }
   return left
-}
-
-/** What a step says of its own result, for any step: which result it is given goes by its name. */
-type Tidy = {
-  readonly name: StepName
-  tidy?(result: never, userId: string, kept: Pick<CleanUpTools, 'objects'>): Promise<void>
-}
-
-async function tidyKept({ objects }: Pick<CleanUpTools, 'objects'>, step: Tidy, episode: Episode): Promise<void> {
-  const result = episode.results[step.name]
-  if (result !== undefined) await step.tidy?.(result as never, episode.userId, { objects })
 }
 
 /** What became of a recording that was to come by a link: its size, or that it never came. */

@@ -73,8 +73,8 @@ export type Objects = {
    * @param object without a generation: whichever there is
    */
   remove(object: Pick<StoredObject, 'key'> & { readonly generation?: string }): Promise<void>
-  /** @param kept keys that stay */
-  removeAll(prefix: string, kept?: ReadonlySet<string>): Promise<void>
+  /** @param kept keys that stay. @returns how many objects there were beside them */
+  removeAll(prefix: string, kept?: ReadonlySet<string>): Promise<number>
 }
 
 /** Notes that are there, that we are to write, or that another episode's worker is writing just now. */

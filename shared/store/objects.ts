@@ -197,11 +197,14 @@ export function objectStore(
       }
     },
 
-    async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<void> {
+    async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<number> {
+      let found = 0
       for await (const page of this.list(prefix)) {
         const removed = page.filter(({ key }) => !kept.has(key))
         await inLanes(REMOVED_AT_ONCE, removed, (object) => this.remove(object))
+        found += removed.length
       }
+      return found
     },
   })
   return objectsOf({})

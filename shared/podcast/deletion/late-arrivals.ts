@@ -33,11 +33,8 @@ export async function removeLateArrivals(tools: LateTools, signal: AbortSignal):
 
 async function lookAfter({ deletions, objects, notesCache, now }: LateTools, deletion: Deletion): Promise<void> {
   const { episodeId } = deletion
-  let found = await removeKept({ objects, notesCache }, deletion)
-  for await (const page of objects.list(episodePrefix(episodeId))) {
-    await inLanes(LANES, page, (object) => objects.remove(object))
-    found += page.length
-  }
+  const kept = await removeKept({ objects, notesCache }, deletion)
+  const found = kept + (await objects.removeAll(episodePrefix(episodeId)))
   if (found > 0) log('WARNING', 'deletion.arrived_late', { episodeId, found })
   await deletions.save(afterLook(deletion, found, now()))
 }

@@ -1,8 +1,7 @@
 import { inLanes } from '../../resilience/lanes.ts'
 import { cachedVoicePrefix, episodePrefix, isVoiceOf } from '../artefacts.ts'
 import type { Episode } from '../episode.ts'
-import { PIPELINE } from '../pipeline.ts'
-import type { StepName } from '../pipeline.ts'
+import { stepResults } from '../step-results.ts'
 import type { NotesCache, Objects } from '../storage.ts'
 import { blockKey } from '../strays.ts'
 
@@ -19,7 +18,7 @@ export async function removeFiles(kept: Kept, episode: Episode, blocked: readonl
   await inLanes(LANES, blocked, (key) => blockKey(objects, key))
   await objects.removeAll(episodePrefix(episode.id), new Set(blocked))
   for (const results of [episode.results, episode.upgrade?.results ?? {}])
-    for (const step of PIPELINE) await forget(step, results, kept)
+    for (const { step, result } of stepResults(results)) await step.forget?.(result, kept)
   await removeKept(kept, { episodeId: episode.id, voicesPrefix: cachedVoicePrefix(episode.userId) })
 }
 
@@ -38,12 +37,4 @@ export async function removeKept(
     found += own.length
   }
   return found
-}
-
-/** What a step says of its own result, for any step: which result it is given goes by its name. */
-type Forgetful = { readonly name: StepName; forget?(result: never, kept: Kept): Promise<void> }
-
-async function forget(step: Forgetful, results: Episode['results'], kept: Kept): Promise<void> {
-  const result = results[step.name]
-  if (result !== undefined) await step.forget?.(result as never, kept)
 }

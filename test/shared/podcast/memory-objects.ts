@@ -66,8 +66,10 @@ export class MemoryObjects implements Objects {
     if (generation === undefined || generation === this.stored.get(key)?.generation) this.stored.delete(key)
   }
 
-  async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<void> {
-    for (const key of this.stored.keys()) if (key.startsWith(prefix) && !kept.has(key)) this.stored.delete(key)
+  async removeAll(prefix: string, kept: ReadonlySet<string> = new Set()): Promise<number> {
+    const removed = [...this.stored.keys()].filter((key) => key.startsWith(prefix) && !kept.has(key))
+    for (const key of removed) this.stored.delete(key)
+    return removed.length
   }
 
   #statOf(key: string): ObjectStat {

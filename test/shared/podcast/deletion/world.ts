@@ -296,7 +296,13 @@ export class DeletionWorld {
       list,
       remove,
       async removeAll(prefix, kept = new Set()) {
-        for await (const page of list(prefix)) for (const one of page) if (!kept.has(one.key)) await remove(one)
+        let found = 0
+        for await (const page of list(prefix))
+          for (const one of page.filter(({ key }) => !kept.has(key))) {
+            await remove(one)
+            found++
+          }
+        return found
       },
     }
   }

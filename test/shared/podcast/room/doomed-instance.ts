@@ -49,8 +49,13 @@ export class DoomedInstance {
       list,
       remove,
       async removeAll(prefix, kept) {
+        let found = 0
         for await (const page of list(prefix))
-          for (const object of page) if (kept?.has(object.key) !== true) await remove(object)
+          for (const object of page.filter(({ key }) => kept?.has(key) !== true)) {
+            await remove(object)
+            found++
+          }
+        return found
       },
     }
   }

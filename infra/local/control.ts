@@ -8,6 +8,7 @@ import type { Control } from './gateway.ts'
 import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import type { Identity } from './identity.ts'
 import type { Journal } from './journal.ts'
+import type { WorkLog } from './providers/stand-in.ts'
 import type { Dispatcher } from './tasks/dispatcher.ts'
 
 const TokenQuery = z.object({
@@ -18,17 +19,19 @@ const TokenQuery = z.object({
   audience: z.url().optional(),
 })
 const Target = z.enum(TARGETS)
+const Episode = z.object({ episodeId: z.string().min(1) })
 const Redeliver = z.object({ task: z.string().min(1) })
 
-/** The control routes under `/__local/`: tokens, faults, the journal, redelivery. Never part of a deployment. */
+/** The control routes under `/__local/`: tokens, faults, the journal, what was charged, redelivery. Never part of a deployment. */
 export function controlRoutes(parts: {
   identity: Identity
   faults: Faults
   journal: Journal
   dispatcher: Dispatcher
+  work: WorkLog
   functionsBaseUrl: string
 }): Control {
-  const { identity, faults, journal, dispatcher } = parts
+  const { identity, faults, journal, dispatcher, work } = parts
   return async (method, url, body) => {
     const [, , route = '', argument] = url.pathname.split('/')
     const query = Object.fromEntries(url.searchParams)
@@ -48,6 +51,8 @@ export function controlRoutes(parts: {
       case 'DELETE journal':
         journal.clear()
         return { status: 204 }
+      case 'GET charges':
+        return { status: 200, json: { charges: work.chargedFor(parse(Episode, query).episodeId) } }
       case 'POST redeliver':
         return redeliver(parse(Redeliver, await body()).task)
       default:

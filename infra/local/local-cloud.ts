@@ -186,7 +186,7 @@ async function assemble(
   if (instances) closers.push(() => instances.stop())
   const callers = { ...PLACE, functionsBaseUrl, serviceAccount: LOCAL_SCHEDULER_ACCOUNT }
   startSchedules(scheduler, callers, options.schedules ?? 'on')
-  gateway.open(controlRoutes({ identity, faults, journal, dispatcher, functionsBaseUrl }), instances)
+  gateway.open(controlRoutes({ identity, faults, journal, dispatcher, work, functionsBaseUrl }), instances)
   kept?.keepPlace({ ...place, functionsBaseUrl, ports })
   // What was left over from the start before.
   dispatcher.wake()

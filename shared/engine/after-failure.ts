@@ -31,9 +31,9 @@ export type FailedAttempt = {
   /** The provider it went to, and whether configuration has another that this step has not given up on. */
   readonly provider: string | undefined
   readonly hasNextProvider: boolean
-  /** As it was claimed. */
+  /** As it was claimed, with the attempt's own call. */
   readonly step: Step
-  /** Whether claiming the step has counted a paid call, and whether a request has left since. */
+  /** Whether a paid call was recorded, and whether it has left since. */
   readonly callCounted: boolean
   readonly callLeft: boolean
   /** A paid call of this attempt has gone through. */

@@ -11,12 +11,12 @@ import { NoFallback, NoProgress, UnreadableResult } from './failure.ts'
 import type { Failure } from './failure.ts'
 import { nameAttempt } from './history.ts'
 import type { Lease } from './lease.ts'
-import type { CallEnd, Cost, Outcome, Receipt, UpgradePlan } from './outcome.ts'
+import type { AttemptCost, CallEnd, Outcome, Receipt, UpgradePlan } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from './problem.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { pauseBeforeNextCall, settleCall } from './transitions/paid-calls.ts'
 import { stepOf } from './workflow.ts'
-import type { GenerationView, Workflow } from './workflow.ts'
+import type { GenerationView, Step, Workflow } from './workflow.ts'
 
 const BROKEN = { kind: 'broken' } as const
 
@@ -27,8 +27,11 @@ export class Execution<W extends Workflow, Tools> {
   readonly #claimed: Claimed<W>
   readonly #definition: StepDefinition<string, z.ZodType, W, Tools>
   readonly #startedAtMs: number
-  #callLeft = false
-  #cost: Cost | undefined
+  #requestLeft = false
+  /** The attempt's paid call: none, recorded in the workflow, or sent. */
+  #call: 'none' | 'recorded' | 'sent' = 'none'
+  #paid: Step['paid']
+  #cost: AttemptCost
 
   constructor(options: RunnerOptions<W, Tools>, claimed: Claimed<W>, lease: Lease<W>, requestSignal: AbortSignal) {
     const { fence, moved, provider, resumesIntent, nowMs } = claimed
@@ -50,7 +53,14 @@ export class Execution<W extends Workflow, Tools> {
         progress: lease.progress,
         stillEntitled: () => {
           lease.requireEntitlement()
-          this.#callLeft = true
+          this.#requestLeft = true
+          if (this.#call === 'recorded') this.#call = 'sent'
+        },
+        beforeCharge: async (cost) => {
+          // One that was refused, and is put in another way, is the same call.
+          if (this.#call !== 'none' || provider === undefined) return
+          this.#call = 'recorded'
+          this.#paid = await lease.recordCall({ provider: provider.name, cost })
         },
       },
       resumesIntent,
@@ -64,30 +74,21 @@ export class Execution<W extends Workflow, Tools> {
     }
   }
 
-  /** Whether a request to a provider has left: from then on it may be carried out. */
-  get callLeft(): boolean {
-    return this.#callLeft
-  }
-
-  /** Claiming the step has counted a paid call. */
-  get countsCall(): boolean {
-    return this.#claimed.provider?.kind === 'call' && this.#claimed.todo === 'run'
-  }
-
-  /** The attempt makes a job, or looks for one whose id was never recorded. */
-  get makesJob(): boolean {
-    return this.#claimed.provider?.kind === 'job' && this.attempt.step.job?.providerJobId === undefined
+  /** Whether a paid call has left, or what makes a job, or looks for one whose id was never recorded. */
+  get mayHaveGone(): boolean {
+    const makesJob = this.#claimed.provider?.kind === 'job' && this.attempt.step.job?.providerJobId === undefined
+    return this.#call === 'sent' || (makesJob && this.#requestLeft)
   }
 
   /** What is known of its paid call when the attempt is lost. */
   get lostCall(): CallEnd {
-    if (!this.countsCall) return 'unknown'
-    if (!this.#callLeft) return 'unsent'
+    if (this.#call === 'none') return 'unknown'
+    if (this.#call === 'recorded') return 'unsent'
     return this.#cost === undefined ? 'ambiguous' : 'ended'
   }
 
-  /** What the attempt has cost so far; undefined when nothing was charged. */
-  get cost(): Cost | undefined {
+  /** What the attempt has cost so far. */
+  get cost(): AttemptCost {
     return this.#cost
   }
 
@@ -108,7 +109,7 @@ export class Execution<W extends Workflow, Tools> {
       if (!isAbsence(failed.failure))
         tell('ERROR', 'step.attempt_failed', { ...this.#fields, attempt: attempt.step.attempt, error })
       const decision = afterFailure(failed, settings, attempt.nowMs())
-      this.#cost ??= 'cost' in failed.failure ? failed.failure.cost : undefined
+      this.#cost ??= this.#costOf(failed.failure)
       return decision.next === 'settle' ? decision.outcome : this.#fallBack(decision)
     }
     const problem = problemOf(ATTEMPTS_EXHAUSTED, newId())
@@ -144,8 +145,7 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   #adopt(result: unknown, receipt: Receipt | undefined): Outcome {
-    const call = this.countsCall ? 'unsent' : 'unknown'
-    return { kind: 'adopted', result: this.#readable(result), call, receipt }
+    return { kind: 'adopted', result: this.#readable(result), receipt }
   }
 
   /** Does without the provider, or says what follows where that cannot be had. */
@@ -168,9 +168,9 @@ export class Execution<W extends Workflow, Tools> {
   }
 
   #fellBack(made: { readonly result: unknown; readonly degraded: string }, call: CallEnd, canPass: boolean): Outcome {
-    const { step, workflow } = this.attempt
+    const { workflow } = this.attempt
     const { wantsUpgrade, settings } = this.#options
-    const afterMs = pauseBeforeNextCall(settleCall(step, call), settings.upgradeAfterMs)
+    const afterMs = pauseBeforeNextCall(settleCall(this.#step, call), settings.upgradeAfterMs)
     const upgrade: UpgradePlan =
       canPass && afterMs !== undefined && wantsUpgrade(workflow) ? { kind: 'later', afterMs } : { kind: 'never' }
     const result = made.result === undefined ? undefined : this.#readable(made.result)
@@ -187,7 +187,8 @@ export class Execution<W extends Workflow, Tools> {
 
   #describe(error: unknown): FailedAttempt {
     const { explain, providersOf, random, newId, allowsFallback } = this.#options
-    const { workflow, name, step, provider } = this.attempt
+    const { workflow, name, provider } = this.attempt
+    const step = this.#step
     const passedOver = new Set([...(step.passedOver ?? []), provider])
     return {
       failure: explain(error),
@@ -196,8 +197,8 @@ export class Execution<W extends Workflow, Tools> {
       hasNextProvider:
         provider !== undefined && providersOf(name, workflow).some((other) => !passedOver.has(other.name)),
       step,
-      callCounted: this.countsCall,
-      callLeft: this.#callLeft,
+      callCounted: this.#call !== 'none',
+      callLeft: this.#call === 'sent',
       wasCharged: this.#cost !== undefined,
       mayFallBack: mayFallBack(workflow, this.#definition, allowsFallback),
       isUpgrade: workflow.replaces !== undefined,
@@ -205,6 +206,18 @@ export class Execution<W extends Workflow, Tools> {
       jitter: random(),
       errorId: newId(),
     }
+  }
+
+  /** An answer that nobody can read was charged all the same. */
+  #costOf(failure: Failure): AttemptCost {
+    const cost = 'cost' in failure ? failure.cost : undefined
+    return failure.kind === 'unreadable' && this.#call === 'sent' ? (cost ?? 'unknown') : cost
+  }
+
+  /** With the attempt's own call, once that is recorded. */
+  get #step(): Step {
+    const { step } = this.attempt
+    return this.#paid === undefined ? step : { ...step, paid: this.#paid }
   }
 
   get #fields() {

@@ -7,8 +7,9 @@ import type { Pipeline } from './definition.ts'
 import type { Fence } from './transitions/moved.ts'
 import { renew } from './transitions/renew.ts'
 import type { RenewEvent } from './transitions/renew.ts'
-import { inGeneration } from './transitions/upgrade.ts'
-import type { Workflow } from './workflow.ts'
+import { inGeneration, viewGeneration } from './transitions/upgrade.ts'
+import { stepOf } from './workflow.ts'
+import type { Step, Workflow } from './workflow.ts'
 
 /** A heartbeat that comes so many periods after the last is that of an instance that was frozen. */
 const FROZEN_PERIODS = 3
@@ -95,11 +96,17 @@ export class Lease<W extends Workflow> {
     this.progress.advance()
   }
 
-  async #renew(job: RenewEvent['job']): Promise<void> {
+  /** Records that a call is about to be made which may be charged. @returns the step's calls, that one among them */
+  async recordCall(call: NonNullable<RenewEvent['call']>): Promise<Step['paid']> {
+    const renewed = await this.#renew({}, call)
+    return stepOf(viewGeneration(renewed, this.#options.fence.generation), this.#options.fence.step).paid
+  }
+
+  async #renew(job: RenewEvent['job'], call?: RenewEvent['call']): Promise<W> {
     const { store, pipeline, clock, leaseMs, workflowId, fence } = this.#options
     const askedAtMs = clock.monotonicMs()
     const decision = await store.move(workflowId, (workflow, nowMs) => {
-      const event = { fence, leaseMs, job, activity: this.#activity }
+      const event = { fence, leaseMs, job, call, activity: this.#activity }
       const moved = inGeneration(workflow, fence.generation, (view) => renew(pipeline, view, event, nowMs))
       return { next: moved?.next, cause: { by: byAttempt(fence.token) } }
     })
@@ -109,6 +116,7 @@ export class Lease<W extends Workflow> {
       throw lost
     }
     this.#renewedAtMs = askedAtMs
+    return decision.next
   }
 
   /**

@@ -3,6 +3,9 @@ import type { Problem } from './problem.ts'
 /** What an attempt has cost at its provider: unit to amount. */
 export type Cost = Readonly<Record<string, number>>
 
+/** `unknown`: it was charged, and nobody knows how much. Undefined: nothing was charged, as far as it knows. */
+export type AttemptCost = Cost | 'unknown' | undefined
+
 /** What a paid call has cost: kept with what it has made, for whoever finds that later. */
 export type Receipt = {
   /** Which attempt made it: its name, not its token. */
@@ -12,9 +15,9 @@ export type Receipt = {
 }
 
 /**
- * How the paid call of an attempt ended. `unsent`: it was never made, so nothing can have been charged. `ended`: its
- * end was seen. `ambiguous`: it may have been carried out and charged, although its result is not here. `unknown`:
- * this attempt made none, and what became of an earlier one is as open as before.
+ * How the paid call of an attempt ended. `unsent`: it was recorded and never made, so nothing can have been charged.
+ * `ended`: its end was seen. `ambiguous`: it may have been carried out and charged, although its result is not here.
+ * `unknown`: this attempt recorded none, and what became of an earlier one is as open as before.
  */
 export type CallEnd = 'unsent' | 'ended' | 'ambiguous' | 'unknown'
 
@@ -44,11 +47,8 @@ export type UpgradePlan = { readonly kind: 'never' } | { readonly kind: 'later';
 export type Outcome =
   /** `by`: who did it. `degraded`: in words, what the result lacks, where it lacks something. */
   | { kind: 'done'; result: unknown; by: string | undefined; degraded: string | undefined }
-  /**
-   * The result that was made before: this attempt made no call. `call`: whether claiming the step had counted one.
-   * `receipt`: of the call that made it, where that was an earlier attempt's.
-   */
-  | { kind: 'adopted'; result: unknown; call: 'unsent' | 'unknown'; receipt?: Receipt | undefined }
+  /** What was made before: this attempt made no call. `receipt`: of the call that made it, where that was the workflow's. */
+  | { kind: 'adopted'; result: unknown; receipt?: Receipt | undefined }
   /** Without its provider. */
   | { kind: 'fellBack'; result: unknown; degraded: string; call: CallEnd; upgrade: UpgradePlan }
   /** The job goes on; `activity`: what the provider says it is at. */

@@ -5,7 +5,7 @@ import { LeaseLost, NoProgress } from './failure.ts'
 import { byAttempt } from './history.ts'
 import { Lease } from './lease.ts'
 import { HEARTBEAT_SHARE } from './limits.ts'
-import type { CallEnd, Cost, Outcome } from './outcome.ts'
+import type { AttemptCost, CallEnd, Outcome } from './outcome.ts'
 import type { Claimed, RunnerOptions } from './runner-options.ts'
 import { enqueueAll } from './enqueue.ts'
 import type { StepTask } from './task.ts'
@@ -27,7 +27,7 @@ export type TaskEnd =
 /** How an attempt has ended, and its paid call with it; no outcome: it was lost. */
 type EndedAttempt = {
   readonly call: CallEnd
-  readonly cost: Cost | undefined
+  readonly cost: AttemptCost
 } & ({ readonly outcome: Outcome } | { readonly outcome: undefined })
 
 const SETTLE_BACKOFF = { baseMs: 500, capMs: 4_000 }
@@ -132,8 +132,7 @@ export class StepRunner<W extends Workflow, Tools> {
         return { outcome: undefined, call: execution.lostCall, cost: execution.cost }
       if (!requestSignal.aborted) return endWith(execution.settleFailure(error), execution.cost)
       // A paid call that has left may have gone through, and so may what makes a job: those wait for the lease.
-      const mayHaveGone = execution.callLeft && (execution.countsCall || execution.makesJob)
-      if (!mayHaveGone) await this.#letGo(claimed, execution.countsCall ? 'unsent' : 'unknown')
+      if (!execution.mayHaveGone) await this.#letGo(claimed, execution.lostCall)
       return 'interrupted'
     } finally {
       lease.end()
@@ -226,7 +225,7 @@ export class StepRunner<W extends Workflow, Tools> {
 }
 
 /** What the outcome of an attempt says of its paid call; what it has cost says whether it was charged. */
-function endWith(outcome: Outcome, cost: Cost | undefined): EndedAttempt & { readonly outcome: Outcome } {
+function endWith(outcome: Outcome, cost: AttemptCost): EndedAttempt & { readonly outcome: Outcome } {
   if ('call' in outcome) return { outcome, call: outcome.call, cost }
   return { outcome, call: outcome.kind === 'done' ? 'ended' : 'unknown', cost }
 }

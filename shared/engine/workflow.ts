@@ -28,6 +28,13 @@ const Job = z.looseObject({
 })
 export type Job = z.infer<typeof Job>
 
+/** A call which may be charged: of which attempt, to whom, and what is known of its cost, unit to amount. */
+const RecordedCall = z.looseObject({
+  attempt: z.string(),
+  provider: z.string(),
+  cost: z.record(z.string(), z.number()),
+})
+
 export const Step = z.looseObject({
   state: z.enum(['pending', 'running', 'waiting', 'done', 'skipped', 'error']),
   /** Tries of the work itself: waiting and asking for a job's state are none. */
@@ -60,10 +67,11 @@ export const Step = z.looseObject({
   /** Jobs at providers it has given up on: those that may be there, and those of a provider that is only away. */
   lostJobs: z.array(Job).optional(),
   /**
-   * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
+   * Calls the provider charges: sent, how many of them repeated one whose end nobody saw, whether the end of the last
    * is open, whether that last one is such a repeat, and how often such calls were given up as lost. `by`: the attempt
-   * that was lost with the last one. `repeatOf`: the one whose call the last one repeats.
-   * `counted`: attempts whose costs are in the sums.
+   * that made the last one. `repeatOf`: the one whose call the last one repeats.
+   * `sent`: the last one while its holder may know its end, and what is known of its cost. `lost`: those whose end nobody
+   * saw, as they are in the sums. `counted`: attempts whose costs are in the sums.
    */
   paid: z
     .looseObject({
@@ -75,6 +83,8 @@ export const Step = z.looseObject({
       by: z.string().optional(),
       repeatOf: z.string().optional(),
       counted: z.array(z.string()).optional(),
+      sent: RecordedCall.optional(),
+      lost: z.array(RecordedCall).optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

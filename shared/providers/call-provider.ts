@@ -1,5 +1,6 @@
 import type { CircuitBreaker } from '../breaker/breaker.ts'
 import { ServiceUnavailable } from '../errors/unavailable.ts'
+import type { Cost } from '../podcast/ports.ts'
 import type { CallContext } from '../resilience/call-context.ts'
 import type { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { withRetries } from '../resilience/retry.ts'
@@ -27,6 +28,8 @@ export type ProviderCall<T> = {
   attemptsMax: number
   /** Attempts and backoffs together; three attempts' worth when absent. */
   totalTimeoutMs?: number
+  /** What is known of its cost before it is sent; absent: it is free. Recorded before it leaves. */
+  charges?: Cost
   attempt: (signal: AbortSignal) => Promise<T>
 }
 
@@ -68,12 +71,28 @@ async function attempt<T>(
   timeoutMs: number,
 ): Promise<T> {
   const { provider, limit } = call.guard
-  context.stillEntitled?.()
   const leave = limit.enter()
   if (leave === undefined) {
     const message = `as many calls at once as it lets us make (${limit.most})`
     throw new ProviderError(provider, call.operation, { kind: 'at_capacity', message })
   }
+  try {
+    if (call.charges !== undefined) await context.beforeCharge?.(call.charges)
+    context.stillEntitled?.()
+    guarded.throwIfAborted()
+    return await sendOnce(call, context, guarded, timeoutMs)
+  } finally {
+    leave()
+  }
+}
+
+async function sendOnce<T>(
+  call: ProviderCall<T>,
+  context: CallContext,
+  guarded: AbortSignal,
+  timeoutMs: number,
+): Promise<T> {
+  const { limit } = call.guard
   const startedAtMs = performance.now()
   const answered = context.progress?.expectQuiet(timeoutMs)
   try {
@@ -90,7 +109,6 @@ async function attempt<T>(
     throw error
   } finally {
     answered?.()
-    leave()
   }
 }
 

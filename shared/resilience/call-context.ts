@@ -15,5 +15,10 @@ export type CallContext = {
   readonly random: () => number
   /** Asked right before each request leaves; throws when the caller may no longer act. */
   readonly stillEntitled?: () => void
+  /**
+   * Awaited right before a request leaves that may be charged, to record it. `known`: what is known of its cost by then,
+   * unit to amount. Rejects when the request must not leave.
+   */
+  readonly beforeCharge?: (known: Readonly<Record<string, number>>) => Promise<void>
   readonly progress?: Progress
 }

@@ -10,8 +10,9 @@ export type Plan = {
   /** Points are counted anew for each run. */
   run: number
   /** Undefined: nothing happens, and every point reached is written down. */
-  crash?: { point: string; side: 'before' | 'after'; signal: 'SIGKILL' | 'SIGSTOP' } | undefined
+  crash?: Crash | undefined
 }
+export type Crash = { point: string; side: 'before' | 'after'; signal: 'SIGKILL' | 'SIGSTOP' }
 
 const planFile = new URL(import.meta.url).searchParams.get('plan') ?? ''
 const functionName = process.env['FUNCTION_TARGET'] ?? ''

@@ -29,16 +29,45 @@ export const STAND_IN_NOTICE = 'made by a Steadycast stand-in'
 /** Work a stand-in has taken on: how long each job took, so that the demo can tell our time from theirs. */
 export type WorkRecord = { target: string; episodeId: string | undefined; startedAtMs: number; endedAtMs: number }
 
+/** What was charged: provider to unit to amount, in the words of an episode's `costs`. */
+export type Charges = Record<string, Record<string, number>>
+
+const EPISODES_MAX = 20_000
+
 export class WorkLog {
   readonly #records: WorkRecord[] = []
+  readonly #charges = new Map<string, Charges>()
 
-  record(target: string, episodeId: string | undefined, startedAtMs: number): void {
+  /** @param charged what the provider would bill for it; nothing where the work came to nothing */
+  record(
+    target: string,
+    episodeId: string | undefined,
+    startedAtMs: number,
+    charged: Readonly<Record<string, number>> = {},
+  ): void {
     this.#records.push({ target, episodeId, startedAtMs, endedAtMs: Date.now() })
     if (this.#records.length > 10_000) this.#records.splice(0, 1000)
+    if (episodeId !== undefined) this.#charge(target, episodeId, charged)
   }
 
   of(episodeId: string): WorkRecord[] {
     return this.#records.filter((record) => record.episodeId === episodeId)
+  }
+
+  /** The stand-ins' own ledger: whatever they have charged for an episode, whether or not anybody heard their answer. */
+  chargedFor(episodeId: string): Charges {
+    return structuredClone(this.#charges.get(episodeId) ?? {})
+  }
+
+  #charge(target: string, episodeId: string, charged: Readonly<Record<string, number>>): void {
+    const entries = Object.entries(charged).filter(([, amount]) => amount !== 0)
+    if (entries.length === 0) return
+    const all = this.#charges.get(episodeId) ?? {}
+    const sums = all[target] ?? {}
+    for (const [unit, amount] of entries) sums[unit] = (sums[unit] ?? 0) + amount
+    this.#charges.set(episodeId, { ...all, [target]: sums })
+    const [oldest] = this.#charges.keys()
+    if (this.#charges.size > EPISODES_MAX && oldest !== undefined) this.#charges.delete(oldest)
   }
 }
 

@@ -1,13 +1,14 @@
 import { specOf } from '../definition.ts'
 import type { Pipeline, StepKind, StepSpec } from '../definition.ts'
-import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from '../limits.ts'
+import { ATTEMPTS_MAX } from '../limits.ts'
 import { ATTEMPTS_EXHAUSTED, problemOf } from '../problem.ts'
 import type { StepTask } from '../task.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { GenerationView, Step, Workflow } from '../workflow.ts'
+import { tellLost } from './charges.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { countCall } from './paid-calls.ts'
+import { isSpent } from './paid-calls.ts'
 import { awayFrom, giveBack, passOver, reopenCall } from './pass-over.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
@@ -77,9 +78,8 @@ function claimFree<W extends Workflow>(
   const leftOpen = step.paid?.open === true
   const asksForJob = job?.providerJobId !== undefined
   const attempt = step.state === 'waiting' && (asksForJob || step.unavailable) ? step.attempt : step.attempt + 1
-  const paid = provider?.kind === 'call' ? countCall(step) : undefined
   const isRefused = step.onlyFallback !== undefined
-  const spent = isRefused || attempt > ATTEMPTS_MAX || (paid?.repeats ?? 0) > AMBIGUOUS_REPEATS_MAX
+  const spent = isRefused || attempt > ATTEMPTS_MAX || (provider?.kind === 'call' && isSpent(step))
   const elsewhere = spent && !isRefused ? leaveProvider(workflow, step, { provider, event }, nowMs) : undefined
   if (elsewhere !== undefined) {
     const claimed = claimFree(pipeline, workflow, { step: elsewhere, event }, nowMs)
@@ -89,7 +89,11 @@ function claimFree<W extends Workflow>(
   const fallsBack = spent && mayFallBack && step.noFallback === undefined && attempt <= ATTEMPTS_MAX + 1
   if (spent && !fallsBack) {
     const problem = problemOf(ATTEMPTS_EXHAUSTED, event.errorId)
-    return { kind: 'gaveUp', moved: fail(workflow, task.step, problem, nowMs) }
+    const told = tellLost({ workflow, step })
+    return {
+      kind: 'gaveUp',
+      moved: fail(withStep(told.workflow, task.step, told.step, nowMs), task.step, problem, nowMs),
+    }
   }
   const isProgress = !(step.state === 'waiting' && asksForJob && !step.unavailable)
   const claimed: Step = {
@@ -104,7 +108,6 @@ function claimFree<W extends Workflow>(
     ...(isProgress && { progressAtMs: nowMs }),
     ...(provider?.kind === 'job' &&
       job === undefined && { job: { ...event.newJob, provider: provider.name, polls: 0 } }),
-    ...(paid && !spent && { paid }),
   }
   return {
     kind: 'claimed',

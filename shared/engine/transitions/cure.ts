@@ -2,9 +2,9 @@ import type { Pipeline } from '../definition.ts'
 import type { Problem } from '../problem.ts'
 import { stepOf } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
+import { tellAllLost } from './charges.ts'
 import { dispatch, fail, release } from './moved.ts'
 import type { Moved } from './moved.ts'
-import { rememberCaller } from './paid-calls.ts'
 
 /* What the sweep does about a workflow that nobody looks after. */
 
@@ -22,7 +22,7 @@ export function requeue<W extends Workflow>(
   const since = step.requeued?.sinceMs ?? step.lease?.untilMs ?? step.nextCheckAtMs ?? workflow.updatedAtMs
   const requeued = { count: (step.requeued?.count ?? 0) + 1, sinceMs: since, atMs: nowMs }
   const freed = release(step, step.state === 'running' ? 'pending' : step.state)
-  const free: Step = { ...freed, ...rememberCaller(step), requeued, ...(progressAtMs > 0 && { progressAtMs }) }
+  const free: Step = { ...freed, requeued, ...(progressAtMs > 0 && { progressAtMs }) }
   return dispatch(workflow, name, free, nowMs)
 }
 
@@ -33,5 +33,5 @@ export function declareStuck<W extends Workflow>(
   { step, problem }: { readonly step: string; readonly problem: Problem },
   nowMs: number,
 ): Moved<W> {
-  return fail(workflow, step, problem, nowMs)
+  return fail(tellAllLost(workflow), step, problem, nowMs)
 }

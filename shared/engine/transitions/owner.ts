@@ -2,6 +2,7 @@ import { followersOf, specOf, redoSetOf } from '../definition.ts'
 import type { Pipeline, StepSpec } from '../definition.ts'
 import { stepOf, without, withoutFields } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
+import { tellAllLost } from './charges.ts'
 import { dispatch, isOpen, leaveJobOpen, PENDING, release, resultsWithout, startReady, withStep } from './moved.ts'
 import type { Moved } from './moved.ts'
 import { closeCall } from './paid-calls.ts'
@@ -53,9 +54,10 @@ function startAgain<W extends Workflow>(
   nowMs: number,
 ): Moved<W> {
   const again = withLostResults(pipeline, workflow, asked)
-  const steps = mapSteps(workflow, (step, name) => (again.has(name) ? forgetStep(step) : restartStep(step, nowMs)))
+  const told = tellAllLost(workflow)
+  const steps = mapSteps(told, (step, name) => (again.has(name) ? forgetStep(step) : restartStep(step, nowMs)))
   const begun: W = {
-    ...withoutFields(workflow, 'error'),
+    ...withoutFields(told, 'error'),
     results: resultsWithout(workflow.results, again),
     status: 'processing',
     generation: workflow.generation + 1,
@@ -113,11 +115,12 @@ export function cancel<W extends Workflow>(
   _event: Readonly<Record<string, never>>,
   nowMs: number,
 ): Moved<W> {
-  const steps = mapSteps(workflow, (step) =>
+  const told = tellAllLost(workflow)
+  const steps = mapSteps(told, (step) =>
     isOpen(step) ? { ...release(step, 'pending'), ...leaveJobOpen(step, nowMs) } : release(step, undefined),
   )
   const over: W = {
-    ...workflow,
+    ...told,
     status: 'cancelled',
     generation: workflow.generation + 1,
     steps,
@@ -159,7 +162,7 @@ export function remove<W extends Workflow>(
   _event: Readonly<Record<string, never>>,
   nowMs: number,
 ): Moved<W> {
-  const next = { ...workflow, deletedAtMs: nowMs, updatedAtMs: nowMs, generation: workflow.generation + 1 }
+  const next = { ...tellAllLost(workflow), deletedAtMs: nowMs, updatedAtMs: nowMs, generation: workflow.generation + 1 }
   return { next, tasks: [] }
 }
 

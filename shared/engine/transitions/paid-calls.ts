@@ -3,27 +3,18 @@ import type { CallEnd } from '../outcome.ts'
 import { without } from '../workflow.ts'
 import type { PaidCalls, Step } from '../workflow.ts'
 
-/* Calls that are charged are counted when a step is claimed, before one is made, and settled when it has ended. */
+/* Calls that may be charged are counted right before one is sent, and settled when it has ended. */
 
-/** More attempts than a step has. */
-const COUNTED_MAX = 12
-
-/** The calls of a step that is about to make one more. */
-export function countCall({ paid, lease }: Step): PaidCalls {
+/** The calls of a step whose holder is about to make one more. */
+export function countCall({ paid }: Step, token: string): PaidCalls {
   const isRepeat = paid?.open === true
   const counted = { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (isRepeat ? 1 : 0) }
-  const repeatOf = isRepeat ? (lease?.token ?? paid.by) : undefined
   const before = paid && without(paid, 'by', 'repeatOf')
-  return { ...before, ...counted, open: true, isRepeat, ...(repeatOf !== undefined && { repeatOf }) }
+  const repeatOf = isRepeat && paid.by !== undefined ? { repeatOf: paid.by } : {}
+  return { ...before, ...counted, open: true, isRepeat, by: token, ...repeatOf }
 }
 
-/** The calls of a step that is taken from its holder: should that one be heard of again, it is known by its attempt. */
-export function rememberCaller({ paid, lease }: Step): Pick<Step, 'paid'> {
-  if (paid === undefined) return {}
-  return { paid: paid.open && lease !== undefined ? { ...paid, by: lease.token } : paid }
-}
-
-/** The step after the call that claiming it counted has ended in this way. */
+/** The step after the call that its holder has made has ended in this way. */
 export function settleCall<S extends Pick<Step, 'paid'>>(step: S, call: CallEnd): S {
   const { paid } = step
   // A call that was counted is open until its end is known.
@@ -35,14 +26,7 @@ export function settleCall<S extends Pick<Step, 'paid'>>(step: S, call: CallEnd)
 function uncountCall(paid: PaidCalls): PaidCalls {
   const { calls, repeats, isRepeat = false, repeatOf } = paid
   const before = { calls: calls - 1, repeats: repeats - (isRepeat ? 1 : 0), open: isRepeat, isRepeat: false }
-  return { ...without(paid, 'repeatOf'), ...before, ...(repeatOf !== undefined && { by: repeatOf }) }
-}
-
-/** The calls of a step with the cost of an attempt's call among the sums; undefined: it is there already. */
-export function countCost(paid: PaidCalls | undefined, attempt: string): PaidCalls | undefined {
-  const { counted = [] } = paid ?? {}
-  if (counted.includes(attempt)) return undefined
-  return { calls: 0, repeats: 0, open: false, ...paid, counted: [...counted, attempt].slice(-COUNTED_MAX) }
+  return { ...without(paid, 'by', 'repeatOf', 'sent'), ...before, ...(repeatOf !== undefined && { by: repeatOf }) }
 }
 
 /** Nobody asks any more what became of the last call. */

@@ -1,18 +1,20 @@
 import { nameAttempt } from '../history.ts'
 import type { Pipeline } from '../definition.ts'
-import type { CallEnd, Cost } from '../outcome.ts'
+import type { AttemptCost, CallEnd } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { PaidCalls, Workflow } from '../workflow.ts'
+import { charge, waive } from './charges.ts'
 import type { Fence, Moved } from './moved.ts'
-import { countCost, settleCall } from './paid-calls.ts'
-import { addCost } from './settle.ts'
+import { settleCall } from './paid-calls.ts'
 import { viewGeneration, mergeView } from './upgrade.ts'
+
+const NO_CALLS: PaidCalls = { calls: 0, repeats: 0, open: false }
 
 export type LateEvent = {
   readonly fence: Fence
   readonly provider: string | undefined
   readonly call: CallEnd
-  readonly cost: Cost | undefined
+  readonly cost: AttemptCost
 }
 
 /**
@@ -28,23 +30,25 @@ export function settleLate<W extends Workflow>(
   if (workflow.deletedAtMs !== undefined) return undefined
   const view = viewGeneration(workflow, fence.generation)
   const step = stepOf(view, fence.step)
+  const attempt = nameAttempt(fence.token)
+  const wasFree = call === 'unsent' || (call === 'ended' && cost === undefined)
+  const before = { workflow: view, step: { ...step, paid: step.paid ?? NO_CALLS } }
+  const isCharged = cost !== undefined && cost !== 'unknown' && provider !== undefined
+  const waived = wasFree ? waive(before, attempt) : before
+  const told = isCharged ? charge(before, { attempt, provider, cost }) : waived
   // Where the step has begun anew its calls are others; what this one has cost is a cost of the workflow all the same.
   const isSame = view.generation === fence.generation
-  const corrected = isSame && step.paid ? correct(step.paid, fence.token, { call, cost }) : step.paid
-  const counted = cost === undefined ? undefined : countCost(corrected, nameAttempt(fence.token))
-  const paid = counted ?? corrected
-  if (paid === step.paid) return undefined
-  const steps = { ...view.steps, [fence.step]: { ...step, ...(paid && { paid }) } }
-  const charged = counted === undefined ? view : addCost(view, provider, cost)
-  return { next: mergeView(workflow, { ...charged, steps, updatedAtMs: nowMs }), tasks: [] }
+  const { paid = NO_CALLS } = told.step
+  const corrected = isSame && wasFree ? uncount(paid, fence.token, call) : paid
+  if (corrected === before.step.paid) return undefined
+  const steps = { ...view.steps, [fence.step]: { ...step, paid: corrected } }
+  return { next: mergeView(workflow, { ...told.workflow, steps, updatedAtMs: nowMs }), tasks: [] }
 }
 
-/** The calls of a step once it is known how one of an attempt that was lost has ended. */
-function correct(paid: PaidCalls, token: string, { call, cost }: Pick<LateEvent, 'call' | 'cost'>): PaidCalls {
-  const wasFree = call === 'unsent' || (call === 'ended' && cost === undefined)
-  if (!wasFree) return paid
+/** The calls of a step once it is known that the one of an attempt that was lost was free. */
+function uncount(paid: PaidCalls, token: string, call: CallEnd): PaidCalls {
   // Nobody has repeated it yet, and nobody has to wonder.
-  if (paid.by === token) return settleCall({ paid: without(paid, 'by') }, call).paid ?? paid
+  if (paid.by === token) return settleCall({ paid: call === 'unsent' ? paid : without(paid, 'by') }, call).paid ?? paid
   if (paid.repeatOf !== token) return paid
   const calls = call === 'unsent' ? paid.calls - 1 : paid.calls
   return { ...without(paid, 'repeatOf'), calls, repeats: paid.repeats - 1, isRepeat: false }

@@ -1,18 +1,19 @@
 import type { Pipeline } from '../definition.ts'
 import { nameAttempt } from '../history.ts'
-import type { Cost, FallbackFound, Outcome, Receipt, UpgradePlan } from '../outcome.ts'
+import type { AttemptCost, FallbackFound, Outcome, Receipt, UpgradePlan } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
+import { charge, tellLost, waive } from './charges.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { comeBack, giveBack, passOver, passOverAway } from './pass-over.ts'
-import { closeCall, countCost, settleCall } from './paid-calls.ts'
+import { closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
   readonly fence: Fence
   readonly outcome: Outcome
   /** What the attempt has cost at its provider, whatever came of it. */
-  readonly cost: Cost | undefined
+  readonly cost: AttemptCost
 }
 
 /** Who did a step without its provider. */
@@ -27,33 +28,27 @@ export function settle<W extends Workflow>(
 ): Moved<W> | undefined {
   const step = heldStep(workflow, fence)
   if (step === undefined) return undefined
-  const { charged, paid } = count(workflow, step, bill({ outcome, cost }, fence, step))
-  const counted = paid === undefined ? step : { ...step, paid }
-  return settleStep(pipeline, charged, { name: fence.step, step: counted, outcome }, nowMs)
+  const { workflow: charged, step: counted } = settleCharges({ workflow, step }, { fence, outcome, cost })
+  const isOwnCall = step.paid?.by === fence.token
+  const told = 'call' in outcome && !isOwnCall ? { ...outcome, call: 'unknown' as const } : outcome
+  return settleStep(pipeline, charged, { name: fence.step, step: counted, outcome: told }, nowMs)
 }
 
-/** What is to be paid with an outcome: for the attempt's own call or job, else for the one whose result it has found. */
-function bill(
-  { outcome, cost }: Pick<SettleEvent, 'outcome' | 'cost'>,
-  { token }: Fence,
-  step: Step,
-): Receipt | undefined {
-  if (outcome.kind === 'adopted') return outcome.receipt
-  const { provider } = step
-  return cost === undefined || provider === undefined ? undefined : { attempt: nameAttempt(token), provider, cost }
+/** What the attempt's call or job has cost, or the call whose result it has found; what nobody saw the end of is told, too. */
+function settleCharges<W extends Workflow>(
+  { workflow, step }: { readonly workflow: W; readonly step: Step },
+  { fence: { token }, outcome, cost }: SettleEvent,
+): { readonly workflow: W; readonly step: Step } {
+  const attempt = nameAttempt(token)
+  const receipt = outcome.kind === 'adopted' ? outcome.receipt : receiptOf(attempt, step, cost)
+  if (receipt !== undefined) return tellLost(charge({ workflow, step }, receipt))
+  const isOver = 'call' in outcome && (outcome.call === 'unsent' || outcome.call === 'ended')
+  const wasFree = isOver && cost === undefined
+  return tellLost(wasFree ? waive({ workflow, step }, attempt) : { workflow, step })
 }
 
-/** The workflow with that cost, once for each attempt that made a call. */
-function count<W extends Workflow>(
-  workflow: W,
-  { paid: before }: Step,
-  receipt: Receipt | undefined,
-): { readonly charged: W; readonly paid: Step['paid'] } {
-  if (receipt === undefined) return { charged: workflow, paid: before }
-  const { attempt, provider, cost } = receipt
-  const paid = before && countCost(before, attempt)
-  const isKnown = before !== undefined && paid === undefined
-  return { charged: isKnown ? workflow : addCost(workflow, provider, cost), paid: paid ?? before }
+function receiptOf(attempt: string, { provider }: Step, cost: AttemptCost): Receipt | undefined {
+  return cost === undefined || cost === 'unknown' || provider === undefined ? undefined : { attempt, provider, cost }
 }
 
 function settleStep<W extends Workflow>(
@@ -172,7 +167,7 @@ function endStep(step: Step, outcome: WithResult, nowMs: number): Step {
         ...(outcome.degraded !== undefined && { degraded: outcome.degraded }),
       }
     case 'adopted':
-      return { ...free, ...closeCall(settleCall(free, outcome.call)) }
+      return { ...free, ...closeCall(free) }
     case 'fellBack': {
       const { degraded, call, upgrade } = outcome
       const fallback = { atMs: nowMs, tries: 0, ...nextTry(upgrade, nowMs) }
@@ -205,14 +200,6 @@ function pollAgain<W extends Workflow>(
     ...(outcome.activity !== undefined && { activity: { atMs: nowMs, what: outcome.activity } }),
   }
   return dispatch(workflow, name, polled, nowMs, job.webhookCame === true ? nowMs : nowMs + outcome.afterMs)
-}
-
-/** The workflow with what one more call or job has cost. */
-export function addCost<W extends Workflow>(workflow: W, provider: string | undefined, cost: Cost | undefined): W {
-  if (cost === undefined || provider === undefined) return workflow
-  const before = workflow.costs?.[provider] ?? {}
-  const sums = Object.entries(cost).map(([unit, amount]) => [unit, (before[unit] ?? 0) + amount])
-  return { ...workflow, costs: { ...workflow.costs, [provider]: { ...before, ...Object.fromEntries(sums) } } }
 }
 
 /** All of the result is in storage, and only the workflow did not say so. */

@@ -59,7 +59,7 @@ export function makeTranscriber(account: GuardedAccount<ElevenLabsSettings>): Ca
       const sent: ProviderRequest = { ...post, explain: explainRecording, slow: true }
       const attempt = async (signal: AbortSignal) =>
         transcribedOf(sent, await sendForJson(sent, Answer, ANSWER_BYTES_MAX, call, signal))
-      const limits = { attemptTimeoutMs: TRANSCRIBE_TIMEOUT_MS, attemptsMax: 1 }
+      const limits = { attemptTimeoutMs: TRANSCRIBE_TIMEOUT_MS, attemptsMax: 1, charges: { calls: 1 } }
       const heard = callProvider({ guard, operation: 'speechToText', ...limits, attempt }, call)
       return heard.catch((error: unknown) => {
         throw config.canReachStorage && isRefusedSource(error)

@@ -57,7 +57,8 @@ export function makeSpeaker(account: GuardedAccount<ElevenLabsSettings>): Speake
     request.headers['Accept'] = 'audio/mpeg'
     request.explain = explain
     const attempt = async (signal: AbortSignal) => soundOf(request, await send(request, call, signal), text)
-    const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1 }
+    // How many characters it charges for one is up to its model.
+    const limits = { attemptTimeoutMs: SPEAK_TIMEOUT_MS, attemptsMax: 1, charges: { calls: 1 } }
     return callProvider({ guard, operation: 'textToSpeech', ...limits, attempt }, call)
   }
 }

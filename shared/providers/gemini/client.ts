@@ -44,7 +44,7 @@ export function makeWriter(account: GuardedAccount<GeminiSettings>): Writer {
       const request = buildRequest('generateContent', 'POST', `${pathOf(account)}:generateContent`, body)
       const attempt = async (signal: AbortSignal) =>
         readAnswer(request, await sendForJson(request, Generated, ANSWER_BYTES_MAX, call, signal), material)
-      const limits = { attemptTimeoutMs: GENERATE_TIMEOUT_MS, attemptsMax: 1 }
+      const limits = { attemptTimeoutMs: GENERATE_TIMEOUT_MS, attemptsMax: 1, charges: { calls: 1 } }
       return callProvider({ guard, operation: 'generateContent', ...limits, attempt }, call)
     },
   }

@@ -44,7 +44,7 @@ describe('a provider that was only away', () => {
     const back = comeBack({ ...atA, provider: 'a' }, 'a', AT_MS, AT_MS)
     expect(back).toMatchObject({ passedOver: ['a'], away: { providers: ['a'] } })
     const reopened = reopenCall(back, 'b')
-    expect(countCall(reopened)).toMatchObject({ calls: 2, repeats: 1, isRepeat: true })
+    expect(countCall(reopened, 'token')).toMatchObject({ calls: 2, repeats: 1, isRepeat: true })
     // It is open once: what becomes of the repeat is told by the repeat.
     expect(reopenCall({ ...reopened, paid: { calls: 2, repeats: 1, open: false } }, 'b').paid?.open).toBe(false)
   })
@@ -57,6 +57,6 @@ describe('a provider that was only away', () => {
 
   test('whose call has ended is come back to with a call of its own', () => {
     const back = reopenCall(passOverAway(leftAt(0, false), 'b', AT_MS, AT_MS), 'b')
-    expect(countCall(back)).toMatchObject({ calls: 2, repeats: 0, isRepeat: false })
+    expect(countCall(back, 'token')).toMatchObject({ calls: 2, repeats: 0, isRepeat: false })
   })
 })

@@ -87,6 +87,7 @@ async function runCall(attempt: Attempt<Order>, tools: FakeTools): Promise<Ended
   await passing('ask')
   trouble(attempt)
   await preparing(attempt)
+  await attempt.call.beforeCharge?.({ calls: 1 })
   send(attempt, tools)
   vendors.countCall(attempt.name, callNameOf(attempt))
   await working(attempt)

@@ -5,6 +5,7 @@ import type { StepTask } from '../../../shared/engine/task.ts'
 import { claim } from '../../../shared/engine/transitions/claim.ts'
 import type { Claim, ClaimEvent, ProviderChoice } from '../../../shared/engine/transitions/claim.ts'
 import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
+import { renew } from '../../../shared/engine/transitions/renew.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import type { Workflow } from '../../../shared/engine/workflow.ts'
 
@@ -44,10 +45,23 @@ export function handsOn<W extends Workflow, Name extends string>(
     return claim<W>(pipeline, workflow, claimEvent(task, `token-${nowMs}`, more), nowMs)
   }
 
-  function claimStep(workflow: W, task: StepTask, nowMs: number, more: Partial<ClaimEvent> = {}): Held<W> {
+  /** An attempt that has sent nothing yet. */
+  function holdStep(workflow: W, task: StepTask, nowMs: number, more: Partial<ClaimEvent> = {}): Held<W> {
     const asked = askFor(workflow, task, nowMs, more)
     if (asked.kind !== 'claimed') throw new Error(`expected a claim, got ${asked.kind}`)
     return { workflow: asked.moved.next, fence: asked.fence, resumesIntent: asked.resumesIntent }
+  }
+
+  /** An attempt that has recorded its call, where its provider is called. */
+  function claimStep(workflow: W, task: StepTask, nowMs: number, more: Partial<ClaimEvent> = {}): Held<W> {
+    const asked = askFor(workflow, task, nowMs, more)
+    const held = holdStep(workflow, task, nowMs, more)
+    if (asked.kind !== 'claimed' || asked.provider?.kind !== 'call' || asked.todo !== 'run') return held
+    const call = { provider: asked.provider.name, cost: { calls: 1 } }
+    const event = { fence: held.fence, leaseMs: LEASE_MS, job: {}, activity: undefined, call }
+    const moved = renew(pipeline, held.workflow, event, nowMs)
+    if (moved === undefined) throw new Error('the step is held by another attempt')
+    return { ...held, workflow: moved.next }
   }
 
   function settleStep({ workflow, fence }: Omit<Held<W>, 'resumesIntent'>, outcome: Outcome, nowMs: number): Moved<W> {
@@ -86,5 +100,5 @@ export function handsOn<W extends Workflow, Name extends string>(
     return { end, ready }
   }
 
-  return { claimEvent, askFor, claimStep, settleStep, doneAs, carryOut, carryOutAll, taskFor }
+  return { claimEvent, askFor, holdStep, claimStep, settleStep, doneAs, carryOut, carryOutAll, taskFor }
 }

@@ -8,14 +8,28 @@ const costsOf = ({ world }: ByHand) => Object.values(world.order.costs ?? {}).at
 const callsOf = ({ world }: ByHand) => world.vendors.callsOfStep['write'] ?? 0
 
 describe('an attempt that was frozen until another had its step', () => {
-  test('before its call left has made none: the other has repeated nothing', async () => {
+  test('before it recorded its call has made none, and nobody has to wonder', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write')
     await bench.passWhile(() => bench.step('write').state !== 'running')
     first.instance.freeze(10 * LEASE_MS)
     await bench.pass(LEASE_MS + 1)
     await bench.carryOut('write')
+    expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 1, repeats: 0 } })
+    await bench.pass(10 * LEASE_MS)
+    expect((await bench.endOf(first)).kind).toBe('fenced')
+    expect([callsOf(bench), costsOf(bench)]).toEqual([1, { calls: 1 }])
+  })
+
+  test('before its call left has made none: the other has repeated nothing', async () => {
+    const bench = await opened('write')
+    const first = bench.deliver('write')
+    await bench.passWhile(() => bench.step('write').paid === undefined)
+    first.instance.freeze(10 * LEASE_MS)
+    await bench.pass(LEASE_MS + 1)
+    await bench.carryOut('write')
     expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 2, repeats: 1 } })
+    expect(costsOf(bench)).toEqual({ calls: 2 })
     await bench.pass(10 * LEASE_MS)
     expect((await bench.endOf(first)).kind).toBe('fenced')
     expect([callsOf(bench), costsOf(bench)]).toEqual([1, { calls: 1 }])
@@ -26,7 +40,7 @@ describe('an attempt that was frozen until another had its step', () => {
   test('before its call left gives the other its repeat back', async () => {
     const bench = await opened('write')
     const first = bench.deliver('write')
-    await bench.passWhile(() => bench.step('write').state !== 'running')
+    await bench.passWhile(() => bench.step('write').paid === undefined)
     first.instance.freeze(LEASE_MS + 5_000)
     await bench.pass(LEASE_MS + 1)
     const second = bench.deliver('write')
@@ -50,7 +64,7 @@ describe('an attempt that was frozen until another had its step', () => {
     await bench.passWhile(() => callsOf(bench) === 0)
     await bench.pass(LEASE_MS + 1)
     await bench.carryOut('write')
-    expect([callsOf(bench), costsOf(bench)]).toEqual([2, { calls: 1 }])
+    expect([callsOf(bench), costsOf(bench)]).toEqual([2, { calls: 2 }])
     await bench.pass(10 * LEASE_MS)
     expect((await bench.endOf(first)).kind).toBe('fenced')
     expect(costsOf(bench)).toEqual({ calls: 2 })

@@ -35,7 +35,7 @@ export function mayHoldFiles({ status, brought }: Workflow & { brought?: boolean
 export const NOWHERE = () => ({ kind: 'gone' }) as const
 
 /** Each step has one provider, unless an event says otherwise. */
-export const { claimEvent, askFor, claimStep, settleStep, doneAs, carryOut, carryOutAll, taskFor } = handsOn<
+export const { claimEvent, askFor, holdStep, claimStep, settleStep, doneAs, carryOut, carryOutAll, taskFor } = handsOn<
   Order,
   FakeStepName
 >(FAKE_PIPELINE, { providersOf: (step) => FAKE_PROVIDERS[step]?.slice(0, 1) ?? [], resultOf })

@@ -7,12 +7,13 @@ import { decideSweep } from '../../../shared/engine/sweep/decide.ts'
 import { sweepAtMs } from '../../../shared/engine/sweep/due.ts'
 import { claim } from '../../../shared/engine/transitions/claim.ts'
 import type { Fence, Moved } from '../../../shared/engine/transitions/moved.ts'
+import { renew } from '../../../shared/engine/transitions/renew.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { beginUpgrade, inGeneration, upgradeAtMs, viewGeneration } from '../../../shared/engine/transitions/upgrade.ts'
 import type { Step } from '../../../shared/engine/workflow.ts'
 import { FAKE_PIPELINE, FAKE_STEPS } from './fake-pipeline.ts'
 import type { FakeStepName, Order } from './fake-pipeline.ts'
-import { claimEvent, draft, mayHoldFiles, NOWHERE, PROBLEM } from './order-fixtures.ts'
+import { claimEvent, draft, LEASE_MS, mayHoldFiles, NOWHERE, PROBLEM } from './order-fixtures.ts'
 
 const HOUR_MS = 3_600_000
 const RULES = {
@@ -69,7 +70,11 @@ function claimed({ next, tasks }: Moved<Order>, step: FakeStepName, nowMs: numbe
     const asked = claim<Order>(FAKE_PIPELINE, view, claimEvent(task, `t${nowMs}`), nowMs)
     if (asked.kind !== 'claimed') throw new Error(asked.kind)
     fence = asked.fence
-    return asked.moved
+    const { provider } = asked
+    if (provider?.kind !== 'call') return asked.moved
+    const call = { provider: provider.name, cost: { calls: 1 } }
+    const event = { fence, leaseMs: LEASE_MS, job: {}, activity: undefined, call }
+    return renew(FAKE_PIPELINE, asked.moved.next, event, nowMs)
   })
   if (moved === undefined || fence === undefined) throw new Error('not claimed')
   return { order: moved.next, fence }

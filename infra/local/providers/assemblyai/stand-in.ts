@@ -54,7 +54,9 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     await transcribe(job, uploads.get(job.request.audio_url), options.pace.factor)
     running--
     waiting.shift()?.()
-    work.record('assemblyai', episodeIn(job.request.audio_url), startedAtMs)
+    const { words, durationSeconds: audioSeconds = 0 } = job
+    const charged = words === undefined ? {} : { jobs: 1, audioSeconds }
+    work.record('assemblyai', episodeIn(job.request.audio_url), startedAtMs, charged)
     await notify(job, options)
   }
 

@@ -150,12 +150,21 @@ export class Production {
     return hasRecording && hasOthers ? 'notStarted' : 'incomplete'
   }
 
+  /** What is charged for it: nothing before it has an output. */
+  get bill(): Record<string, number> {
+    if (this.output === undefined) return {}
+    return { productions: 1, audioSeconds: this.#lengthSeconds, creditHours: this.#creditHours }
+  }
+
+  get #creditHours(): number {
+    return this.output === undefined ? 0 : Math.max(CREDIT_HOURS_MIN, this.#lengthSeconds / 3600)
+  }
+
   /** As GET /production/{uuid}.json shows it. */
   view(origin: string): ProductionAnswer & Readonly<Record<string, unknown>> {
-    const { details, output, status } = this
+    const { details, status } = this
     const [code, words] = PRODUCTION_STATUS[status]
-    const credits = Math.max(CREDIT_HOURS_MIN, this.#lengthSeconds / 3600)
-    const hasRun = output !== undefined
+    const credits = this.#creditHours
     return {
       uuid: this.uuid,
       status: code,
@@ -174,9 +183,7 @@ export class Production {
       webhook: details.webhook ?? '',
       creation_time: this.#created,
       change_time: this.#changedAt,
-      used_credits: hasRun
-        ? { recurring: credits, onetime: 0, combined: credits }
-        : { recurring: 0, onetime: 0, combined: 0 },
+      used_credits: { recurring: credits, onetime: 0, combined: credits },
       output_files: this.#files(origin),
     }
   }

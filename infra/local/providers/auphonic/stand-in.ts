@@ -160,7 +160,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
 async function run(production: Production, options: StandInOptions, work: WorkLog): Promise<void> {
   const startedAtMs = Date.now()
   const hasNews = await production.work(options.pace.factor)
-  work.record('auphonic', episodeIn(JSON.stringify(production.details)), startedAtMs)
+  work.record('auphonic', episodeIn(JSON.stringify(production.details)), startedAtMs, production.bill)
   const { webhook } = production.details
   if (!hasNews || !webhook) return
   const [status, statusString] = PRODUCTION_STATUS[production.status]

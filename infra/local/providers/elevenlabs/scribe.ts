@@ -32,7 +32,8 @@ export async function answerTranscription(
     refuse(400, 'invalid_content', 'File upload is corrupted. Please ensure it is playable audio.', 'file')
   if (seconds < SECONDS_MIN) refuse(400, 'audio_too_short', 'Audio is too short.', 'file')
   await wait((LATENCY_MS.base + seconds * 1000 * LATENCY_MS.shareOfAudio) * pace.factor - (Date.now() - startedAtMs))
-  work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
+  const charged = { calls: 1, audioSeconds: seconds }
+  work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs, charged)
   return { status: 200, json: transcriptOf(transcribeAudio(audio, seconds, asked.diarize), seconds, asked) }
 }
 

@@ -112,7 +112,7 @@ export async function answerSpeech(
     wait((LATENCY_MS.base + text.length * LATENCY_MS.perCharacter) * options.pace.factor),
   ])
   const audio = Buffer.from(format.startsWith('wav_') ? wav : await toMp3(wav))
-  work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
+  work.record('elevenlabs', String(request.headers['x-correlation-id'] ?? ''), startedAtMs, { calls: 1, characters })
   const headers = {
     'request-id': randomUUID(),
     'character-cost': String(characters),

@@ -30,9 +30,10 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     const startedAtMs = Date.now()
     const { base, perThousandCharacters } = LATENCY_MS
     await wait((base + (asked.prompt.length / 1000) * perThousandCharacters) * options.pace.factor)
-    work.record('gemini', String(request.headers['x-correlation-id'] ?? ''), startedAtMs)
-    if (request.fault?.mode === 'blocked') return { status: 200, json: blockedPrompt(model, asked) }
-    return { status: 200, json: generate(model, asked, cache.read(model, asked)) }
+    const isBlocked = request.fault?.mode === 'blocked'
+    const json = isBlocked ? blockedPrompt(model, asked) : generate(model, asked, cache.read(model, asked))
+    work.record('gemini', String(request.headers['x-correlation-id'] ?? ''), startedAtMs, billOf(json.usageMetadata))
+    return { status: 200, json }
   }
   const calls: Route[] = [
     {
@@ -63,6 +64,16 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     },
   }))
   return new HttpService({ ...options, target: 'gemini', routes, refuse: (status, headers) => refuse(status, headers) })
+}
+
+/** What Google bills for: thinking is output. */
+function billOf({
+  promptTokenCount: inputTokens,
+  cachedContentTokenCount: cachedInputTokens = 0,
+  candidatesTokenCount: answerTokens = 0,
+  thoughtsTokenCount: thoughtTokens = 0,
+}: ReturnType<typeof generate>['usageMetadata']) {
+  return { calls: 1, inputTokens, cachedInputTokens, outputTokens: answerTokens + thoughtTokens }
 }
 
 /** Whatever else there may be at Gemini is not played here, and says so. */

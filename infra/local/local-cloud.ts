@@ -47,6 +47,8 @@ export type LocalCloudOptions = {
   preload?: string
   /** `embedded`, `official`, or `host:port` of one that runs already. */
   firestore?: string
+  /** Its clock, where it is the embedded one: all that waits waits by this one. This machine's by default. */
+  firestoreNowMs?: () => number
   /** Whether scheduled functions are called by themselves; `on` by default. */
   schedules?: 'on' | 'off'
   /** Folder that keeps documents, objects and tasks from one start to the next; undefined: they go when it stops. */
@@ -118,7 +120,7 @@ async function assemble(
   say('identity', identity.userIssuer)
 
   const isEmbedded = (options.firestore ?? 'embedded') === 'embedded'
-  const ownFirestore = isEmbedded ? firestoreParts(kept?.documents) : undefined
+  const ownFirestore = isEmbedded ? firestoreParts(kept?.documents, options.firestoreNowMs) : undefined
   const firestore = await startFirestore(options.firestore ?? 'embedded', ownFirestore, { faults, journal }, closers)
   say('firestore', `${firestore} (${options.firestore ?? 'embedded'})`)
 

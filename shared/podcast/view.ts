@@ -17,7 +17,7 @@ export type StepView = {
   degraded?: string
   /** What it is at, for steps that take long. */
   activity?: { at: string; what: string }
-  /** Paid calls sent again because the end of one was never seen; absent when there was none. */
+  /** Paid calls sent again because the end of one was never seen, which may have been charged as well; absent: none. */
   repeatedCalls?: number
   error?: Problem
 }
@@ -35,7 +35,11 @@ export type EpisodeView = {
   outputs?: Partial<OutputUrls> & {
     notes: { title: string; description: string; chapters: { startSeconds: number; title: string }[]; tags: string[] }
   }
-  /** Provider to unit to amount, as providers measure it. */
+  /**
+   * Provider to unit to amount, as providers measure it. A call whose end nobody saw may have been charged: it is told as
+   * one call, at what the same has cost when it was asked again. So this is never less than was charged, and more only by
+   * a call that was lost before it left.
+   */
   costs?: Record<string, Record<string, number>>
   error?: Problem
   createdAt: string

@@ -78,8 +78,8 @@ async function attempt<T>(
   }
   try {
     if (call.charges !== undefined) await context.beforeCharge?.(call.charges)
+    context.signal.throwIfAborted()
     context.stillEntitled?.()
-    guarded.throwIfAborted()
     return await sendOnce(call, context, guarded, timeoutMs)
   } finally {
     leave()

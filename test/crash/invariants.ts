@@ -92,7 +92,7 @@ export async function orphansOf(cloud: LocalCloud, episodeId: string): Promise<s
   })
 }
 
-async function withStore<T>({ environment }: LocalCloud, look: (db: Firestore) => Promise<T>): Promise<T> {
+export async function withStore<T>({ environment }: LocalCloud, look: (db: Firestore) => Promise<T>): Promise<T> {
   process.env['GOOGLE_APPLICATION_CREDENTIALS'] = environment['GOOGLE_APPLICATION_CREDENTIALS']
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const [host = '', port = ''] = String(environment['FIRESTORE_EMULATOR_HOST']).split(':')

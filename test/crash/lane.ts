@@ -11,6 +11,7 @@ import { countHealing, linesOf, tasksUnderWay } from '../e2e/healing.ts'
 import type { Healing } from '../e2e/healing.ts'
 import { chargeFaultsOf, unsentCallsOf } from './charges.ts'
 import type { Crash, Plan } from './crash-point.ts'
+import type { Secrets } from './deletes.ts'
 import { faultsOf, healingFaultsOf, usageFaultsOf } from './invariants.ts'
 import { ExpectedUsage } from './usage.ts'
 
@@ -28,6 +29,9 @@ const ENVIRONMENT = {
 /** How the run of one episode has ended. */
 export type Ended = { crash: Crash | undefined; struck: boolean; healing: Healing; faults: string[]; episodeId: string }
 
+/** How far the store's clock, which everybody goes by, is ahead of this machine's. */
+type StoreTime = { aheadMs: number }
+
 /** One cloud, in which one episode after the other is struck. */
 export class Lane {
   readonly cloud: LocalCloud
@@ -35,10 +39,12 @@ export class Lane {
   readonly #planFile: string
   readonly #sweepUrl: string
   readonly #usage = new ExpectedUsage()
+  readonly #time: StoreTime
   #runs = 0
   #points: readonly string[] = []
 
-  constructor(cloud: LocalCloud, client: ApiClient, planFile: string) {
+  constructor(cloud: LocalCloud, client: ApiClient, planFile: string, time: StoreTime) {
+    this.#time = time
     this.cloud = cloud
     this.client = client
     this.#planFile = planFile
@@ -48,8 +54,10 @@ export class Lane {
   static async open(folder: string, name: string): Promise<Lane> {
     const planFile = join(folder, name)
     const preload = new URL(`./crash-point.ts?plan=${encodeURIComponent(planFile)}`, import.meta.url).href
-    const cloud = await startTestCloud({ environment: ENVIRONMENT, preload, instancesPerFunction: 2 })
-    return new Lane(cloud, await clientOf(cloud, 'alice'), planFile)
+    const time: StoreTime = { aheadMs: 0 }
+    const firestoreNowMs = () => Date.now() + time.aheadMs
+    const cloud = await startTestCloud({ environment: ENVIRONMENT, preload, instancesPerFunction: 2, firestoreNowMs })
+    return new Lane(cloud, await clientOf(cloud, 'alice'), planFile, time)
   }
 
   /** The points that one undisturbed episode reaches, once everything is warm. */
@@ -95,6 +103,35 @@ export class Lane {
   /** What is wrong with what all those episodes are counted as. */
   usageFaults(): Promise<string[]> {
     return usageFaultsOf(this.cloud, this.#runs)
+  }
+
+  /**
+   * An episode is deleted while the worker at that point is frozen, which goes on afterwards.
+   * @returns what may be nowhere once the time of deletions has passed
+   */
+  async runDeleted(point: string): Promise<Secrets> {
+    const plan: Plan = { run: ++this.#runs, crash: { point, side: 'after', signal: 'SIGSTOP' } }
+    const words = [`Deleted ${plan.run}.`, `Goodbye ${plan.run}.`]
+    const { id } = await uploaded(this.client, String(words[0]), { intro: { text: words[1] } })
+    writeFileSync(this.#planFile, JSON.stringify(plan))
+    const struckFile = `${this.#planFile}.struck.${plan.run}`
+    await this.#insist(() => this.client.act('process', id))
+    const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS
+    while (!existsSync(struckFile) && Date.now() < giveUpAtMs) {
+      if ((await this.#insist(() => this.client.get(id))).status !== 'processing') break
+      await sleep(20)
+    }
+    await this.#insist(() => this.client.delete(id))
+    rmSync(this.#planFile)
+    if (existsSync(struckFile)) process.kill(Number(readFileSync(struckFile, 'utf8')), 'SIGCONT')
+    while (tasksUnderWay(this.cloud, id).length > 0 && Date.now() < giveUpAtMs) await sleep(20)
+    return { episodeId: id, words }
+  }
+
+  /** Lets that much of the store's time go by. */
+  async pass(ms: number): Promise<void> {
+    this.#time.aheadMs += ms
+    for (let i = 0; i < 3; i++) await this.sweep()
   }
 
   async sweep(): Promise<void> {

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { readWords, runCommandLine } from '../../infra/command-line.ts'
 import compileFunctions from '../e2e/compile-functions.ts'
 import type { Crash } from './crash-point.ts'
+import { DELETION_MS, leftoversOf } from './deletes.ts'
+import type { Secrets } from './deletes.ts'
 import { orphansOf } from './invariants.ts'
 import { Lane, ORPHAN_AGE_SECONDS, sleep } from './lane.ts'
 import type { Ended } from './lane.ts'
@@ -48,6 +50,8 @@ await runCommandLine(USAGE, async () => {
     const queue = crashes.values()
     const ended: Ended[] = []
     const usageFaults: string[] = []
+    const toDelete = points.filter((point) => point.startsWith('work.') && point.includes(only ?? '')).values()
+    const deleted: { lane: Lane; point: string; secrets: Secrets }[] = []
     const work = async (lane: Lane) => {
       const mine: Ended[] = []
       for (const crash of queue) {
@@ -66,6 +70,7 @@ await runCommandLine(USAGE, async () => {
       const miscounted = await lane.usageFaults()
       if (miscounted.length > 0) process.stdout.write(`usage: ${miscounted.join('; ')}\n`)
       usageFaults.push(...miscounted)
+      for (const point of toDelete) deleted.push({ lane, point, secrets: await lane.runDeleted(point) })
       for (const result of mine) {
         const orphans = await orphansOf(lane.cloud, result.episodeId)
         if (orphans.length > 0) result.faults.push(`storage holds ${orphans.join(', ')}`)
@@ -73,6 +78,17 @@ await runCommandLine(USAGE, async () => {
       }
     }
     await Promise.all(lanes.map(work))
+    // Once for what was handed out, and once for what arrives late.
+    await Promise.all(lanes.map((lane) => lane.pass(DELETION_MS)))
+    await Promise.all(lanes.map((lane) => lane.pass(DELETION_MS)))
+    let left = 0
+    for (const { lane, point, secrets } of deleted) {
+      const leftovers = await leftoversOf(lane.cloud, secrets)
+      if (leftovers.length === 0) continue
+      left++
+      process.stdout.write(`deleted at ${point} (${secrets.episodeId}): ${leftovers.join(', ')} is left\n`)
+    }
+    process.stdout.write(`${deleted.length} episodes were deleted under a frozen worker, ${left} left something\n`)
     const struck = ended.filter((one) => one.struck).length
     const faulty = ended.filter(({ faults }) => faults.length > 0).length
     const seconds = Math.round((Date.now() - startedAtMs) / 1000)
@@ -81,7 +97,7 @@ await runCommandLine(USAGE, async () => {
     if (idle) process.stdout.write('too few runs reached their point to say anything\n')
     for (const signal of ['SIGKILL', 'SIGSTOP'] as const) process.stdout.write(`${healingInShort(ended, signal)}\n`)
     process.stdout.write(`${ended.length - faulty} passed, ${faulty} failed\n`)
-    return faulty > 0 || idle || usageFaults.length > 0 ? 1 : 0
+    return faulty > 0 || idle || usageFaults.length > 0 || left > 0 ? 1 : 0
   } finally {
     await Promise.all(lanes.map(({ cloud }) => cloud.stop()))
     rmSync(folder, { recursive: true, force: true })

@@ -52,7 +52,7 @@ export function controlRoutes(parts: {
         journal.clear()
         return { status: 204 }
       case 'GET charges':
-        return { status: 200, json: { charges: work.chargedFor(parse(Episode, query).episodeId) } }
+        return { status: 200, json: { charges: work.readCharges(parse(Episode, query).episodeId) } }
       case 'POST redeliver':
         return redeliver(parse(Redeliver, await body()).task)
       default:

@@ -13,7 +13,7 @@ import { chargeFaultsOf, unsentCallsOf } from './charges.ts'
 import type { Crash, Plan } from './crash-point.ts'
 import type { Secrets } from './deletes.ts'
 import { faultsOf, healingFaultsOf, usageFaultsOf } from './invariants.ts'
-import { ExpectedUsage } from './usage.ts'
+import { toldUsageFaultsOf } from './usage.ts'
 
 const LEASE_SECONDS = 2
 const FROZEN_MS = LEASE_SECONDS * 1000 + 600
@@ -38,7 +38,6 @@ export class Lane {
   readonly client: ApiClient
   readonly #planFile: string
   readonly #sweepUrl: string
-  readonly #usage = new ExpectedUsage()
   readonly #time: StoreTime
   #runs = 0
   #points: readonly string[] = []
@@ -88,10 +87,9 @@ export class Lane {
     const history = await this.#insist(() =>
       this.client.call<{ history: HistoryView[] }>('GET', `episodes-get?episodeId=${id}&history=1`),
     )
-    this.#usage.add(after)
     const faults = [
-      ...chargeFaultsOf(after, this.cloud.work.chargedFor(id), struck ? unsentCallsOf(crash, this.#points) : {}),
-      ...(await this.#insist(() => this.#usage.faults(this.client))),
+      ...chargeFaultsOf(after, this.cloud.work.readCharges(id), struck ? unsentCallsOf(crash, this.#points) : {}),
+      ...(await this.#insist(() => toldUsageFaultsOf(this.client))),
       ...faultsOf(after, history.history, paidRequests(this.cloud, id)),
       ...(struck ? healingFaultsOf(crash, healing) : []),
       ...(after.status === episode.status ? [] : [`a late delivery made it ${after.status}`]),

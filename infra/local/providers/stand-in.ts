@@ -55,7 +55,7 @@ export class WorkLog {
   }
 
   /** The stand-ins' own ledger: whatever they have charged for an episode, whether or not anybody heard their answer. */
-  chargedFor(episodeId: string): Charges {
+  readCharges(episodeId: string): Charges {
     return structuredClone(this.#charges.get(episodeId) ?? {})
   }
 

@@ -42,8 +42,8 @@ function settleCharges<W extends Workflow>(
   const attempt = nameAttempt(token)
   const receipt = outcome.kind === 'adopted' ? outcome.receipt : receiptOf(attempt, step, cost)
   if (receipt !== undefined) return tellLost(charge({ workflow, step }, receipt))
-  const isOver = 'call' in outcome && (outcome.call === 'unsent' || outcome.call === 'ended')
-  const wasFree = isOver && cost === undefined
+  const hasEnded = 'call' in outcome && (outcome.call === 'unsent' || outcome.call === 'ended')
+  const wasFree = hasEnded && cost === undefined
   return tellLost(wasFree ? waive({ workflow, step }, attempt) : { workflow, step })
 }
 

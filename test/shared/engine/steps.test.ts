@@ -132,8 +132,7 @@ describe('a claim', () => {
   test('counts no repeat when the result of the call before was found', () => {
     const transcribed = carryOut(moved.next, task, 10)
     const write = taskFor(transcribed, 'write')
-    const crashed = claimStep(transcribed.next, write, 20).workflow
-    const second = holdStep(crashed, write, 20 + LEASE_MS)
+    const second = holdStep(claimStep(transcribed.next, write, 20).workflow, write, 20 + LEASE_MS)
     const done = settleStep(second, { kind: 'adopted', result: resultOf('write') }, 30 + LEASE_MS)
     expect(done.next.steps.write.paid).toMatchObject({ calls: 1, repeats: 0, open: false, isRepeat: false })
   })

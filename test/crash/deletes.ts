@@ -8,7 +8,13 @@ import { withStore } from './invariants.ts'
 /** Longer than a deletion waits for what was handed out, and than until it looks for what arrived late. */
 export const DELETION_MS = 3_600_000
 
-/** Words and bytes of the person's that may be anywhere: a title, an intro, what was heard. */
+/**
+ * May say that there was such an episode, and nothing of what it was: the record of its deletion, what sweeps did, and
+ * answers that are kept to be given again. All of them end by themselves.
+ */
+const MAY_NAME_IT: ReadonlySet<string> = new Set(['deletions', 'sweeps', 'idempotency'])
+
+/** Words of the person's that may be nowhere: a title, an intro, what was heard. */
 export type Secrets = { readonly episodeId: string; readonly words: readonly string[] }
 
 /** What bucket and Firestore still hold of an episode; only the record without content may be. */
@@ -25,10 +31,7 @@ export async function leftoversOf(cloud: LocalCloud, { episodeId, words }: Secre
     for (const collection of await db.listCollections())
       for (const document of (await collection.get()).docs) {
         const text = JSON.stringify(document.data())
-        const isRecord = collection.id === 'deletions' && document.id === episodeId
-        // Answers of requests that are kept to be given again name the episode, and end by themselves.
-        const isOfEpisode =
-          !isRecord && collection.id !== 'idempotency' && (document.id === episodeId || text.includes(episodeId))
+        const isOfEpisode = !MAY_NAME_IT.has(collection.id) && (document.id === episodeId || text.includes(episodeId))
         if (isOfEpisode || words.some((word) => text.includes(word))) found.push(document.ref.path)
       }
     return found

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 import type { Cost, Material } from '../../podcast/ports.ts'
-import { TITLE_DEFAULT } from '../../podcast/content.ts'
+import { TITLE_DEFAULT } from '../../podcast/defaults.ts'
 import type { Notes } from '../../podcast/words/notes.ts'
 import { readNotes } from '../../podcast/words/read-notes.ts'
 import { unusable } from '../http.ts'

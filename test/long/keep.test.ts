@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { clientOf, processed, settled, SPEECH, startTestCloud, uploaded } from './cloud.ts'
+import { clientOf, processed, settled, SPEECH, startTestCloud, uploaded } from '../e2e/cloud.ts'
 
 const closers: (() => Promise<void> | void)[] = []
 let keep = ''

@@ -9,12 +9,13 @@ import { unlessNotAudio } from '../sound/not-audio.ts'
 import { secondsPackedMax } from '../sound/plausible-length.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { heardTranscript } from '../words/heard-transcript.ts'
-import { Transcript } from '../words/transcript.ts'
+import { isDamaged } from '../parse-artefact.ts'
+import { makeOfTranscript } from '../words/long-texts.ts'
+import type { Summary } from '../words/transcript-work.ts'
 import { defineStep, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
-import { readArtefact } from './read-artefact.ts'
+import { logDamage } from './read-artefact.ts'
 import { receiptOf } from '../receipts.ts'
 import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
@@ -52,8 +53,13 @@ export const transcribe = defineStep({
     if (providerOf(transcribers, attempt).kind === 'job') return undefined
     const transcriptKey = transcriptKeyOf(attempt)
     const text = await objects.readText(transcriptKey)
-    const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
-    if (earlier === undefined) return undefined
+    if (text === undefined) return undefined
+    const { userId } = attempt.workflow
+    const earlier = await makeOfTranscript({ make: 'summary', text }, userId, attempt.signal)
+    if (isDamaged(earlier)) {
+      logDamage(transcriptKey, earlier)
+      return undefined
+    }
     const stored = await objects.stat(transcriptKey)
     return { result: describe(transcriptKey, earlier), receipt: stored && receiptOf(stored) }
   },
@@ -142,18 +148,17 @@ async function storeWords(
   { objects }: Tools,
   { heard, measuredSeconds, receipt }: { heard: Transcribed; measuredSeconds: number | undefined; receipt?: Receipt },
 ): Promise<z.infer<typeof TranscribeResult>> {
+  const { userId, language } = attempt.workflow
   const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
-  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
-  if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = await storeTranscript(
-    attempt,
-    { objects },
-    JSON.stringify(Transcript.parse(transcript)),
-    receipt,
-  )
-  return describe(transcriptKey, transcript)
+  const text = 'json' in heard ? heard.json : JSON.stringify(heard)
+  const task = { make: 'heard', text, language, measuredSeconds, secondsMax } as const
+  const made = await makeOfTranscript(task, userId, attempt.signal)
+  if (isDamaged(made)) throw new Error('what was heard is not what its provider has read')
+  if (made.json === undefined) throw new StepRefused(NO_SPEECH)
+  const transcriptKey = await storeTranscript(attempt, { objects }, made.json, receipt)
+  return describe(transcriptKey, made.summary)
 }
 
-function describe(transcriptKey: string, { language, durationSeconds, words }: Transcript) {
-  return { transcriptKey, durationSeconds, wordCount: words.length, language }
+function describe(transcriptKey: string, summary: Summary) {
+  return { transcriptKey, ...summary }
 }

@@ -55,9 +55,10 @@ export type LocalCloudOptions = {
   latencyFactor?: number
   /** What the user's environment says, real provider keys included. */
   environment?: Record<string, string | undefined>
-  /** Hears of each part as it comes up, and of each log line of a function. */
+  /** Hears of each part as it comes up. */
   onPart?: (part: string, where: string) => void
-  onLine?: (line: string) => void
+  /** Hears of each log line of a function, and of our own, which have no `pid`. */
+  onLine?: (line: string, pid?: number) => void
 }
 
 export type LocalCloud = {

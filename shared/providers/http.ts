@@ -148,7 +148,7 @@ function badResponse(request: ProviderRequest, message: string, cause?: unknown)
 
 function errorOf(request: ProviderRequest, response: Response, body: string): ProviderError {
   const { status } = response
-  const waitMs = retryAfterMs(response.headers.get('retry-after'), Date.now())
+  const waitMs = retryAfterMs(response.headers, Date.now)
   const explained = request.explain?.(status, body) ?? {}
   return new ProviderError(request.provider, request.operation, {
     kind: kindOfStatus(status),

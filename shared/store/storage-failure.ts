@@ -2,6 +2,7 @@ import type { FailureMeaning } from '../breaker/breaker.ts'
 import { BreakerOpenError } from '../breaker/open-error.ts'
 import { DomainError } from '../errors/domain-error.ts'
 import { retryAfterMs } from '../resilience/retry-after.ts'
+import type { SaidHeaders } from '../resilience/retry-after.ts'
 import { DeadlineError } from '../resilience/deadline.ts'
 
 /** Storage has answered a plain request with a status of 400 or above. */
@@ -38,15 +39,19 @@ export function failureOfStorage(error: unknown): FailureMeaning {
   if (!isFailureOfStorage(error)) return statusOf(error) === 401 ? { reason: 'auth' } : 'ignored'
   const status = statusOf(error)
   if (status !== 429 && status !== 503) return 'failure'
-  const forMs = retryAfterMs(retryAfterHeader(error), Date.now())
+  const forMs = retryAfterMs(headersOf(error), Date.now)
   if (forMs !== undefined) return { reason: 'throttled', forMs }
   // One object written more than about once a second is 429, whatever the rest of storage does.
   return status === 429 ? 'ignored' : 'failure'
 }
 
-function retryAfterHeader(error: unknown): string | null {
+function headersOf(error: unknown): SaidHeaders {
   const headers: unknown = (error as { response?: { headers?: unknown } }).response?.headers
-  if (headers instanceof Headers) return headers.get('retry-after')
-  const value = (headers as Record<string, unknown> | undefined)?.['retry-after']
-  return typeof value === 'string' ? value : null
+  if (headers instanceof Headers) return headers
+  return {
+    get(name) {
+      const value = (headers as Record<string, unknown> | undefined)?.[name]
+      return typeof value === 'string' ? value : null
+    },
+  }
 }

@@ -1,6 +1,7 @@
 import type { Faults } from '../faults.ts'
 import type { HttpService } from '../http-service.ts'
 import type { Journal } from '../journal.ts'
+import type { KeptJobs } from './jobs.ts'
 
 /** Multiplies every modelled latency, and may change: 1 behaves like the provider, 0 answers at once. */
 export type Pace = { factor: number }
@@ -10,6 +11,8 @@ export type StandInOptions = {
   journal: Journal
   apiKey: string
   pace: Pace
+  /** Undefined: jobs are gone when it stops. */
+  kept?: KeptJobs | undefined
 }
 
 /** A provider as the local cloud plays it. */

@@ -5,6 +5,7 @@ import { ATTEMPTS_EXHAUSTED, problemOf } from '../problem.ts'
 import type { StepTask } from '../task.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { GenerationView, Step, Workflow } from '../workflow.ts'
+import { countLoss, heldUntilMs } from './lost-attempts.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { countCall } from './paid-calls.ts'
@@ -54,8 +55,8 @@ export function claim<W extends Workflow>(
   const reason = reasonOfStaleness(workflow, task)
   if (reason !== undefined) return { kind: 'stale', reason, tasks: outstandingTasks(workflow, task.generation) }
   const step = stepOf(workflow, task.step)
-  const heldUntilMs = Math.max(step.lease?.untilMs ?? 0, step.job?.openUntilMs ?? 0)
-  if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
+  const untilMs = heldUntilMs(step, event.leaseMs)
+  if (untilMs > nowMs) return { kind: 'busy', untilMs }
   return claimFree(pipeline, workflow, { step, event }, nowMs)
 }
 
@@ -100,6 +101,7 @@ function claimFree<W extends Workflow>(
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,
     lease: { token, untilMs: nowMs + event.leaseMs },
+    ...countLoss(step),
     ...(provider && { provider: provider.name }),
     ...(isProgress && { progressAtMs: nowMs }),
     ...(provider?.kind === 'job' &&

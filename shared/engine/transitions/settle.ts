@@ -28,7 +28,7 @@ export function settle<W extends Workflow>(
   const step = heldStep(workflow, fence)
   if (step === undefined) return undefined
   const { charged, paid } = count(workflow, step, bill({ outcome, cost }, fence, step))
-  const counted = paid === undefined ? step : { ...step, paid }
+  const counted = { ...without(step, 'lost'), ...(paid && { paid }) }
   return settleStep(pipeline, charged, { name: fence.step, step: counted, outcome }, nowMs)
 }
 

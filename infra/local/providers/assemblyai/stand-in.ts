@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { durationSeconds } from '../../audio/mastering.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
+import { AS_IT_IS, Jobs } from '../jobs.ts'
 import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 import { deliverWebhook } from '../webhook.ts'
@@ -37,8 +38,8 @@ export const assemblyai: StandIn = {
 }
 
 function makeApi(options: StandInOptions, work: WorkLog): HttpService {
-  const jobs = new Map<string, Job>()
-  const uploads = new Map<string, Buffer>()
+  const jobs = new Jobs<Job, Job>(options.kept?.('assemblyai-jobs'), AS_IT_IS)
+  const uploads = new Jobs<Buffer, Buffer>(options.kept?.('assemblyai-uploads'), AS_IT_IS)
   let running = 0
   const waiting: (() => void)[] = []
 
@@ -52,11 +53,15 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     running++
     job.status = 'processing'
     await transcribe(job, uploads.get(job.request.audio_url), options.pace.factor)
+    jobs.change(job.id)
     running--
     waiting.shift()?.()
     work.record('assemblyai', episodeIn(job.request.audio_url), startedAtMs)
     await notify(job, options)
+    jobs.change(job.id)
   }
+  // What was under way when it stopped begins anew.
+  for (const job of jobs.all()) if (job.status === 'queued' || job.status === 'processing') void runJob(job)
 
   const routes: Route[] = [
     {
@@ -67,7 +72,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         const bytes = await request.bytes()
         if (bytes.length === 0) return refuse(400, UPLOAD_FAILED)
         const url = `https://cdn.assemblyai.com/upload/${randomUUID()}`
-        uploads.set(url, bytes)
+        uploads.put(url, bytes)
         return { status: 200, json: { upload_url: url } }
       },
     },
@@ -80,9 +85,10 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         if (typeof submission === 'string') return refuse(400, submission)
         request.concerns(episodeIn(submission.audio_url) ?? '')
         const job = makeJob(submission)
-        jobs.set(job.id, job)
-        if (request.fault?.mode === 'blocked') Object.assign(job, { status: 'error', error: BLOCKED })
-        else void runJob(job)
+        const isBlocked = request.fault?.mode === 'blocked'
+        if (isBlocked) fail(job, BLOCKED)
+        jobs.put(job.id, job)
+        if (!isBlocked) void runJob(job)
         return { status: 200, json: transcriptOf(job) }
       },
     },
@@ -91,7 +97,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       path: /^\/v2\/transcript$/,
       handle: (request) => {
         requireKey(request, options.apiKey)
-        const page = pageOf([...jobs.values()], request.url)
+        const page = pageOf(jobs.all(), request.url)
         return page === undefined ? refuse(400, 'Invalid query parameters') : { status: 200, json: page }
       },
     },
@@ -116,6 +122,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         const job = jobs.get(request.params[0] ?? '')
         if (job === undefined) return refuse(404, 'Transcript not found')
         job.deleted = true
+        jobs.change(job.id)
         return { status: 200, json: transcriptOf(job) }
       },
     },
@@ -131,6 +138,10 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     target: 'assemblyai',
     routes,
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
+    onStop() {
+      jobs.close()
+      uploads.close()
+    },
   })
 }
 

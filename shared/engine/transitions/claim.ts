@@ -71,7 +71,7 @@ function claimFree<W extends Workflow>(
   const step = provider?.kind === 'call' ? reopenCall(found, provider.name) : found
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
-  const left = step.lostJobs?.find((one) => one.provider === provider?.name)
+  const left = step.lostJobs?.find((one) => one.provider === provider?.name && one.removedAtMs === undefined)
   const job = isOthers ? undefined : (step.job ?? left)
   const otherLostJobs = step.lostJobs?.filter((one) => one !== left) ?? []
   const leftOpen = step.paid?.open === true

@@ -70,7 +70,7 @@ export const Step = z.looseObject({
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
    * is open, whether that last one is such a repeat, and how often such calls were given up as lost. `by`: the attempt
    * that was lost with the last one. `repeatOf`: the one whose call the last one repeats.
-   * `counted`: attempts whose costs are in the sums.
+   * `counted`: attempts whose costs are in the sums. `lostUntilMs`: when a call and its repeat, both lost, count as ended.
    */
   paid: z
     .looseObject({
@@ -82,6 +82,7 @@ export const Step = z.looseObject({
       by: z.string().optional(),
       repeatOf: z.string().optional(),
       counted: z.array(z.string()).optional(),
+      lostUntilMs: z.number().optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

@@ -37,7 +37,7 @@ describe.each(['queued', 'processing'])('a transcription that is %s for ever', (
     const life = await live()
     expect(life.read()).toMatchObject({ status: 'ready', steps: { transcribe: { provider: 'elevenlabs' } } })
     expect(viewOf(life.read()).degraded).toEqual([])
-    expect(tookMs(life, 'transcribe')).toBeGreaterThanOrEqual(TRANSCRIPTION_MS + FALLBACK_AFTER_MS)
+    expect(tookMs(life, 'transcribe')).toBeGreaterThan(TRANSCRIPTION_MS + FALLBACK_AFTER_MS - SLACK_MS)
     expect(tookMs(life, 'transcribe')).toBeLessThan(TRANSCRIPTION_MS + FALLBACK_AFTER_MS + SLACK_MS)
     expect([life.asked(MAKES_JOB), life.asked(/speech-to-text/)]).toEqual([1, 1])
   })
@@ -94,7 +94,7 @@ describe('a production that stays in one state for ever', () => {
       options: { fallbacks: ['master'] },
       ...stage,
       answer: ({ question }) => {
-        if (/productions\.json$/.test(question)) world.isStarted = false
+        if (question.endsWith('productions.json')) world.isStarted = false
         if (STARTS.test(question)) world.isStarted = true
         return READS_PRODUCTION.test(question) && world.isStarted && !world.ended ? production(status) : undefined
       },
@@ -103,7 +103,7 @@ describe('a production that stays in one state for ever', () => {
   test('is done without after a time in proportion to the recording, and started once', async () => {
     const life = await live(1)
     expect(life.read()).toMatchObject({ status: 'ready', steps: { master: { provider: 'here' } } })
-    expect(tookMs(life, 'master')).toBeGreaterThanOrEqual(MASTERING_MS + FALLBACK_AFTER_MS)
+    expect(tookMs(life, 'master')).toBeGreaterThan(MASTERING_MS + FALLBACK_AFTER_MS - SLACK_MS)
     expect(tookMs(life, 'master')).toBeLessThan(MASTERING_MS + FALLBACK_AFTER_MS + SLACK_MS)
     expect(life.asked(STARTS)).toBe(1)
     // It may come to its end yet, and then makes the episode better, at the second look here.

@@ -6,7 +6,7 @@ import type { EngineSettings } from './limits.ts'
 import type { CallEnd, Outcome, WhyWithout } from './outcome.ts'
 import { ATTEMPTS_EXHAUSTED, CALLS_LOST, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
 import { pauseBeforeNextCall } from './transitions/paid-calls.ts'
-import { awayFrom, lostAt } from './transitions/pass-over.ts'
+import { awayFrom, findLostCalls } from './transitions/pass-over.ts'
 import type { Step } from './workflow.ts'
 
 /** How a service that cannot be used is come back to. */
@@ -219,7 +219,7 @@ function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise,
 /** Neither has one whose call and repeat were lost: it is asked once more when nothing can come of them any more. */
 function giveBackLost(attempt: FailedAttempt, call: CallEnd, { deadlineMs }: Patience): Outcome | undefined {
   const { step, isUpgrade, errorId } = attempt
-  const [service] = lostAt(step)
+  const [service] = findLostCalls(step)
   const afterMs = pauseAfterLost(step, deadlineMs)
   if (isUpgrade || service === undefined || afterMs === undefined) return undefined
   const problem = problemOf(CALLS_LOST, errorId)

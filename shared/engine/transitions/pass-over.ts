@@ -62,7 +62,7 @@ export function awayFrom({ away }: Step): readonly string[] {
 }
 
 /** Those among them that are not gone back to for now: a call was lost there with the one repeat that there may be. */
-export function lostAt(step: Step): readonly string[] {
+export function findLostCalls(step: Step): readonly string[] {
   const free = awayFrom(step)
   return (step.away?.open ?? []).filter((name) => !free.includes(name))
 }

@@ -103,6 +103,12 @@ function redoStep(step: Step, isFirst: boolean): Step {
   return { ...pending, ...(jobLives && { job: { ...job, polls: 0 } }), ...writeOffCalls(step) }
 }
 
+/** The workflow without the upgrade that is being worked on, as if that had been given up. */
+export function abandonUpgrade<W extends Workflow>(workflow: W): W {
+  const { upgrade } = workflow
+  return upgrade === undefined ? workflow : giveUp(workflow, upgrade, viewCurrent(workflow))
+}
+
 function stepToUpgrade({ status, steps, upgrade, deletedAtMs }: Workflow): string | undefined {
   if (status !== 'ready' || upgrade !== undefined || deletedAtMs !== undefined) return undefined
   const waiting = Object.entries(steps).flatMap(([name, { fallback }]) =>

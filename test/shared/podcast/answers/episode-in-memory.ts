@@ -48,7 +48,7 @@ export class EpisodeInMemory {
   }
 
   async start(options: Episode['options'], language = 'en'): Promise<WorkDependencies> {
-    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length }
+    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length, objectGeneration: '1' }
     this.#objects.stored.set('recording', { content: RECORDING, contentType: 'audio/flac' })
     this.#workflows.create({ ...draft(options), language, audio })
     const work = await this.#loadWork()

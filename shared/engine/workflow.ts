@@ -21,12 +21,19 @@ const Job = z.looseObject({
   /** Starts of its paid work that may have been charged, and when the last of them was sent. */
   starts: z.looseObject({ count: z.number().int(), atMs: z.number() }).optional(),
   polls: z.number().int(),
+  /** When its provider was given it, and how long it may be at it, in ms, as far as that is known. */
+  sinceMs: z.number().optional(),
+  workMs: z.number().optional(),
+  /** Its provider has been told to forget it. */
+  removedAtMs: z.number().optional(),
   /** A webhook came while the step was held: look again as soon as it is free. */
   webhookCame: z.boolean().optional(),
   /** Until then an attempt that has lost the step may still be sending what makes the job. */
   openUntilMs: z.number().optional(),
 })
 export type Job = z.infer<typeof Job>
+/** What becomes known of a job while it is made and waited for. */
+export type KnownOfJob = Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts' | 'sinceMs' | 'workMs'>>
 
 export const Step = z.looseObject({
   state: z.enum(['pending', 'running', 'waiting', 'done', 'skipped', 'error']),
@@ -65,7 +72,7 @@ export const Step = z.looseObject({
    * Calls the provider charges: begun, how many of them repeated one whose end nobody saw, whether the end of the last
    * is open, whether that last one is such a repeat, and how often such calls were given up as lost. `by`: the attempt
    * that was lost with the last one. `repeatOf`: the one whose call the last one repeats.
-   * `counted`: attempts whose costs are in the sums.
+   * `counted`: attempts whose costs are in the sums. `lostUntilMs`: when a call and its repeat, both lost, count as ended.
    */
   paid: z
     .looseObject({
@@ -77,6 +84,7 @@ export const Step = z.looseObject({
       by: z.string().optional(),
       repeatOf: z.string().optional(),
       counted: z.array(z.string()).optional(),
+      lostUntilMs: z.number().optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

@@ -56,6 +56,8 @@ export const contentFields = {
   title: z.string(),
   language: z.string(),
   options: StoredOptions,
+  /** It was ready before its owner wanted it otherwise, and has counted for its month. */
+  wasReady: z.boolean().optional(),
   audio: z
     .looseObject({
       key: z.string(),

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../definition.ts'
 import type { CallEnd } from '../outcome.ts'
-import type { Job, Step, Workflow } from '../workflow.ts'
+import type { KnownOfJob, Step, Workflow } from '../workflow.ts'
 import { heldStep, release, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { settleCall } from './paid-calls.ts'
@@ -12,7 +12,7 @@ export type RenewEvent = {
   readonly fence: Fence
   readonly leaseMs: number
   /** What has become known of the provider's job; empty for a heartbeat. */
-  readonly job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts'>>
+  readonly job: KnownOfJob
   /** What the work is at, where it says so. */
   readonly activity: string | undefined
 }

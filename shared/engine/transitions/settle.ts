@@ -5,8 +5,8 @@ import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { comeBack, giveBack, passOver, passOverAway } from './pass-over.ts'
-import { closeCall, countCost, settleCall } from './paid-calls.ts'
+import { comeBack, giveBack, giveBackLost, passOver, passOverAway } from './pass-over.ts'
+import { awaitLostCalls, closeCall, countCost, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
   readonly fence: Fence
@@ -81,7 +81,8 @@ function settleStep<W extends Workflow>(
     case 'waiting': {
       const { service, sinceMs, problem, fallback } = outcome
       const untilMs = nowMs + outcome.afterMs
-      const free = release(settleCall(step, outcome.call), 'waiting')
+      const settled = settleCall(step, outcome.call)
+      const free = release(outcome.callsLost === true ? awaitLostCalls(settled, untilMs) : settled, 'waiting')
       const waiting: Step = {
         ...(outcome.job === 'drop' ? dropJob(free) : free),
         error: problem,
@@ -96,6 +97,14 @@ function settleStep<W extends Workflow>(
       const kept = outcome.job === 'drop' ? dropJob(free) : free
       const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
       return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
+    }
+    case 'gaveBackLater': {
+      const { provider, service, afterMs, problem } = outcome
+      const untilMs = nowMs + afterMs
+      const back = giveBackLost(release(settleCall(step, outcome.call), 'waiting'), provider, nowMs, service)
+      const unavailable = { service, sinceMs: nowMs, waits: 1, untilMs }
+      const waiting = { ...awaitLostCalls(back, untilMs), error: problem, unavailable }
+      return dispatch(workflow, name, waiting, nowMs, untilMs)
     }
     case 'passedOver':
     case 'passedOverAway':

@@ -15,6 +15,7 @@ import type { Summary } from '../words/transcript-work.ts'
 import { defineStep, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
+import { requireInTime, workMs } from './overdue-job.ts'
 import { logDamage } from './read-artefact.ts'
 import { receiptOf } from '../receipts.ts'
 import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
@@ -99,12 +100,14 @@ async function runJob(
   }
   const state = await transcriber.read(jobId, attempt.call)
   switch (state.state) {
-    case 'working':
+    case 'working': {
+      const dueInMs = await awaitInTime(attempt, tools, state.doing)
       return {
         kind: 'polling',
-        afterMs: nextPollMs(job.polls, transcriber, tools.safetyPollMs),
+        afterMs: Math.min(dueInMs, nextPollMs(job.polls, transcriber, tools.safetyPollMs)),
         ...(state.doing !== undefined && { activity: state.doing }),
       }
+    }
     case 'failed':
       throw await errorOfJob(state, attempt, tools)
     case 'done': {
@@ -112,6 +115,39 @@ async function runJob(
       const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })
       return { kind: 'done', result, cost: state.cost }
     }
+  }
+}
+
+/**
+ * AssemblyAI publishes 35 s for an hour of audio and 130 s for three and a quarter: a hundredth of its length. Ten times as
+ * much is no slow day any more.
+ */
+const WORK_TIME = { msMin: 60_000, shareOfLength: 0.1 }
+
+/**
+ * Measures the recording only for a job that takes longer than the shortest would.
+ * @returns in how many ms the job should have ended @throws ServiceAway once it should have
+ */
+async function awaitInTime(attempt: EpisodeAttempt, tools: Tools, doing: string | undefined): Promise<number> {
+  const job = jobOf(attempt)
+  const nowMs = attempt.nowMs()
+  const { sinceMs = nowMs } = job
+  if (job.sinceMs === undefined) await attempt.recordJob({ sinceMs })
+  if (nowMs - sinceMs < WORK_TIME.msMin) return WORK_TIME.msMin - (nowMs - sinceMs)
+  const known = job.workMs ?? (await measureWork(attempt, tools))
+  if (known === undefined) return WORK_TIME.msMin
+  if (job.workMs === undefined) await attempt.recordJob({ workMs: known })
+  return requireInTime(attempt, { sinceMs, workMs: known, doing })
+}
+
+/** Undefined while storage is away: the job is only waited for, and what it gives is what counts. */
+async function measureWork(attempt: EpisodeAttempt, tools: Tools): Promise<number | undefined> {
+  try {
+    const seconds = await unlessNotAudio(measureRecording(attempt, tools))
+    return workMs(WORK_TIME, seconds ?? 0)
+  } catch {
+    attempt.signal.throwIfAborted()
+    return undefined
   }
 }
 
@@ -140,7 +176,7 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
     },
     attempt.call,
   )
-  await attempt.recordJob({ providerJobId: id })
+  await attempt.recordJob({ providerJobId: id, sinceMs: attempt.nowMs() })
 }
 
 async function storeWords(

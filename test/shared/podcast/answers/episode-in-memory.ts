@@ -14,6 +14,8 @@ import { beginUpgrade } from '../../../../shared/engine/transitions/upgrade.ts'
 import { Episode } from '../../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../../shared/podcast/pipeline.ts'
 import { PORT_NAMES } from '../../../../shared/podcast/ports.ts'
+import { viewOf } from '../../../../shared/podcast/view.ts'
+import type { EpisodeView } from '../../../../shared/podcast/view.ts'
 import type { NotesCache } from '../../../../shared/podcast/storage.ts'
 import { meaningOf } from '../../../../shared/providers/provider-error.ts'
 import { MemoryTasks } from '../../engine/memory-queue.ts'
@@ -30,6 +32,8 @@ export class EpisodeInMemory {
   readonly id = draft().id
   readonly breakers: SharedBreakers
   readonly broken: string[] = []
+  /** As its owner would have seen it before each delivery. */
+  readonly seen: EpisodeView[] = []
   readonly #config: WorkDependencies['config']
   readonly #random: () => number
   readonly #workflows: MemoryWorkflows<Episode>
@@ -44,7 +48,7 @@ export class EpisodeInMemory {
   }
 
   async start(options: Episode['options'], language = 'en'): Promise<WorkDependencies> {
-    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length }
+    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length, objectGeneration: '1' }
     this.#objects.stored.set('recording', { content: RECORDING, contentType: 'audio/flac' })
     this.#workflows.create({ ...draft(options), language, audio })
     const work = await this.#loadWork()
@@ -99,6 +103,8 @@ export class EpisodeInMemory {
       const [next] = [...this.#tasks.waiting].toSorted(([, a], [, b]) => a.dueMs - b.dueMs)
       if (next === undefined) return
       const [name, { workflowId, task, dueMs }] = next
+      const before = this.read()
+      if (before !== undefined) this.seen.push(viewOf(before))
       this.nowMs = Math.max(this.nowMs, dueMs) + 1
       const { kind } = await runner.run(workflowId, task, signal)
       if (kind === 'busy' || kind === 'interrupted') this.nowMs += 60_000

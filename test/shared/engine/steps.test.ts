@@ -6,7 +6,6 @@ import { renew } from '../../../shared/engine/transitions/renew.ts'
 import type { RenewEvent } from '../../../shared/engine/transitions/renew.ts'
 import { settle } from '../../../shared/engine/transitions/settle.ts'
 import { hasten } from '../../../shared/engine/transitions/webhook.ts'
-import type { StepTask } from '../../../shared/engine/task.ts'
 import type { Outcome } from '../../../shared/engine/outcome.ts'
 import type { GenerationView } from '../../../shared/engine/workflow.ts'
 import { FAKE_PIPELINE } from './fake-pipeline.ts'
@@ -33,8 +32,6 @@ import type { Held } from './order-fixtures.ts'
 
 /** As often as an attempt may end in a crash or an unexpected failure, whatever the product says. */
 const ATTEMPTS = 5
-/** Longer than an attempt waits, however many were lost before it. */
-const LONG_MS = 20 * LEASE_MS
 
 const renewal = ({ fence }: Held, job: RenewEvent['job'] = {}): RenewEvent => ({
   fence,
@@ -42,11 +39,6 @@ const renewal = ({ fence }: Held, job: RenewEvent['job'] = {}): RenewEvent => ({
   job,
   activity: undefined,
 })
-/** When a step whose holder was lost is free again. */
-function freeAtMs(order: Order, task: StepTask, nowMs: number): number {
-  const asked = askFor(order, task, nowMs)
-  return asked.kind === 'busy' ? asked.untilMs : nowMs
-}
 const startAgain = (order: Order, nowMs: number) => start(FAKE_PIPELINE, order, {}, nowMs)
 const cancelNow = (order: Order, nowMs: number) => cancel(FAKE_PIPELINE, order, {}, nowMs)
 
@@ -104,32 +96,12 @@ describe('a claim', () => {
 
   test('after five crashes ends the step with a visible, retryable error', () => {
     let [order, nowMs] = [moved.next, 10]
-    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs = freeAtMs(order, task, nowMs))
+    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs += 20 * LEASE_MS)
       ({ workflow: order } = claimStep(order, task, nowMs))
     expect(askFor(order, task, nowMs)).toMatchObject({
       kind: 'gaveUp',
       moved: { next: { status: 'error', error: { code: 'attempts_exhausted', retryable: true } } },
     })
-  })
-
-  test('lets the next attempt wait the longer the more were lost in a row, so that five minutes of kills leave the last', () => {
-    const beganAtMs: number[] = []
-    let [order, nowMs] = [moved.next, 0]
-    for (let crash = 0; crash < ATTEMPTS; crash++, nowMs = freeAtMs(order, task, nowMs)) {
-      beganAtMs.push(nowMs)
-      ;({ workflow: order } = claimStep(order, task, nowMs))
-    }
-    expect(beganAtMs.map((atMs) => atMs / LEASE_MS)).toEqual([0, 1, 2, 6, 19])
-    expect(beganAtMs.at(-1)).toBeGreaterThan(300_000)
-  })
-
-  test('forgets the attempts that were lost as soon as one is heard of again', () => {
-    let [order, nowMs] = [moved.next, 0]
-    for (let crash = 0; crash < 3; crash++, nowMs = freeAtMs(order, task, nowMs))
-      ({ workflow: order } = claimStep(order, task, nowMs))
-    const again = settleStep(claimStep(order, task, nowMs), againAfter(1), nowMs + 1)
-    expect(order.steps.transcribe.lost).toBe(2)
-    expect(again.next.steps.transcribe).not.toHaveProperty('lost')
   })
 
   test('repeats a paid call whose end nobody saw once, and no more', () => {
@@ -272,16 +244,14 @@ describe('another provider', () => {
 
   test('is asked when the first has killed whoever asked it, with the result of that call should there be one', () => {
     const task = taskFor(transcribed, 'write')
-    let { workflow: order } = held
-    ;({ workflow: order } = claimStep(order, task, 10 + LEASE_MS, { providers }))
+    const { workflow: order } = claimStep(held.workflow, task, 10 + LEASE_MS, { providers })
     expect(order.steps.write).toMatchObject({ provider: 'first', paid: { calls: 2, repeats: 1 } })
     const next = claimStep(order, task, 10 + 2 * LEASE_MS, { providers })
     expect(next.resumesIntent).toBe(true)
     expect(next.workflow.steps.write).toMatchObject({ provider: 'second', attempt: 1, passedOver: ['first'] })
     // The one repeat there may be is spent: should this call be lost, too, no other is made.
-    const laterMs = 10 + 6 * LEASE_MS
-    expect(askFor(next.workflow, task, laterMs, { providers })).toMatchObject({ kind: 'gaveUp' })
-    expect(askFor(next.workflow, task, laterMs, { providers, mayFallBack: true })).toMatchObject({
+    expect(askFor(next.workflow, task, 10 + 6 * LEASE_MS, { providers })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(next.workflow, task, 10 + 6 * LEASE_MS, { providers, mayFallBack: true })).toMatchObject({
       kind: 'claimed',
       todo: 'fallBack',
     })
@@ -295,7 +265,7 @@ describe('another provider', () => {
     const begun = started()
     const task = taskFor(begun, 'transcribe')
     let order = begun.next
-    const claimAgain = (crash: number) => claimStep(order, task, 10 + crash * LONG_MS, { providers: jobs })
+    const claimAgain = (crash: number) => claimStep(order, task, 10 + crash * 20 * LEASE_MS, { providers: jobs })
     for (let crash = 0; crash < ATTEMPTS; crash++) ({ workflow: order } = claimAgain(crash))
     const { job } = order.steps.transcribe
     ;({ workflow: order } = claimAgain(ATTEMPTS))
@@ -306,7 +276,9 @@ describe('another provider', () => {
       lostJobs: [{ key: job?.key, provider: 'first' }],
     })
     for (let crash = 1; crash < ATTEMPTS; crash++) ({ workflow: order } = claimAgain(ATTEMPTS + crash))
-    expect(askFor(order, task, 10 + 2 * ATTEMPTS * LONG_MS, { providers: jobs })).toMatchObject({ kind: 'gaveUp' })
+    expect(askFor(order, task, 10 + 2 * ATTEMPTS * 20 * LEASE_MS, { providers: jobs })).toMatchObject({
+      kind: 'gaveUp',
+    })
   })
 
   const jobs = [

@@ -70,7 +70,7 @@ export class Production {
   }
 
   /** What a later start makes the same production of; one that was at work begins anew then. */
-  describe(): KeptProduction {
+  save(): KeptProduction {
     return {
       uuid: this.uuid,
       details: this.details,

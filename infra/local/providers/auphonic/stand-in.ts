@@ -20,7 +20,7 @@ export const auphonic: StandIn = { basePath: '/api', makeServers }
 
 function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn['makeServers']> {
   const productions = new Jobs<Production, KeptProduction>(options.kept?.('auphonic-productions'), {
-    save: (production) => production.describe(),
+    save: (production) => production.save(),
     load: (kept) => new Production(kept),
   })
   const downloads = new DownloadLinks()

@@ -119,8 +119,8 @@ async function runJob(
 }
 
 /**
- * AssemblyAI publishes 35 s for an hour of audio and 130 s for three and a quarter: a hundredth of its length. Ten times as
- * much is no slow day any more.
+ * Vendors publish a hundredth of the recording's length: 35 s for an hour of audio, 130 s for three and a quarter. Ten times
+ * as much is no slow day any more.
  */
 const WORK_TIME = { msMin: 60_000, shareOfLength: 0.1 }
 

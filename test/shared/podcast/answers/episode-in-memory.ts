@@ -23,7 +23,12 @@ import { MemoryWorkflows } from '../../engine/memory-store.ts'
 import { draft } from '../episode-fixtures.ts'
 import { MemoryObjects } from '../memory-objects.ts'
 
-const RECORDING = readFileSync(fileURLToPath(new URL('../../../fixtures/speech.flac', import.meta.url)))
+export type Recording = { readonly content: Buffer; readonly contentType: string }
+/** Eleven seconds. */
+const SPEECH: Recording = {
+  content: readFileSync(fileURLToPath(new URL('../../../fixtures/speech.flac', import.meta.url))),
+  contentType: 'audio/flac',
+}
 const DELIVERIES_MOST = 120
 
 /** One episode by the deployed runner and the deployed clients, with stores in memory and a clock that does not wait. */
@@ -47,9 +52,10 @@ export class EpisodeInMemory {
     this.#workflows = new MemoryWorkflows(PIPELINE, sweepRules(config))
   }
 
-  async start(options: Episode['options'], language = 'en'): Promise<WorkDependencies> {
-    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length, objectGeneration: '1' }
-    this.#objects.stored.set('recording', { content: RECORDING, contentType: 'audio/flac' })
+  async start(options: Episode['options'], language = 'en', recording: Recording = SPEECH): Promise<WorkDependencies> {
+    const { content, contentType } = recording
+    const audio = { key: 'recording', contentType, sizeBytes: content.length, objectGeneration: '1' }
+    this.#objects.stored.set('recording', recording)
     this.#workflows.create({ ...draft(options), language, audio })
     const work = await this.#loadWork()
     await this.#move(work, (current, nowMs) => start(PIPELINE, current, {}, nowMs))

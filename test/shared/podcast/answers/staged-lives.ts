@@ -8,6 +8,7 @@ import { seededRandom } from '../../seeded-random.ts'
 import { testConfig } from '../../test-config.ts'
 import { CannedProvider } from './canned-provider.ts'
 import { EpisodeInMemory } from './episode-in-memory.ts'
+import type { Recording } from './episode-in-memory.ts'
 import { recordAnswers } from './record-answers.ts'
 
 /** How a request is answered in its provider's place. */
@@ -27,6 +28,8 @@ export type Stage = {
   readonly answer?: (asked: Asked) => Give | undefined
   readonly options?: Episode['options']
   readonly language?: string
+  /** Eleven seconds of speech when absent. */
+  readonly recording?: Recording
   readonly settings?: Record<string, string>
   /** Changes what the episode is worked on with. */
   readonly adapt?: (work: WorkDependencies, providers: StagedLives['providers']) => Promise<WorkDependencies>
@@ -65,7 +68,7 @@ export class StagedLives {
   }
 
   async live(stage: Stage): Promise<StagedLife> {
-    const { answer, options = {}, language, settings = {}, adapt } = stage
+    const { answer, options = {}, language, recording, settings = {}, adapt } = stage
     const counts = new Map<string, number>()
     const config = this.#config(settings)
     const episode = new EpisodeInMemory(config, seededRandom(1))
@@ -78,7 +81,7 @@ export class StagedLives {
         return answer?.({ provider: name, question, times, elapsedMs: episode.nowMs - bornAtMs })
       }
     }
-    const loaded = await episode.start({ fallbacks: ['notes', 'voice'], ...options }, language)
+    const loaded = await episode.start({ fallbacks: ['notes', 'voice'], ...options }, language, recording)
     const work = adapt === undefined ? loaded : await adapt(loaded, this.providers)
     await episode.carryOutAll(work)
     const asked = (question: RegExp) =>

@@ -25,7 +25,7 @@ const TRANSCRIPTION: Readonly<Record<Course, string>> = {
   goesOnWithout: 'the next transcriber, else `provider_rejected`, at once',
   waits: 'waits; after `FALLBACK_AFTER_SECONDS` the next transcriber, else waits on',
   savesRepeat:
-    'waits; asked once more after `FALLBACK_AFTER_SECONDS`; then the next transcriber, else once more a day later',
+    'waits; asked once more after `FALLBACK_AFTER_SECONDS`; then the next transcriber; where that refuses, once more a day later',
   onceMore: 'asked once more; then the next transcriber, else `attempts_exhausted`',
   anotherJobLater: 'waits; another job; after `FALLBACK_AFTER_SECONDS` the next transcriber, else waits on',
   anotherJob: 'another job, twice at most; then the next transcriber, else, after five jobs, `attempts_exhausted`',

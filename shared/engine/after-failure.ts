@@ -107,7 +107,10 @@ function afterAbsence(
   const pauseMs = savesRepeat ? Math.max(usualPauseMs, goesOnAfterMs) : usualPauseMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
   const isOverdue = nowMs - (step.away?.sinceMs ?? sinceMs) > settings.deadlineMs
-  const isLost = isProvider && call === 'ambiguous' && !savesRepeat && (!mayGoOn || goesOnAfterMs <= 0)
+  // With one provider the step ends, and its owner may ask again; where another has been left there is nobody to ask.
+  const hasLeftAnother = (step.passedOver ?? []).length > 0
+  const isLost =
+    hasLeftAnother && isProvider && call === 'ambiguous' && !savesRepeat && (!mayGoOn || goesOnAfterMs <= 0)
   const otherwise: Otherwise = isOverdue
     ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
     : isLost

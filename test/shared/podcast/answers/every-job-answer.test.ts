@@ -131,8 +131,7 @@ const CODES: Readonly<Partial<Record<ReturnType<typeof fateOf>['course'], string
   onceMore: 'attempts_exhausted',
   anotherJob: 'attempts_exhausted',
   unfetched: 'attempts_exhausted',
-  // All three calls that there may be were lost, the last a day later.
-  savesRepeat: 'service_unavailable',
+  savesRepeat: 'attempts_exhausted',
 }
 
 describe('ElevenLabs, asked to hear', () => {

@@ -56,7 +56,7 @@ describe.each([
 
   test('and the third as well, has nothing left', async () => {
     const { read, spoken } = await live({ transcribers, lost: Infinity, first: () => refuses })
-    expect(read()).toMatchObject({ status: 'error', error: { code: 'service_unavailable', retryable: true } })
+    expect(read()).toMatchObject({ status: 'error', error: { retryable: true } })
     expect(spoken).toHaveLength(3)
   })
 
@@ -96,11 +96,11 @@ test('one that is away first and refuses after the other has lost its calls has 
   expect((spoken[2] ?? NaN) - (spoken[1] ?? NaN)).toBeGreaterThan(DAY_MS - SLACK_MS)
 })
 
-test('notes that nothing may stand in for are waited for as well', async () => {
+test('notes that nothing may stand in for end the episode, which its owner can retry', async () => {
   const life = await lives.live({
     options: { fallbacks: [] },
     answer: ({ question, times }) => (question.includes(':generateContent') && times < 2 ? giveReset : undefined),
   })
-  expect(life.read()).toMatchObject({ status: 'ready', steps: { write: { provider: 'gemini' } } })
-  expect(life.asked(/generateContent/)).toBe(3)
+  expect(life.read()).toMatchObject({ status: 'error', error: { code: 'attempts_exhausted', retryable: true } })
+  expect(life.asked(/generateContent/)).toBe(2)
 })

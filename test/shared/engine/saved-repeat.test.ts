@@ -48,3 +48,9 @@ test('is not saved where there is none left, the end was seen, or nothing was ch
   expect(pauseAfter({ callLeft: false }, 0, false)).toBe(12_000)
   expect(pauseAfter({ kind: 'job', callCounted: false })).toBe(12_000)
 })
+
+test('that is lost as well is followed by one more a day later, where nothing else is left', () => {
+  const alone = { mayFallBack: false }
+  expect(pauseAfter(alone, 1)).toBe(86_400_000)
+  expect(pauseAfter({ ...alone, isUpgrade: true }, 1)).toBeNaN()
+})

@@ -65,13 +65,13 @@ function expectTime(row: KnownAnswer, life: StagedLife, name: 'transcribe' | 'ma
   expect(tookMs).toBeLessThan(course === 'goesOn' ? Infinity : most)
 }
 
-const NEED_OPERATOR = ['auth', 'billing', 'misconfigured']
-const CHANGE_NOTHING = ['ignored', 'success']
+const NEED_OPERATOR = new Set(['auth', 'billing', 'misconfigured'])
+const CHANGE_NOTHING = new Set(['ignored', 'success'])
 /** Whoever must mend it is told by an open breaker; what is nobody else's business opens none. */
 function expectBreaker({ breaker }: KnownAnswer, { episode }: StagedLife, name: string): void {
   const found = Object.values(episode.breakers).find((one) => one.name === name)
-  if (NEED_OPERATOR.includes(breaker)) expect(found?.state).toBe('open')
-  if (CHANGE_NOTHING.includes(breaker)) expect(found?.state).toBe('closed')
+  if (NEED_OPERATOR.has(breaker)) expect(found?.state).toBe('open')
+  if (CHANGE_NOTHING.has(breaker)) expect(found?.state).toBe('closed')
 }
 
 describe.each(['submit', 'read'] as const)('AssemblyAI, asked to %s', (to) => {

@@ -196,6 +196,7 @@ async function assemble(
   kept?.keepPlace({ ...place, functionsBaseUrl, ports })
   // What was left over from the start before.
   dispatcher.wake()
+  providers.resume()
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
   return {
     origin,

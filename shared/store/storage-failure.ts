@@ -18,8 +18,9 @@ export class StatusError extends Error {
 
 /** The HTTP status with which a call of the storage client failed, if it got that far. */
 export function statusOf(error: unknown): number | undefined {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
+  const code = Number(error instanceof Error ? (error as { code?: unknown }).code : undefined)
+  // Errors of other kinds have codes of their own: a timeout of the platform has 23.
+  return code >= 100 && code <= 599 ? code : undefined
 }
 
 /** Whether it was thrown on purpose, by us, and says all there is to say. */

@@ -36,8 +36,9 @@ async function start(name: 'assemblyai' | 'auphonic', paceFactor: number) {
     pace: { factor: paceFactor },
     kept: kept.jobs,
   }
-  const { api, behind } = STAND_INS[name].makeServers(options, new WorkLog())
+  const { api, behind, resume } = STAND_INS[name].makeServers(options, new WorkLog())
   for (const service of [api, ...behind]) await service.start()
+  resume?.()
   stop = async () => {
     for (const service of [api, ...behind]) await service.stop()
     kept.close()

@@ -23,7 +23,12 @@ export type StandIn = {
   readonly makeServers: (
     options: StandInOptions,
     work: WorkLog,
-  ) => { readonly api: HttpService; readonly behind: readonly HttpService[] }
+  ) => {
+    readonly api: HttpService
+    readonly behind: readonly HttpService[]
+    /** Begins anew what was under way when an earlier start ended; once all that it fetches from is up. */
+    readonly resume?: () => void
+  }
 }
 
 /** Said by every stand-in in what it makes, so that nobody takes it for the real thing. */

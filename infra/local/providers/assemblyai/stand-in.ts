@@ -34,10 +34,10 @@ const BLOCKED = 'No speech was found'
 /** AssemblyAI's pre-recorded API: upload, jobs with a life of their own, captions, webhooks. */
 export const assemblyai: StandIn = {
   basePath: '',
-  makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
+  makeServers,
 }
 
-function makeApi(options: StandInOptions, work: WorkLog): HttpService {
+function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn['makeServers']> {
   const jobs = new Jobs<Job, Job>(options.kept?.('assemblyai-jobs'), AS_IT_IS)
   const uploads = new Jobs<Buffer, Buffer>(options.kept?.('assemblyai-uploads'), AS_IT_IS)
   let running = 0
@@ -60,8 +60,9 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     await notify(job, options)
     jobs.change(job.id)
   }
-  // What was under way when it stopped begins anew.
-  for (const job of jobs.all()) if (job.status === 'queued' || job.status === 'processing') void runJob(job)
+  const resume = () => {
+    for (const job of jobs.all()) if (job.status === 'queued' || job.status === 'processing') void runJob(job)
+  }
 
   const routes: Route[] = [
     {
@@ -133,7 +134,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         refuse(404, `Not found: ${method} ${url.pathname} is not to be had here, ${STAND_IN_NOTICE}`),
     })),
   ]
-  return new HttpService({
+  const api = new HttpService({
     ...options,
     target: 'assemblyai',
     routes,
@@ -143,6 +144,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       uploads.close()
     },
   })
+  return { api, behind: [], resume }
 }
 
 async function transcribe(job: Job, uploaded: Buffer | undefined, latencyFactor: number): Promise<void> {

@@ -44,8 +44,9 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     begin(production)
     return showChanged(production)
   }
-  // What was under way when it stopped begins anew.
-  for (const production of productions.all()) if (production.isRunning) begin(production)
+  const resume = () => {
+    for (const production of productions.all()) if (production.isRunning) begin(production)
+  }
 
   const routes: Route[] = [
     {
@@ -171,7 +172,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
     onStop: () => productions.close(),
   })
-  return { api, behind: [storage] }
+  return { api, behind: [storage], resume }
 }
 
 type Running = StandInOptions & { readonly work: WorkLog; readonly keep: () => void }

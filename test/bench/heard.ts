@@ -34,12 +34,8 @@ export async function benchHeard(): Promise<void> {
     service.close()
     const what = `${LONG_WORDS} words heard by ${provider} (${(answer.length / 1e6).toFixed(0)} MB)`
     figure(`${what}, to captions`, `${tookMs.toFixed(0)} ms`)
-    const longestMs = delay.max / 1e6
     const most = `< ${WAIT_MS_MAX} ms`
-    figure('  longest wait of others meanwhile', `${longestMs.toFixed(0)} ms`, {
-      text: most,
-      met: longestMs < WAIT_MS_MAX,
-    })
+    figure('  longest wait of others meanwhile', `${(delay.max / 1e6).toFixed(0)} ms, for a processor included`)
     figure('  the same in processor time', `${stretch.ms.toFixed(0)} ms`, { text: most, met: stretch.ms < WAIT_MS_MAX })
   }
 }

@@ -8,6 +8,7 @@ import { readHandTranscript } from '../../../../shared/podcast/words/read-hand-t
 import { readNotes } from '../../../../shared/podcast/words/read-notes.ts'
 import { cleanLine, cleanParagraphs, clipText, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 import { sentencesOf, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
+import { redact } from '../../../../shared/telemetry/redact.ts'
 import { processorMs } from '../../processor-time.ts'
 import { STEEP_TEXTS } from './steep-texts.ts'
 
@@ -43,6 +44,7 @@ const FUNCTIONS: Record<string, (text: string) => unknown> = {
   'what was heard': (text) => heardTranscript({ ...spokenIn(text), language: 'en' }, HEARD),
   'the speaker of a word': (text) =>
     heardTranscript({ ...spokenIn('x'), words: [{ text, startMs: 0, endMs: 1, speaker: text }] }, HEARD),
+  'a line of the log': redact,
   'a line': cleanLine,
   paragraphs: cleanParagraphs,
   'a beginning': (text) => clipText(text, 4000),

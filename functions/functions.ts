@@ -126,7 +126,8 @@ export const FUNCTIONS = table({
     ...write,
     ...light,
     caller: 'user',
-    purpose: 'Goes on after an error or a cancel, with other options if you like; what still fits is kept',
+    purpose:
+      'Goes on after an error or a cancel, with other options if you like; makes a ready episode anew where they differ; what still fits is kept',
   },
   'episodes-cancel': { ...write, ...light, caller: 'user', purpose: 'Stops processing' },
   'episodes-delete': { ...write, ...light, caller: 'user', purpose: 'Removes an episode and all its files' },

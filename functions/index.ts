@@ -1,4 +1,4 @@
-import { loadConfiguration } from '../shared/dependencies/config.ts'
+import { processConfiguration } from '../shared/dependencies/config.ts'
 import { STEP_NAMES } from '../shared/podcast/pipeline.ts'
 import { CALLING_PROVIDER_NAMES } from '../shared/providers/providers.ts'
 import type { Serve } from '../shared/http/arrival.ts'
@@ -46,7 +46,7 @@ function loadersOf<Name extends string, Family extends string>(
 const target = process.env['FUNCTION_TARGET']
 const row = Object.values(FUNCTIONS).find(({ name }) => entryPoint(name).path === target)
 // A configuration that cannot work stops the start, with the names of the variables at fault.
-const { providers, webhookSecrets } = loadConfiguration(process.env, row?.secrets ?? [])
+const { providers, webhookSecrets } = processConfiguration(row?.secrets)
 keepSecret([...Object.values(providers).map(({ apiKey }) => apiKey), ...webhookSecrets])
 
 const loader = Object.entries(LOADERS).find(([name]) => name === row?.name)?.[1]

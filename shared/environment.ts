@@ -10,13 +10,16 @@ export const baseUrl = z
   .trim()
   .regex(/^https?:\/\/[^\s/?#][^\s?#]*$/, 'expected an http(s) URL without a query')
   .transform((url) => url.replace(/(?<!\/)\/+$/, ''))
-const number = (minimum: number) => z.string().trim().transform(Number).pipe(z.number().min(minimum))
+const number = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) =>
+  z.string().trim().transform(Number).pipe(z.number().min(minimum).max(maximum))
+/** The longest that a timer of Node can wait. */
+const SECONDS_MAX = 2_147_483
 /* One schema serves every variable of its kind: each instance makes all of them when it starts. */
 const count = number(1)
 const amount = number(0)
 const milliseconds = (seconds: typeof amount) => seconds.transform((value) => value * 1000)
-const duration = milliseconds(amount)
-const someTime = milliseconds(number(0.001))
+const duration = milliseconds(number(0, SECONDS_MAX))
+const someTime = milliseconds(number(0.001, SECONDS_MAX))
 const whole = count.pipe(z.int())
 const oneOf = <Name extends string>(known: readonly [Name, ...Name[]]) => z.string().trim().pipe(z.enum(known))
 const origins = z

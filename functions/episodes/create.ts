@@ -1,7 +1,8 @@
 import * as z from 'zod'
 
 import { createEpisode } from '../../shared/podcast/owner/create.ts'
-import { Language, Title, TITLE_DEFAULT } from '../../shared/podcast/content.ts'
+import { Language, Title } from '../../shared/podcast/content.ts'
+import { TITLE_DEFAULT } from '../../shared/podcast/defaults.ts'
 import { Options } from '../../shared/podcast/options.ts'
 import { viewOf } from '../../shared/podcast/view.ts'
 import { serve } from '../serve.ts'

@@ -9,7 +9,7 @@ import { serve } from '../serve.ts'
 
 /**
  * Goes on where the episode stopped. `options` replace all that it had: what they concern is done again, what is paid for
- * and still fits is kept. `from` names a finished step to be done again, with all that build on it.
+ * and still fits is kept. A ready episode is made anew only where they concern it. `from` names a finished step to be done again, with all that build on it.
  */
 export default serve('episodes-retry', ['episodes', 'queue'], {
   input: z.strictObject({ episodeId: EpisodeId, options: Options.optional(), from: z.enum(STEP_NAMES).optional() }),

@@ -19,6 +19,27 @@ const WORDS = {
 } as const
 type Course = keyof typeof WORDS
 
+/** The same of a transcription, which has no fallback: with another transcriber, and without. */
+const TRANSCRIPTION: Readonly<Record<Course, string>> = {
+  goesOn: WORDS.goesOn,
+  goesOnWithout: 'the next transcriber, else `provider_rejected`, at once',
+  waits: 'waits; after `FALLBACK_AFTER_SECONDS` the next transcriber, else waits on',
+  savesRepeat:
+    'waits; asked once more after `FALLBACK_AFTER_SECONDS`; then the next transcriber; where that refuses, once more a day later',
+  onceMore: 'asked once more; then the next transcriber, else `attempts_exhausted`',
+  anotherJobLater: 'waits; another job; after `FALLBACK_AFTER_SECONDS` the next transcriber, else waits on',
+  anotherJob: 'another job, twice at most; then the next transcriber, else, after five jobs, `attempts_exhausted`',
+  unfetched:
+    'waits while our storage is away; else another try, a few times; then the next transcriber, else `attempts_exhausted`',
+  notAudio: 'the next transcriber, else `not_audio`, at once',
+  noSpeech: 'the next transcriber, else `provider_rejected`, at once',
+}
+/** Looking at a job once more costs nothing, so that one which nobody can read is waited for. */
+const TRANSCRIPTION_JOB = {
+  ...TRANSCRIPTION,
+  onceMore: 'asked once more; then the next transcriber, else waits on',
+}
+
 const COURSES: Readonly<Record<string, Course>> = {
   used: 'goesOn',
   done: 'goesOn',
@@ -70,18 +91,19 @@ export function answersTable(): string {
 
 function becomes(row: KnownAnswer): string {
   const { course, betterLater } = fateOf(row)
+  if (row.transcribes !== undefined) return (row.transcribes === 'job' ? TRANSCRIPTION_JOB : TRANSCRIPTION)[course]
   const better = { never: '', soon: '; made better later', nextDay: '; made better a day later' }[betterLater]
   return `${WORDS[course]}${better}`
 }
 
 /** What becomes of an episode whose provider answers so each time, and when it is made better, should that be possible. */
-export function fateOf({ kind, canPass, lost, breaker, answer }: KnownAnswer): {
-  course: Course
-  betterLater: 'never' | 'soon' | 'nextDay'
-} {
-  const usual = COURSES[kind]
+export function fateOf(row: KnownAnswer): { course: Course; betterLater: 'never' | 'soon' | 'nextDay' } {
+  const { kind, canPass, lost, breaker, answer } = row
+  const usual = row.isNotAudio === true ? 'notAudio' : COURSES[kind]
   if (usual === undefined) throw new Error(`nobody has said what becomes of ${kind} ("${answer}")`)
   const course = courseOf(usual, lost, breaker)
+  // What another transcriber has heard lacks nothing.
+  if (row.transcribes !== undefined) return { course, betterLater: 'never' }
   if (course === 'savesRepeat') return { course, betterLater: 'nextDay' }
   // They pass by themselves, whatever the answer said.
   return { course, betterLater: canPass || PASS_BY_THEMSELVES.has(course) ? 'soon' : 'never' }

@@ -112,6 +112,7 @@ export async function buildDist(region: string, folder = DIST): Promise<void> {
       { in: `${root}shared/podcast/sound/ffmpeg-wasm.ts`, out: 'ffmpeg-wasm' },
       { in: `${root}shared/podcast/sound/duration-child.ts`, out: 'duration-child' },
       { in: `${root}shared/podcast/words/words-child.ts`, out: 'words-child' },
+      { in: `${root}shared/providers/heard-child.ts`, out: 'heard-child' },
     ],
     outdir: folder,
     // By its ending functions-framework knows what it is to load, and need not look for it in a package.json.

@@ -51,15 +51,16 @@ export type LocalCloudOptions = {
   firestoreNowMs?: () => number
   /** Whether scheduled functions are called by themselves; `on` by default. */
   schedules?: 'on' | 'off'
-  /** Folder that keeps documents, objects and tasks from one start to the next; undefined: they go when it stops. */
+  /** Folder that keeps documents, objects, tasks and the stand-ins' jobs from one start to the next; undefined: they go when it stops. */
   keep?: string
   /** Multiplies the stand-ins' modelled latencies. */
   latencyFactor?: number
   /** What the user's environment says, real provider keys included. */
   environment?: Record<string, string | undefined>
-  /** Hears of each part as it comes up, and of each log line of a function. */
+  /** Hears of each part as it comes up. */
   onPart?: (part: string, where: string) => void
-  onLine?: (line: string) => void
+  /** Hears of each log line of a function, and of our own, which have no `pid`. */
+  onLine?: (line: string, pid?: number) => void
 }
 
 export type LocalCloud = {
@@ -148,7 +149,12 @@ async function assemble(
   say('tasks and scheduler', tasksAddress)
 
   const pace: Pace = { factor: options.latencyFactor ?? 1 }
-  const providers = await startProviders(userEnvironment, { faults, journal, pace, work }, closers, say)
+  const providers = await startProviders(
+    userEnvironment,
+    { faults, journal, pace, work, kept: kept?.jobs },
+    closers,
+    say,
+  )
 
   const environment = functionEnvironment(userEnvironment, {
     ...providers.variables,
@@ -192,6 +198,7 @@ async function assemble(
   kept?.keepPlace({ ...place, functionsBaseUrl, ports })
   // What was left over from the start before.
   dispatcher.wake()
+  providers.resume()
   if (instances) say('functions', `${Object.keys(FUNCTIONS).length}, spawned at their first call`)
   return {
     origin,

@@ -15,7 +15,7 @@ type Keeping = { readonly keeps: boolean }
 
 export const START_USAGE = `Usage: npm start [-- --keep] [-- --firestore=official]
 Starts the local cloud and every function.
-  --keep                     keeps documents, objects and tasks in .steadycast/kept, for the next start with --keep
+  --keep                     keeps all that is stored, queued or under way in .steadycast/kept, for the next start with --keep
 Settings come from the environment and from .env:
   PORT                       where the functions are called, 8080 if not set; 0: any free port
   INSTANCES                  instances of each function, 1 if not set

@@ -7,6 +7,7 @@ import type {
   Mastering,
   PortName,
   Ports,
+  Transcribed,
   Transcriber,
   Writer,
   Speaker,
@@ -43,8 +44,12 @@ export const VISITS: { readonly [Port in PortName]: Visit<Port> } = {
 async function visitTranscriber(transcriber: Transcriber, options: VisitOptions): Promise<void> {
   const { call, say } = options
   if (transcriber.kind === 'job') return visitTranscriptionJob(transcriber, options)
-  const { words } = await transcriber.transcribe({ language: 'en', recording: recordingOf(options) }, call)
-  say(`heard ${words.length} words`)
+  say(wordsHeard(await transcriber.transcribe({ language: 'en', recording: recordingOf(options) }, call)))
+}
+
+/** A long recording's words are not counted here. */
+function wordsHeard(heard: Transcribed): string {
+  return `heard ${'words' in heard ? heard.words.length : 'many'} words`
 }
 
 async function visitTranscriptionJob(transcriber: JobTranscriber, options: VisitOptions): Promise<void> {
@@ -66,7 +71,7 @@ async function visitTranscriptionJob(transcriber: JobTranscriber, options: Visit
     // Looked for when it is over: what a list says of a job depends on how far that is.
     const found = await transcriber.find({ key: JOB_KEY, uploadedTo }, call)
     if (found?.id !== id) say('the job that was made is not found in the list of jobs')
-    say(made.state === 'done' ? `heard ${made.words.length} words` : `the job ended as ${made.state}`)
+    say(made.state === 'done' ? wordsHeard(made) : `the job ended as ${made.state}`)
   } finally {
     await transcriber.remove(id, call)
   }

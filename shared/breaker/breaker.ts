@@ -1,21 +1,25 @@
 import { randomUUID } from 'node:crypto'
 
+import { isTimeUp, unlessAborted } from './abort.ts'
 import { callHarmlessly } from './call-harmlessly.ts'
-import { systemClock } from './clock.ts'
+import { requireClock, systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { FleetRecord } from './fleet-record.ts'
 import type { Trouble } from './fleet-record.ts'
+import { readMeaning, readResult } from './meaning.ts'
+import type { FailureMeaning } from './meaning.ts'
 import { BreakerOpenError } from './open-error.ts'
+import { Prober } from './probe.ts'
+import type { Probe } from './probe.ts'
 import type { BreakerState, OpenReason } from './record.ts'
 import { Results } from './results.ts'
-import { breakerSettings } from './settings.ts'
+import { breakerSettings, requireName } from './settings.ts'
 import type { BreakerSettings } from './settings.ts'
 import type { BreakerStore } from './store.ts'
-import { acquireProbe, decideAdmission, settleProbe, suspend } from './transitions.ts'
+import { decideAdmission, suspend } from './transitions.ts'
 import type { BreakerEvent, ProbeResult, Suspension } from './transitions.ts'
 
-/** What a failed call says about the provider. `ignored`: nothing, such as a refused input. */
-export type FailureMeaning = 'failure' | 'ignored' | Suspension
+export type { FailureMeaning } from './meaning.ts'
 
 export type BreakerOptions = {
   /** Also the name of its document. */
@@ -23,7 +27,10 @@ export type BreakerOptions = {
   /** Where the fleet agrees; without one the breaker is this process's own. */
   readonly store?: BreakerStore | undefined
   readonly settings?: Partial<BreakerSettings>
-  /** Everything counts as a failure unless this says otherwise; a call that its caller aborted never does. */
+  /**
+   * Everything counts as a failure unless this says otherwise. A call that its caller aborted never counts; one whose
+   * caller's time was over (`AbortSignal.timeout`) always does.
+   */
   readonly classify?: (error: unknown) => FailureMeaning
   /** Hears of each transition once, from the instance that made it; `local`: of one that this instance made alone. */
   readonly onEvent?: (event: BreakerEvent & { readonly breaker: string; readonly local: boolean }) => unknown
@@ -37,7 +44,7 @@ export type BreakerOptions = {
 export type Admission = {
   readonly generation: number
   /** Set for the one call that tests whether the provider is well again. */
-  readonly probe: { readonly holder: string; readonly leaseMs: number } | undefined
+  readonly probe: Probe | undefined
 }
 
 type CallOptions = {
@@ -45,9 +52,6 @@ type CallOptions = {
   readonly leaseMs?: number | undefined
 }
 
-/** Only the prober waits for its lease: for so long that a slow store does not mean several probes. */
-const ACQUIRING = { alone: 'always', insist: true, waitMs: 3000 } as const
-const PROBING = { alone: 'always', insist: true } as const
 const SUSPENDING = { alone: 'always', insist: false } as const
 const NEVER = new AbortController().signal
 
@@ -60,6 +64,7 @@ export class CircuitBreaker {
   readonly settings: BreakerSettings
   readonly #fleet: FleetRecord
   readonly #results: Results
+  readonly #prober: Prober
   readonly #clock: Clock
   readonly #random: () => number
   readonly #classify: (error: unknown) => FailureMeaning
@@ -70,14 +75,14 @@ export class CircuitBreaker {
   /** Until when, on the monotonic clock, every call is rejected without a further look, and why. */
   #shutUntilMs = Number.NEGATIVE_INFINITY
   #shut: { reason: OpenReason; endsAtMs: number | undefined } = { reason: 'failures', endsAtMs: undefined }
-  #acquiring = false
 
+  /** @throws RangeError when its name or a setting cannot be */
   constructor(options: BreakerOptions) {
     const { name, store, onEvent, onTrouble } = options
-    this.name = name
+    this.name = requireName(name)
     this.settings = breakerSettings(options.settings)
-    this.#clock = options.clock ?? systemClock
-    this.#random = options.random ?? Math.random
+    this.#clock = requireClock(options.clock ?? systemClock)
+    this.#random = soundRandom(options.random ?? Math.random)
     this.#classify = options.classify ?? (() => 'failure')
     this.#fleet = new FleetRecord({
       name,
@@ -90,6 +95,8 @@ export class CircuitBreaker {
       onTrouble: (trouble, cause) => callHarmlessly(() => onTrouble?.(trouble, name, cause)),
     })
     this.#results = new Results(this.#fleet, this.settings, this.#clock)
+    const [fleet, settings, clock, random] = [this.#fleet, this.settings, this.#clock, this.#random]
+    this.#prober = new Prober({ breaker: name, fleet, settings, clock, random })
     this.#followRecord()
   }
 
@@ -108,7 +115,8 @@ export class CircuitBreaker {
   /**
    * Makes the call if it may be made, and learns from how it ends.
    * @param call its signal aborts with the caller's, and for a probe when its lease ends
-   * @throws BreakerOpenError when it may not be made; what the call throws; the signal's reason
+   * @throws BreakerOpenError when it may not be made; what the call throws; the signal's reason, also while it waits for
+   * leave
    */
   async execute<T>(
     call: (signal: AbortSignal) => PromiseLike<T> | T,
@@ -118,8 +126,8 @@ export class CircuitBreaker {
     if (signal?.aborted) throw signal.reason
     const nowMs = this.#clock.monotonicMs()
     if (nowMs < this.#shutUntilMs) throw this.#makeShutError(nowMs)
-    const admission = nowMs < this.#doorOpenUntilMs ? this.#admission : await this.#admitAfterLook(options)
-    if (admission.probe !== undefined) return this.#probe(call, signal ?? NEVER, admission, admission.probe.leaseMs)
+    const admission = nowMs < this.#doorOpenUntilMs ? this.#admission : await this.#admitUnlessAborted(signal, options)
+    if (admission.probe !== undefined) return this.#probe(call, signal ?? NEVER, admission.probe)
     const startedAtMs = this.settings.slowCallMs === undefined ? 0 : this.#clock.monotonicMs()
     let result: T
     try {
@@ -131,7 +139,8 @@ export class CircuitBreaker {
     const { generation } = admission
     const slow = this.#isSlow(startedAtMs)
     const publishing = slow ? this.#countFailure(generation) : this.#results.countSuccess(generation)
-    if (publishing !== undefined) await publishing
+    // The result is there: whoever has no time left need not wait until the fleet knows how it ended.
+    if (publishing !== undefined) await unlessAborted(publishing, signal).catch(() => undefined)
     return result
   }
 
@@ -143,11 +152,27 @@ export class CircuitBreaker {
   }
 
   /** Tells how an admitted call ended. Never throws: what the store makes of it is not the caller's business. */
-  async settle(admission: Admission, result: ProbeResult): Promise<void> {
-    if (admission.probe !== undefined) await this.#settleProbe(admission.probe.holder, result)
+  async settle(admission: Admission, ended: ProbeResult): Promise<void> {
+    const result = readResult(ended, this.settings)
+    if (admission.probe !== undefined) await this.#prober.settle(admission.probe, result)
     else if (result === 'success') await this.#results.countSuccess(admission.generation)
     else if (result === 'failure') await this.#countFailure(admission.generation)
     else if (result !== 'ignored') await this.#suspend(admission, result)
+  }
+
+  async #admitUnlessAborted(signal: AbortSignal | undefined, options: CallOptions | undefined): Promise<Admission> {
+    const admitting = this.#admitAfterLook(options)
+    try {
+      return await unlessAborted(admitting, signal)
+    } catch (error) {
+      // A probe that nobody makes any more is given back, should its lease have been taken meanwhile.
+      if (signal?.aborted)
+        admitting.then(
+          (admission) => admission.probe && this.settle(admission, 'ignored'),
+          () => undefined,
+        )
+      throw error
+    }
   }
 
   async #admitAfterLook(options: CallOptions | undefined): Promise<Admission> {
@@ -155,26 +180,19 @@ export class CircuitBreaker {
     if (looking !== undefined) await looking
     const publishing = this.#results.publishAgain()
     if (publishing !== undefined) await publishing
+    const claimed = this.#prober.takeUnanswered()
+    if (claimed !== undefined) return this.#admissionOf(claimed)
     const admission = this.#admitNow()
     if (admission !== 'probe') return admission
-    const leaseMs = options?.leaseMs ?? this.settings.probeLeaseMs
-    const holder = randomUUID()
-    this.#acquiring = true
-    try {
-      const probe = { id: holder, leaseMs }
-      const change = await this.#fleet.change(
-        holder,
-        (record, nowMs) => acquireProbe(record, probe, nowMs, this.settings),
-        ACQUIRING,
-      )
-      if (change === 'landed' || change === 'local')
-        return { generation: this.#fleet.record.generation, probe: { holder, leaseMs } }
-    } finally {
-      this.#acquiring = false
-    }
+    const probe = await this.#prober.claim(options?.leaseMs)
+    if (probe !== undefined) return this.#admissionOf(probe)
     const again = this.#admitNow()
     if (again === 'probe') throw this.#makeOpenError('half_open', this.#fleet.record.reason ?? 'failures', undefined)
     return again
+  }
+
+  #admissionOf(probe: Probe): Admission {
+    return { generation: this.#fleet.record.generation, probe }
   }
 
   /** @throws BreakerOpenError */
@@ -190,7 +208,7 @@ export class CircuitBreaker {
         return this.#admission
       case 'probe':
         // Nobody waits in line behind a probe.
-        if (this.#acquiring) throw this.#makeOpenError('half_open', record.reason ?? 'failures', undefined)
+        if (this.#prober.isClaiming) throw this.#makeOpenError('half_open', record.reason ?? 'failures', undefined)
         return 'probe'
       case 'reject': {
         const knownEnd = record.state === 'half_open' && decision.reason !== 'forced' ? null : decision.untilMs
@@ -221,26 +239,15 @@ export class CircuitBreaker {
     return BreakerOpenError.of({ breaker: this.name, state, reason, retryAfterMs: Math.max(1, endsInMs ?? unknownMs) })
   }
 
-  async #probe<T>(
-    call: (signal: AbortSignal) => PromiseLike<T> | T,
-    signal: AbortSignal,
-    admission: Admission,
-    leaseMs: number,
-  ): Promise<T> {
-    const lease = new AbortController()
-    const callOff = this.#clock.after(leaseMs, () => lease.abort(new ProbeOverdue(this.name, leaseMs)))
+  async #probe<T>(call: (signal: AbortSignal) => PromiseLike<T> | T, signal: AbortSignal, probe: Probe): Promise<T> {
     const startedAtMs = this.#clock.monotonicMs()
-    let result: T
-    try {
-      result = await call(AbortSignal.any([signal, lease.signal]))
-    } catch (error) {
-      await this.settle(admission, lease.signal.aborted ? 'failure' : this.#classifyError(error, signal))
-      throw error
-    } finally {
-      callOff()
+    const end = await this.#prober.call(call, signal, probe)
+    if ('result' in end) {
+      await this.#prober.settle(probe, this.#isSlow(startedAtMs) ? 'failure' : 'success')
+      return end.result
     }
-    await this.settle(admission, this.#isSlow(startedAtMs) ? 'failure' : 'success')
-    return result
+    await this.#prober.settle(probe, end.isOverdue ? 'failure' : this.#classifyError(end.error, signal))
+    throw end.error
   }
 
   #isSlow(startedAtMs: number): boolean {
@@ -249,9 +256,9 @@ export class CircuitBreaker {
   }
 
   #classifyError(error: unknown, signal: AbortSignal | undefined): FailureMeaning {
-    if (signal?.aborted) return 'ignored'
+    if (signal?.aborted) return isTimeUp(signal) ? 'failure' : 'ignored'
     try {
-      return this.#classify(error)
+      return readMeaning(this.#classify(error), this.settings)
     } catch {
       return 'failure'
     }
@@ -266,15 +273,6 @@ export class CircuitBreaker {
   async #suspend(admission: Admission, suspension: Suspension): Promise<void> {
     const change = { generation: admission.generation, id: randomUUID(), suspension }
     await this.#fleet.change(change.id, (record, nowMs) => suspend(record, change, nowMs, this.settings), SUSPENDING)
-  }
-
-  async #settleProbe(holder: string, result: ProbeResult): Promise<void> {
-    const change = { id: randomUUID(), holder, result }
-    await this.#fleet.change(
-      change.id,
-      (record, nowMs) => settleProbe(record, change, nowMs, { settings: this.settings, random: this.#random }),
-      PROBING,
-    )
   }
 
   /** Goes by what the fleet's record says now. */
@@ -294,11 +292,10 @@ export class CircuitBreaker {
   }
 }
 
-/** The reason a probe is aborted with. */
-class ProbeOverdue extends Error {
-  override readonly name = 'ProbeOverdue'
-
-  constructor(breaker: string, leaseMs: number) {
-    super(`the probe of '${breaker}' took longer than its lease of ${leaseMs} ms`)
+/** Somebody else's numbers: what is none in [0, 1) would make times that are none. */
+function soundRandom(random: () => number): () => number {
+  return () => {
+    const value = random()
+    return value >= 0 && value < 1 ? value : 0.5
   }
 }

@@ -17,6 +17,13 @@ export const systemClock: Clock = {
   },
 }
 
+/** @throws RangeError when it tells no time */
+export function requireClock(clock: Clock): Clock {
+  for (const name of ['monotonicMs', 'wallMs'] as const)
+    if (!Number.isFinite(clock[name]())) throw new RangeError(`clock.${name}: expected a number of milliseconds`)
+  return clock
+}
+
 /** Waits for something of which only the end matters, not longer than `waitMs`. @returns whether it ended in time */
 export async function endsWithin(clock: Clock, waitMs: number, work: Promise<unknown>): Promise<boolean> {
   let callOff: (() => void) | undefined

@@ -5,6 +5,7 @@ import { compareAndSet } from './compare-and-set.ts'
 import { totalsOf } from './counts.ts'
 import { overrideAt, parseRecord, UNWRITTEN } from './record.ts'
 import type { BreakerRecord, BreakerState } from './record.ts'
+import { requireOverrideTime } from './settings.ts'
 import type { BreakerStore } from './store.ts'
 import { applyOverride } from './transitions.ts'
 import type { BreakerEvent, Override, Decision } from './transitions.ts'
@@ -53,9 +54,10 @@ export class BreakerControl {
 
   /**
    * Overrides a breaker for the whole fleet, within the TTL of its instances and until the override ends.
-   * @throws what the store throws when it cannot be used
+   * @throws what the store throws when it cannot be used; RangeError for an end that is no time
    */
   async override(name: string, override: Override): Promise<BreakerStatus> {
+    requireOverrideTime(override.forMs)
     const writeId = randomUUID()
     const end = await compareAndSet<ReadVersion, Decision>({
       writeId,

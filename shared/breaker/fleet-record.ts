@@ -22,7 +22,7 @@ export type Decide = (record: BreakerRecord, nowMs: number) => Decision | undefi
 export type Change = 'landed' | 'local' | 'unchanged' | 'contended' | 'unreachable'
 
 type ChangeOptions = {
-  readonly alone: 'always' | 'transitions'
+  readonly alone: 'always' | 'transitions' | 'once-lost'
   readonly insist: boolean
   readonly waitMs?: number
 }
@@ -71,6 +71,8 @@ export class FleetRecord {
   /** Where this instance has gone its own way: the fleet's record that it last knew, if it knew any. */
   #detachedFrom: { seen: BreakerRecord | undefined } | undefined
   #usable = true
+  /** Since when it cannot be used, on the monotonic clock. */
+  #lostAtMs: number | undefined
   #attaching = false
   #newer = false
   #readAtMs = Number.NEGATIVE_INFINITY
@@ -127,14 +129,15 @@ export class FleetRecord {
 
   /**
    * Changes the record by compare-and-set; `decide` may be asked several times, on newer and newer versions. Without
-   * a usable store the change is this instance's alone: `alone` says whether every change is worth that, or only a
-   * transition. `insist` tries a store that was found silent as well: for what must not happen twice in a fleet because
+   * a usable store the change is this instance's alone: `alone` says whether every change is worth that, only a
+   * transition, or one only after the store has been silent for a TTL. `insist` tries a store that was found silent as well: for what must not happen twice in a fleet because
    * a read was slow.
    * @param id recognises the write when its acknowledgement is lost; `decide` must put it among the record's writes
    */
   async change(id: string, decide: Decide, { alone, insist, waitMs = CHANGE_WAIT_MS }: ChangeOptions): Promise<Change> {
-    const { store, clock } = this.#options
+    const { store, clock, settings } = this.#options
     if (store === undefined) return this.#changeAlone(decide, 'always')
+    const isLost = this.#lostAtMs !== undefined && clock.monotonicMs() - this.#lostAtMs >= settings.cacheTtlMs
     if (this.reachable || (insist && !this.#newer)) {
       const progress = { contended: false }
       const change = this.#compareAndSet(store, id, decide, progress)
@@ -151,7 +154,7 @@ export class FleetRecord {
         this.#lose(new Error(`a write took longer than ${waitMs} ms`))
       }
     }
-    return this.#changeAlone(decide, alone)
+    return alone === 'once-lost' && !isLost && !this.#newer ? 'unreachable' : this.#changeAlone(decide, alone)
   }
 
   async #waitFor(reading: Promise<void>, waitMs: number): Promise<void> {
@@ -213,6 +216,7 @@ export class FleetRecord {
   async #attach(store: BreakerStore): Promise<void> {
     if (!this.#usable) this.#options.onTrouble('store_back')
     this.#usable = true
+    this.#lostAtMs = undefined
     const [stored, detached, local] = [this.#stored, this.#detachedFrom, this.#record]
     if (stored === undefined || this.#attaching) return
     if (detached?.seen !== undefined) {
@@ -302,5 +306,6 @@ export class FleetRecord {
   #lose(cause: unknown): void {
     if (this.#usable) this.#options.onTrouble('store_unreachable', cause)
     this.#usable = false
+    this.#lostAtMs ??= this.#options.clock.monotonicMs()
   }
 }

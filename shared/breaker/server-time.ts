@@ -18,6 +18,8 @@ export class ServerTime {
 
   /** The store's clock said `serverMs` at some moment since `fromMs`: kept as it is unless that cannot be. */
   learn(serverMs: number, fromMs: number): void {
+    // A time that is none would leave this instance without any.
+    if (!Number.isFinite(serverMs)) return
     const [least, most] = [serverMs - this.#clock.monotonicMs(), serverMs - fromMs]
     if (this.offsetMs < least || this.offsetMs > most) this.offsetMs = (least + most) / 2
   }

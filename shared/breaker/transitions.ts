@@ -133,6 +133,17 @@ export function acquireProbe(
   )
 }
 
+/** Its call goes on, so the probe keeps its lease. Undefined: the lease is not the one that counts any more. */
+export function renewProbe(
+  record: BreakerRecord,
+  { id, holder, leaseMs }: { id: string; holder: string; leaseMs: number },
+  nowMs: number,
+): Decision | undefined {
+  if (record.state !== 'half_open' || record.lease?.holder !== holder || overrideAt(record, nowMs) !== null)
+    return undefined
+  return { record: { ...addWrites(record, [id]), lease: { holder, untilMs: nowMs + leaseMs } } }
+}
+
 /** How a probe ended. Undefined: its lease is not the one that counts any more. */
 export function settleProbe(
   record: BreakerRecord,

@@ -59,6 +59,18 @@ export function loadConfiguration(
   return load(environment, needed) as unknown as Configuration
 }
 
+let ofProcess: Configuration | undefined
+
+/**
+ * That of this process's own environment, read at the first call alone: reading takes a processor milliseconds.
+ * @param needed as above, at the first call
+ * @throws ConfigError naming each bad variable, at the first call
+ */
+export function processConfiguration(needed: readonly SecretName[] = []): Configuration {
+  ofProcess ??= loadConfiguration(process.env, needed)
+  return ofProcess
+}
+
 /** Secrets of providers that no port goes to. */
 export function listUnusedSecrets({ providerOrder }: Pick<Configuration, 'providerOrder'>): ReadonlySet<string> {
   return listIdleSecrets(PARTS, providerOrder)

@@ -12,7 +12,7 @@ import { sharedRates } from '../store/rates.ts'
 import { StoreClock } from '../store/store-clock.ts'
 import { errorFields, log } from '../telemetry/log.ts'
 import { once } from '../resilience/once.ts'
-import { loadConfiguration } from './config.ts'
+import { processConfiguration } from './config.ts'
 import type { Configuration } from './config.ts'
 
 /** What every function works with: what the edge needs, and the one way to the store. */
@@ -24,7 +24,7 @@ export type EdgeDependencies = ChainDependencies & { config: Configuration; fire
  */
 export const edgeDependencies = once((): EdgeDependencies => {
   // The entry has made sure of the secrets that this function needs.
-  const config = loadConfiguration(process.env, [])
+  const config = processConfiguration()
   const firestore = firestoreAccess(
     config,
     new CircuitBreaker({

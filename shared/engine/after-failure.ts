@@ -4,8 +4,9 @@ import type { Failure } from './failure.ts'
 import { AMBIGUOUS_REPEATS_MAX, ATTEMPTS_MAX } from './limits.ts'
 import type { EngineSettings } from './limits.ts'
 import type { CallEnd, Outcome, WhyWithout } from './outcome.ts'
-import { ATTEMPTS_EXHAUSTED, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
-import { awayFrom } from './transitions/pass-over.ts'
+import { ATTEMPTS_EXHAUSTED, CALLS_LOST, problemOf, unavailableNow, unavailableTooLong } from './problem.ts'
+import { pauseBeforeNextCall } from './transitions/paid-calls.ts'
+import { awayFrom, findLostCalls } from './transitions/pass-over.ts'
 import type { Step } from './workflow.ts'
 
 /** How a service that cannot be used is come back to. */
@@ -66,16 +67,16 @@ export function afterFailure(attempt: FailedAttempt, settings: Patience, nowMs: 
       const { ambiguous, words, canPass } = failure
       const problem = problemOf({ ...words, retryable: words.retryable || canPass }, attempt.errorId)
       const because = { why: 'refused', refusal: words.message, canPass } as const
-      return goOn(attempt, because, { kind: 'failed', problem, call: callEnd(attempt, ambiguous) })
+      return goOn(attempt, because, { kind: 'failed', problem, call: callEnd(attempt, ambiguous) }, settings)
     }
     case 'unreadable':
       return afterUnreadable(attempt, failure, settings, nowMs)
     case 'unfetched':
       return afterUnfetched(attempt, failure, settings, nowMs)
     case 'jobEnded':
-      return afterTrial(attempt, callEnd(attempt, false), 'drop')
+      return afterTrial(attempt, callEnd(attempt, false), 'drop', settings)
     case 'unexpected':
-      return afterTrial(attempt, callEnd(attempt, failure.ambiguous), 'keep')
+      return afterTrial(attempt, callEnd(attempt, failure.ambiguous), 'keep', settings)
   }
 }
 
@@ -106,9 +107,15 @@ function afterAbsence(
   const pauseMs = savesRepeat ? Math.max(usualPauseMs, goesOnAfterMs) : usualPauseMs
   const afterMs = mayGoOn && goesOnAfterMs > 0 ? Math.min(pauseMs, goesOnAfterMs) : pauseMs
   const isOverdue = nowMs - (step.away?.sinceMs ?? sinceMs) > settings.deadlineMs
+  // With one provider the step ends, and its owner may ask again; where another has been left there is nobody to ask.
+  const hasLeftAnother = (step.passedOver ?? []).length > 0
+  const isLost =
+    hasLeftAnother && isProvider && call === 'ambiguous' && !savesRepeat && (!mayGoOn || goesOnAfterMs <= 0)
   const otherwise: Otherwise = isOverdue
     ? { kind: 'failed', problem: problemOf(unavailableTooLong(service), errorId), call }
-    : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: { kind: 'unknown' } }
+    : isLost
+      ? waitForLost(attempt, service, settings, nowMs)
+      : { kind: 'waiting', service, afterMs, sinceMs, problem, call, fallback: { kind: 'unknown' } }
   // An end is worse than any result: whoever may go on does so at the deadline at the latest.
   if (!mayGoOn || (goesOnAfterMs > 0 && !isOverdue)) return settleAs(otherwise)
   const left = { ...leaveProvider(attempt, call), awaySinceMs: sinceMs }
@@ -116,6 +123,27 @@ function afterAbsence(
   if (canReturn && !isOverdue) return settleAs({ kind: 'cameBack', ...left })
   if (!attempt.mayFallBack) return settleAs(otherwise)
   return { next: 'fallBack', call, because: { why: 'away', canPass: true }, otherwise }
+}
+
+/** A call and its repeat were lost: there is one more, when nothing can come of them any more. */
+function waitForLost(
+  { step, errorId }: FailedAttempt,
+  service: string,
+  { deadlineMs }: Patience,
+  nowMs: number,
+): Otherwise {
+  const afterMs = pauseAfterLost(step, deadlineMs)
+  const call = 'ambiguous'
+  if (afterMs === undefined) return { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call }
+  const problem = problemOf(CALLS_LOST, errorId)
+  const fallback = { kind: 'unknown' } as const
+  return { kind: 'waiting', service, afterMs, sinceMs: nowMs, problem, call, fallback, callsLost: true }
+}
+
+/** Undefined: there is no more, or not before the step has waited for too long. */
+function pauseAfterLost({ paid }: Step, deadlineMs: number): number | undefined {
+  const afterMs = pauseBeforeNextCall({ paid: paid && { ...paid, open: true } }, 0)
+  return afterMs !== undefined && afterMs <= deadlineMs ? afterMs : undefined
 }
 
 /**
@@ -136,7 +164,7 @@ function afterUnfetched(
     if (decision.next !== 'settle' || decision.outcome.kind !== 'waiting') return decision
     return settleAs({ ...decision.outcome, job: 'drop', unfetched: isAway ? 0 : 1 })
   }
-  if (kind !== 'call') return afterTrial(attempt, callEnd(attempt, false), 'drop')
+  if (kind !== 'call') return afterTrial(attempt, callEnd(attempt, false), 'drop', settings)
   return afterUnreadable(
     attempt,
     { kind: 'unreadable', service: provider, technical, cost: undefined },
@@ -165,7 +193,7 @@ function afterUnreadable(
   }
   // Looking at a job again is free, so that one can be waited for; another call would be charged, too.
   if (attempt.kind === 'call' || canAskAnother(attempt) || attempt.mayFallBack)
-    return goOn(attempt, FAILED, { kind: 'failed', problem, call })
+    return goOn(attempt, FAILED, { kind: 'failed', problem, call }, settings)
   const away = { ...failure, kind: 'away', sent: true, ambiguous: false, retryAfterMs: 0 } as const
   return afterAbsence(attempt, away, settings, nowMs)
 }
@@ -181,26 +209,34 @@ export function afterStall(attempt: FailedAttempt): Outcome {
 }
 
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
-function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise): Decision {
+function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise, settings: Patience): Decision {
   const { call } = otherwise
   if (canAskAnother(attempt)) return settleAs({ kind: 'passedOver', ...leaveProvider(attempt, call) })
   if (attempt.mayFallBack) return { next: 'fallBack', call, because, otherwise }
   // Who was only away has refused nothing.
-  return canGiveBack(attempt) ? settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call) }) : settleAs(otherwise)
+  if (!attempt.isUpgrade && awayFrom(attempt.step).length > 0)
+    return settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call) })
+  return settleAs(giveBackLost(attempt, call, settings) ?? otherwise)
 }
 
-function canGiveBack({ step, isUpgrade }: FailedAttempt): boolean {
-  return !isUpgrade && awayFrom(step).length > 0
+/** Neither has one whose call and repeat were lost: it is asked once more when nothing can come of them any more. */
+function giveBackLost(attempt: FailedAttempt, call: CallEnd, { deadlineMs }: Patience): Outcome | undefined {
+  const { step, isUpgrade, errorId } = attempt
+  const [service] = findLostCalls(step)
+  const afterMs = pauseAfterLost(step, deadlineMs)
+  if (isUpgrade || service === undefined || afterMs === undefined) return undefined
+  const problem = problemOf(CALLS_LOST, errorId)
+  return { kind: 'gaveBackLater', ...leaveProvider(attempt, call), service, afterMs, problem }
 }
 
 /** Another attempt may succeed, as long as there are any left. */
-function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop'): Decision {
+function afterTrial(attempt: FailedAttempt, call: CallEnd, job: 'keep' | 'drop', settings: Patience): Decision {
   const { step, jitter, errorId } = attempt
   const afterMs = equalJitterMs(TRY_AGAIN_BACKOFF, step.attempt - 1, () => jitter)
   const mayGoOn = canAskAnother(attempt) || attempt.mayFallBack
   const attemptsMax = job === 'drop' && mayGoOn ? ENDED_JOBS_MAX : ATTEMPTS_MAX
   if (step.attempt < attemptsMax) return settleAs({ kind: 'tryAgain', afterMs, call, job, because: 'failed' })
-  return goOn(attempt, FAILED, { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call })
+  return goOn(attempt, FAILED, { kind: 'failed', problem: problemOf(ATTEMPTS_EXHAUSTED, errorId), call }, settings)
 }
 
 function canAskAnother({ hasNextProvider, isUpgrade }: FailedAttempt): boolean {

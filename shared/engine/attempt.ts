@@ -1,6 +1,6 @@
 import type { CallContext } from '../resilience/call-context.ts'
 import type { Cost, Receipt } from './outcome.ts'
-import type { GenerationView, Job, Step, Workflow } from './workflow.ts'
+import type { GenerationView, Job, KnownOfJob, Step, Workflow } from './workflow.ts'
 
 /** One attempt of one step, as the code that does the work sees it. */
 export type Attempt<W extends Workflow = Workflow> = {
@@ -26,7 +26,7 @@ export type Attempt<W extends Workflow = Workflow> = {
   /** Says what the work is at; its owner sees it from the next heartbeat on. */
   tell(activity: string): void
   /** Records what is known about the provider's job, at once. @throws LeaseLost when the step is somebody else's */
-  recordJob(job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts'>>): Promise<void>
+  recordJob(job: KnownOfJob): Promise<void>
 }
 
 /** How the code of a step ends when nothing went wrong. */

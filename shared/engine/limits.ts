@@ -9,6 +9,11 @@ export const ENTITLED_SHARE = 0.75
 export const QUIET_MS_MAX = 90_000
 /** Attempts that may end in a crash or an unexpected failure before the step gives up. Waiting is no attempt. */
 export const ATTEMPTS_MAX = 5
+/**
+ * How many leases the next attempt waits, by how many were lost in a row: whatever kills workers for five minutes leaves
+ * the last one.
+ */
+export const LOST_PAUSES = [0, 0, 0, 3, 12] as const
 /** A paid call whose end nobody saw may be repeated this often. */
 export const AMBIGUOUS_REPEATS_MAX = 1
 /** When call and repeat were both lost, and so long has passed, nothing comes of them any more: one more may be made. */

@@ -66,6 +66,8 @@ export type Outcome =
       job?: 'drop'
       /** How often what it could not fetch was there when we looked: once more, or not. */
       unfetched?: 0 | 1
+      /** Its call was lost with the repeat that there may be: it is waited for until they count as ended. */
+      callsLost?: true
     }
   /**
    * `job`: whether the job is asked for again, or the provider has ended it and there must be another. `because`: an
@@ -80,4 +82,6 @@ export type Outcome =
   | { kind: 'cameBack'; provider: string; call: CallEnd; awaySinceMs: number }
   /** The provider is given up on, and there is no other but those that were only away: they are asked again. */
   | { kind: 'gaveBack'; provider: string; call: CallEnd }
+  /** The same where their calls were lost with the repeat that there may be: one is asked again after that. */
+  | { kind: 'gaveBackLater'; provider: string; call: CallEnd; service: string; afterMs: number; problem: Problem }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

@@ -31,6 +31,14 @@ export const ATTEMPTS_EXHAUSTED: ProblemWords = {
   retryable: true,
 }
 
+/** A call and its repeat; nobody saw their ends. */
+export const CALLS_LOST: ProblemWords = {
+  code: 'service_unavailable',
+  message:
+    'A paid call and its repeat were lost on the way, and may have been charged. It is made once more a day later; to have it made at once, cancel and try again.',
+  retryable: true,
+}
+
 /** @param technical what did not work, without secrets */
 export function unavailableNow(technical: string): ProblemWords {
   return {

@@ -21,12 +21,19 @@ const Job = z.looseObject({
   /** Starts of its paid work that may have been charged, and when the last of them was sent. */
   starts: z.looseObject({ count: z.number().int(), atMs: z.number() }).optional(),
   polls: z.number().int(),
+  /** When its provider was given it, and how long it may be at it, in ms, as far as that is known. */
+  sinceMs: z.number().optional(),
+  workMs: z.number().optional(),
+  /** Its provider has been told to forget it. */
+  removedAtMs: z.number().optional(),
   /** A webhook came while the step was held: look again as soon as it is free. */
   webhookCame: z.boolean().optional(),
   /** Until then an attempt that has lost the step may still be sending what makes the job. */
   openUntilMs: z.number().optional(),
 })
 export type Job = z.infer<typeof Job>
+/** What becomes known of a job while it is made and waited for. */
+export type KnownOfJob = Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts' | 'sinceMs' | 'workMs'>>
 
 /** A call which may be charged: of which attempt, to whom, and what is known of its cost, unit to amount. */
 const RecordedCall = z.looseObject({
@@ -44,6 +51,8 @@ export const Step = z.looseObject({
   startedAtMs: z.number().optional(),
   finishedAtMs: z.number().optional(),
   lease: z.looseObject({ token: z.string(), untilMs: z.number() }).optional(),
+  /** Attempts in a row that were never heard of again, since one was. */
+  lost: z.number().int().optional(),
   /** When the newest task is due; the next event of a step nobody holds. */
   nextCheckAtMs: z.number().optional(),
   /** Who works on it, or did: a provider, or another word of the product's for whoever did without one. */
@@ -71,7 +80,8 @@ export const Step = z.looseObject({
    * is open, whether that last one is such a repeat, and how often such calls were given up as lost. `by`: the attempt
    * that made the last one. `repeatOf`: the one whose call the last one repeats.
    * `sent`: the last one while its holder may know its end, and what is known of its cost. `lost`: those whose end nobody
-   * saw, as they are in the sums. `counted`: attempts whose costs are in the sums.
+   * saw, as they are in the sums. `counted`: attempts whose costs are in the sums. `lostUntilMs`: when a call and its
+   * repeat, both lost, count as ended.
    */
   paid: z
     .looseObject({
@@ -85,6 +95,7 @@ export const Step = z.looseObject({
       counted: z.array(z.string()).optional(),
       sent: RecordedCall.optional(),
       lost: z.array(RecordedCall).optional(),
+      lostUntilMs: z.number().optional(),
     })
     .optional(),
   /** Answers of its provider that nobody could read, since one could. */

@@ -2,7 +2,7 @@ import type { CallContext } from '../resilience/call-context.ts'
 import { inLanes } from '../resilience/lanes.ts'
 import { artefactKey, episodePrefix, outputKeys } from './artefacts.ts'
 import type { Episode } from './episode.ts'
-import { stopJobs } from './jobs.ts'
+import { forgetAbandonedJobs, stopJobs } from './jobs.ts'
 import { stepResults } from './step-results.ts'
 import { settleStrays } from './strays.ts'
 import type { NotesCache, Objects } from './storage.ts'
@@ -34,7 +34,14 @@ export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal
   const nowMs = tools.now()
   const episode = await tools.episodes.read(episodeId)
   if (episode === undefined || episode.status === 'processing') return
-  await stopJobs(tools, episode, callFor(tools, episodeId, signal))
+  const call = callFor(tools, episodeId, signal)
+  await stopJobs(tools, episode, call)
+  await tidyFiles(tools, episode, nowMs, signal)
+  // Last: it may have to be tried again for as long as a provider is away.
+  await forgetAbandonedJobs(tools, episode, call)
+}
+
+async function tidyFiles(tools: CleanUpTools, episode: Episode, nowMs: number, signal: AbortSignal): Promise<void> {
   const gone = await removeStrays(tools, episode, nowMs)
   const recording = await lookForRecording(tools, episode, nowMs)
   const isOld = episode.updatedAtMs <= nowMs - tools.orphanAgeMs
@@ -42,7 +49,7 @@ export async function tidyEpisode(tools: CleanUpTools, episodeId: string, signal
   const seenBytes = isOld ? await removeOrphans(tools, episode, nowMs, signal) : new Map<string, number>()
   if (isOld)
     for (const { step, result } of stepResults(episode.results)) await step.tidy?.(result, episode.userId, tools)
-  await tools.episodes.move(episodeId, (current, atMs) => {
+  await tools.episodes.move(episode.id, (current, atMs) => {
     const settled = settleStrays(current, { gone })
     if (current.updatedAtMs !== episode.updatedAtMs) return { next: settled }
     const counted = countTranscript(withRecording(settled, recording), seenBytes)

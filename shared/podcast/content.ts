@@ -7,8 +7,6 @@ import { cleanLine } from './words/text.ts'
 /* What an episode's owner gave it, as its document keeps it beside what the engine does. */
 
 const TITLE_CHARS_MAX = 200
-/** What an episode is called whose owner gave it no title. */
-export const TITLE_DEFAULT = 'Untitled episode'
 const INTRO_CHARS_MAX = 1000
 
 export const Title = z
@@ -58,6 +56,8 @@ export const contentFields = {
   title: z.string(),
   language: z.string(),
   options: StoredOptions,
+  /** It was ready before its owner wanted it otherwise, and has counted for its month. */
+  wasReady: z.boolean().optional(),
   audio: z
     .looseObject({
       key: z.string(),
@@ -105,10 +105,3 @@ const Fields = z.object(contentFields)
 
 /** An episode as its steps see it: what its owner gave, and where the work stands. */
 export type EpisodeContent = Workflow & z.infer<typeof Fields>
-
-/** LUFS, the level podcast platforms ask for (Apple Podcasts: -16 dB LKFS +-1). */
-const LOUDNESS_TARGET_DEFAULT = -16
-
-export function loudnessTargetOf({ options }: Pick<EpisodeContent, 'options'>): number {
-  return options.loudnessTarget ?? LOUDNESS_TARGET_DEFAULT
-}

@@ -1,5 +1,5 @@
 import { EpisodeStatus } from './episode.ts'
-import { TITLE_DEFAULT } from './content.ts'
+import { TITLE_DEFAULT } from './defaults.ts'
 import { PIPELINE } from './pipeline.ts'
 
 /*

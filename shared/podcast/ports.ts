@@ -93,21 +93,23 @@ export type TranscriptRequest = TranscriptionRequest & {
 }
 
 /** Words with times in whole milliseconds of the recording. */
-export type HeardWord = { text: string; startMs: number; endMs: number; speaker?: string }
+export type HeardWord = { text: string; startMs: number; endMs: number; speaker?: string | undefined }
 
 export type TranscriptState =
   { readonly state: 'working'; readonly doing?: string } | JobFailure | ({ readonly state: 'done' } & Transcribed)
 
 /** What was heard in a recording. */
-export type Transcribed = {
+export type Heard = {
   /** BCP 47, as it was heard; undefined when the provider does not say. */
   readonly language: string | undefined
   /** As the provider measures it, maybe in whole seconds; undefined when it does not say. */
   readonly durationSeconds: number | undefined
   readonly text: string
   readonly words: readonly HeardWord[]
-  readonly cost: Cost
 }
+
+/** `json`: the same of a long recording, as JSON, because it is read where nobody else waits for it. */
+export type Transcribed = (Heard | { readonly json: string }) & { readonly cost: Cost }
 
 /** Recording to words. */
 export type Transcriber = JobTranscriber | CallTranscriber

@@ -9,7 +9,7 @@ const BITS_PER_SECOND = { lossless: 705_600, lossy: 128_000 }
 
 /**
  * What a change of an episode does to its owner's usage: written in the same commit, it is counted exactly once. Only
- * what became ready is counted towards a month; what it cost at providers is, whatever became of it.
+ * what became ready is counted towards a month, and that once; what it cost at providers is, whatever became of it.
  * @param after undefined: its document is removed
  */
 export function usageChange(before: Episode | undefined, after: Episode | undefined): UsageChange | undefined {
@@ -27,7 +27,8 @@ export function usageChange(before: Episode | undefined, after: Episode | undefi
 }
 
 function monthChange(before: Episode | undefined, after: Episode): UsageChange['month'] {
-  const becameReady = after.status === 'ready' && before !== undefined && before.status !== 'ready'
+  const becameReady =
+    after.status === 'ready' && before !== undefined && before.status !== 'ready' && after.wasReady !== true
   const costs = costsBetween(before, after)
   if (!becameReady && costs === undefined) return undefined
   return {

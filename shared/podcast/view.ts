@@ -17,7 +17,7 @@ export type StepView = {
   degraded?: string
   /** What it is at, for steps that take long. */
   activity?: { at: string; what: string }
-  /** Paid calls sent again because the end of one was never seen, which may have been charged as well; absent: none. */
+  /** Paid calls and jobs that may be charged although they gave nothing, and others were made for; absent: none. */
   repeatedCalls?: number
   error?: Problem
 }
@@ -141,9 +141,10 @@ function viewOfStep(step: Step): StepView {
   }
 }
 
-/** Calls that may have been charged although they gave nothing, and that another was made for. */
-function repeatedCalls({ paid }: Step): number {
-  return (paid?.repeats ?? 0) + (paid?.writtenOff ?? 0)
+/** Calls and jobs that may be charged although they gave nothing, and that others were made for. */
+function repeatedCalls({ paid, lostJobs = [], startsInVain = 0 }: Step): number {
+  const abandoned = lostJobs.filter(({ providerJobId }) => providerJobId !== undefined)
+  return (paid?.repeats ?? 0) + (paid?.writtenOff ?? 0) + abandoned.length + startsInVain
 }
 
 function viewOfProblem({ code, message, retryable, error_id, technical_message }: Problem): Problem {

@@ -4,6 +4,7 @@ import type { BreakerConfig, ProviderConfig } from '../config.ts'
 import type { CreditsLeft } from '../operations/health/provider-checks.ts'
 import type { Languages, PortName, Ports } from '../podcast/ports.ts'
 import type { Guard } from './call-provider.ts'
+import type { HeardReader } from './heard-answer.ts'
 import type { ProviderErrorFields } from './provider-error.ts'
 
 /** Reads a provider's own words in an error answer; what it returns overrides what the status alone says. */
@@ -63,6 +64,8 @@ export type Provider<
   readonly costs: Readonly<Record<string, CostMetric>>
   /** What each kind of call costs, made once and as small as can be, in US cents at its published prices. */
   readonly trial: { readonly cents: number; readonly why: string }
+  /** What loads the reader of its answers about a recording; undefined when it transcribes nothing. */
+  readonly readHeard: (() => Promise<HeardReader>) | undefined
   /** Of what it transcribes; undefined: any. */
   readonly languages: Languages | undefined
   /** What its breaker does otherwise than all do. */
@@ -111,6 +114,7 @@ export function defineProvider<
   readonly check: (account: Account<Parsed<Settings>>, signal: AbortSignal) => Promise<CreditsLeft | undefined>
   readonly costs: Readonly<Record<string, CostMetric>>
   readonly trial: { readonly cents: number; readonly why: string }
+  readonly readHeard?: () => Promise<HeardReader>
   readonly languages?: Languages
   readonly breaker?: BreakerConfig
   readonly answersAtOnce?: readonly NoInfer<Port>[]
@@ -119,6 +123,7 @@ export function defineProvider<
   const none = {
     explain: () => ({}),
     hook: undefined,
+    readHeard: undefined,
     languages: undefined,
     breaker: {},
     answersAtOnce: [],

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { Cost } from '../podcast/ports.ts'
 import type { CallContext } from '../resilience/call-context.ts'
 import type { Account, Explain } from './definition.ts'
+import { jsonOf, whatIsWrong } from './parse-json.ts'
 import { kindOfStatus, ProviderError } from './provider-error.ts'
 import type { ProviderErrorKind } from './provider-error.ts'
 import { retryAfterMs } from '../resilience/retry-after.ts'
@@ -82,22 +83,23 @@ export async function sendForJson<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const response = await send(request, context, signal)
-  const text = (await readBytes(request, response, bytesMax, 'refuse')).toString('utf8')
+  const bytes = await readBytes(request, response, bytesMax, 'refuse')
   let value: unknown
   try {
-    // A byte order mark is no part of JSON, and may be ignored (RFC 8259, 8.1).
-    value = JSON.parse(text.replace(/^\uFEFF/, ''))
+    value = jsonOf(bytes)
   } catch (cause) {
-    // Whoever says that it sends JSON is the provider, and failed with this one; a page comes from something before it.
-    const isProvider = response.headers.get('content-type')?.includes('json') === true
-    throw isProvider
-      ? unusable(request, 'the answer is broken JSON')
-      : badResponse(request, 'the answer is not JSON', cause)
+    throw brokenJson(request, response, cause)
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw unusable(request, `the answer lacks ${issue?.path.join('.') ?? 'something'}: ${issue?.message ?? ''}`)
+  throw unusable(request, `the answer lacks ${whatIsWrong(parsed.error)}`)
+}
+
+/** Whoever says that it sends JSON is the provider, and failed with this one; a page comes from something before it. */
+export function brokenJson(request: ProviderRequest, { headers }: Response, cause?: unknown): ProviderError {
+  return headers.get('content-type')?.includes('json') === true
+    ? unusable(request, 'the answer is broken JSON')
+    : badResponse(request, 'the answer is not JSON', cause)
 }
 
 /** The answer's bytes, never more than `bytesMax` of them in memory. */
@@ -108,16 +110,26 @@ export async function readBytes(
   beyond: 'truncate' | 'refuse',
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = []
+  for await (const chunk of chunksOf(request, response, bytesMax, beyond)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** The same as they come. */
+export async function* chunksOf(
+  request: ProviderRequest,
+  response: Response,
+  bytesMax: number,
+  beyond: 'truncate' | 'refuse',
+): AsyncGenerator<Uint8Array> {
   let bytes = 0
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length
     if (bytes > bytesMax) {
-      if (beyond === 'truncate') break
+      if (beyond === 'truncate') return
       throw badResponse(request, `the answer is larger than ${bytesMax} bytes`)
     }
-    chunks.push(chunk)
+    yield chunk
   }
-  return Buffer.concat(chunks)
 }
 
 /** The provider has answered, and charged where it charges, what is of no use. */
@@ -136,7 +148,7 @@ function badResponse(request: ProviderRequest, message: string, cause?: unknown)
 
 function errorOf(request: ProviderRequest, response: Response, body: string): ProviderError {
   const { status } = response
-  const waitMs = retryAfterMs(response.headers.get('retry-after'), Date.now())
+  const waitMs = retryAfterMs(response.headers, Date.now)
   const explained = request.explain?.(status, body) ?? {}
   return new ProviderError(request.provider, request.operation, {
     kind: kindOfStatus(status),

@@ -44,6 +44,9 @@ export type ProviderErrorFields = {
   cause?: unknown
 }
 
+/** It is stored as what an episode waits for, and told: however much a provider says, this is enough. */
+const MESSAGE_CHARS_MAX = 500
+
 export class ProviderError extends Error {
   override readonly name = 'ProviderError'
   readonly provider: string
@@ -58,7 +61,7 @@ export class ProviderError extends Error {
   readonly words: ProblemWords | undefined
 
   constructor(provider: string, operation: string, fields: ProviderErrorFields) {
-    super(`${provider} ${operation}: ${fields.message}`, { cause: fields.cause })
+    super(`${provider} ${operation}: ${fields.message.slice(0, MESSAGE_CHARS_MAX)}`, { cause: fields.cause })
     this.provider = provider
     this.operation = operation
     this.kind = fields.kind

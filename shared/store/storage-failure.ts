@@ -2,6 +2,7 @@ import type { FailureMeaning } from '../breaker/breaker.ts'
 import { BreakerOpenError } from '../breaker/open-error.ts'
 import { DomainError } from '../errors/domain-error.ts'
 import { retryAfterMs } from '../resilience/retry-after.ts'
+import type { SaidHeaders } from '../resilience/retry-after.ts'
 import { DeadlineError } from '../resilience/deadline.ts'
 
 /** Storage has answered a plain request with a status of 400 or above. */
@@ -17,8 +18,9 @@ export class StatusError extends Error {
 
 /** The HTTP status with which a call of the storage client failed, if it got that far. */
 export function statusOf(error: unknown): number | undefined {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
+  const code = Number(error instanceof Error ? (error as { code?: unknown }).code : undefined)
+  // Errors of other kinds have codes of their own: a timeout of the platform has 23.
+  return code >= 100 && code <= 599 ? code : undefined
 }
 
 /** Whether it was thrown on purpose, by us, and says all there is to say. */
@@ -38,15 +40,19 @@ export function failureOfStorage(error: unknown): FailureMeaning {
   if (!isFailureOfStorage(error)) return statusOf(error) === 401 ? { reason: 'auth' } : 'ignored'
   const status = statusOf(error)
   if (status !== 429 && status !== 503) return 'failure'
-  const forMs = retryAfterMs(retryAfterHeader(error), Date.now())
+  const forMs = retryAfterMs(headersOf(error), Date.now)
   if (forMs !== undefined) return { reason: 'throttled', forMs }
   // One object written more than about once a second is 429, whatever the rest of storage does.
   return status === 429 ? 'ignored' : 'failure'
 }
 
-function retryAfterHeader(error: unknown): string | null {
+function headersOf(error: unknown): SaidHeaders {
   const headers: unknown = (error as { response?: { headers?: unknown } }).response?.headers
-  if (headers instanceof Headers) return headers.get('retry-after')
-  const value = (headers as Record<string, unknown> | undefined)?.['retry-after']
-  return typeof value === 'string' ? value : null
+  if (headers instanceof Headers) return headers
+  return {
+    get(name) {
+      const value = (headers as Record<string, unknown> | undefined)?.[name]
+      return typeof value === 'string' ? value : null
+    },
+  }
 }

@@ -1,8 +1,11 @@
 const HIDDEN = '[hidden]'
 
-/** JSON Web Tokens, bearer credentials, and values of query parameters and fields that open something. */
+/**
+ * JSON Web Tokens, bearer credentials, and values of query parameters and fields that open something. What begins like a
+ * token is one only with a dot in it: a pattern that asked for the dot would look for it again from each beginning.
+ */
 const PATTERNS =
-  /eyJ[\w-]{10,}(?:\.[\w-]*){1,2}|\bbearer +[\w.~+/=-]{8,}|([?&](?:token|key|api_?key|signature|x-goog-(?:signature|credential|security-token))=)[^&\s"'\\]+/gi
+  /eyJ[\w-]{10,}(?:\.[\w-]*){0,2}|\bbearer +[\w.~+/=-]{8,}|([?&](?:token|key|api_?key|signature|x-goog-(?:signature|credential|security-token))=)[^&\s"'\\]+/gi
 
 let secrets: readonly string[] = []
 
@@ -16,7 +19,9 @@ export function keepSecret(values: readonly string[]): void {
 
 /** The text without anything that opens a door. */
 export function redact(text: string): string {
-  let clean = text.replace(PATTERNS, (_match, name: string | undefined) => `${name ?? ''}${HIDDEN}`)
+  let clean = text.replace(PATTERNS, (match: string, name: string | undefined) =>
+    /^eyJ[\w-]*$/i.test(match) ? match : `${name ?? ''}${HIDDEN}`,
+  )
   for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, HIDDEN)
   return clean
 }

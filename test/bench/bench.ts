@@ -4,6 +4,7 @@ import { benchColdStart } from './cold-start.ts'
 import { benchBreaker } from './breaker.ts'
 import { benchChaos } from './chaos.ts'
 import { benchCost } from './cost.ts'
+import { benchDamage } from './damage.ts'
 import { benchEdge } from './edge.ts'
 import { benchHealth, benchHealthStart } from './health.ts'
 import { benchTexts } from './texts.ts'
@@ -28,6 +29,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   lives: benchLives,
   answers: benchAnswers,
   chaos: benchChaos,
+  damage: benchDamage,
   mastering: benchMastering,
   recordings: benchRecordings,
   health: benchHealth,

@@ -1,6 +1,7 @@
 import { clientOf } from '../e2e/cloud.ts'
 import { startBenchCloud } from './bench-cloud.ts'
 import { STEEP_TEXTS } from '../shared/podcast/words/steep-texts.ts'
+import { benchHeard } from './heard.ts'
 import { figure, quantile, title } from './report.ts'
 
 const BYTES_MAX = 5 * 1024 * 1024
@@ -11,6 +12,8 @@ const TYPES = ['text/plain', 'text/vtt', 'application/x-subrip', 'application/js
 
 /** The largest texts that episodes-transcript takes, of every steep kind, and small requests to the same instance. */
 export async function benchTexts(): Promise<void> {
+  title('texts: what a provider hears in a day of speech')
+  await benchHeard()
   title('texts: 5 MiB of every kind, and small requests to the same instance meanwhile')
   const cloud = await startBenchCloud({ environment: { DEFAULT_PLAN: 'unlimited' } })
   try {

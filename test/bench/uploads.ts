@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
 import { startEdgeProcess } from '../shared/http/edge-process.ts'
+import { benchCarried } from './carried.ts'
 import { figure, title } from './report.ts'
 import type { UploaderReport } from './uploader.ts'
 
@@ -11,7 +12,7 @@ const UPLOADS = 50
 const PROBE_EVERY_MS = 50
 const MIB = 1024 * 1024
 
-/** 50 uploads of 500 MB at once, some of them gzip bombs, to a streaming and to a JSON function. */
+/** 50 uploads of 500 MB at once, some of them gzip bombs, to a streaming and to a JSON function; then the whole way through a local cloud. */
 export async function benchUploads(): Promise<void> {
   for (const row of ['upload', 'echo'] as const) {
     title(`${UPLOADS} uploads of 500 MB at once to a ${row === 'upload' ? 'streaming' : 'JSON'} function`)
@@ -57,4 +58,5 @@ export async function benchUploads(): Promise<void> {
     figure('slowest small request meanwhile', `${slowestMs.toFixed(0)} ms`, { text: '< 250', met: slowestMs < 250 })
     await edge.stop()
   }
+  await benchCarried()
 }

@@ -24,9 +24,9 @@ const FINISH_TIMEOUT_MS = 90_000
 export async function startTestCloud(options: Partial<LocalCloudOptions> = {}): Promise<LocalCloud> {
   mkdirSync(`${ROOT}.steadycast`, { recursive: true })
   const lines = new EpisodeLines()
-  const onLine = (line: string) => {
+  const onLine = (line: string, pid?: number) => {
     lines.hear(line)
-    options.onLine?.(line)
+    options.onLine?.(line, pid)
     appendFileSync(`${ROOT}.steadycast/e2e.log`, `${line}\n`)
   }
   const cloud = await startLocalCloud({

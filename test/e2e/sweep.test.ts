@@ -9,6 +9,7 @@ import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { HistoryView } from '../../shared/podcast/view.ts'
 import { callSweep, clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
 import { between, expectUnaided } from './healing.ts'
+import { older } from './older.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -73,15 +74,13 @@ const about = (report: EpisodesReport, id: string) => report.episodes.filter(({ 
 const documentOf = (id: string) => db.doc(`episodes/${id}`)
 
 /** Makes everything about an episode older. */
-async function age(id: string, byMs: number, change: (document: Record<string, unknown>) => unknown = (d) => d) {
-  const older = (value: unknown, key = ''): unknown => {
-    if (typeof value === 'number') return key.endsWith('Ms') ? value - byMs : value
-    if (Array.isArray(value)) return value.map((one) => older(one))
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, older(inner, name)]))
-  }
+async function age(
+  id: string,
+  byMs: number,
+  change: (document: Record<string, unknown>) => Record<string, unknown> = (document) => document,
+) {
   const stored = (await documentOf(id).get()).data() ?? {}
-  await documentOf(id).set(older(change(stored)) as Record<string, unknown>)
+  await documentOf(id).set(older(change(stored), byMs))
 }
 
 async function inProcess(title: string, options: Record<string, unknown> = {}): Promise<string> {

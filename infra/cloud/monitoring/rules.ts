@@ -143,6 +143,13 @@ export const ALERT_RULES: readonly AlertRule[] = [
     meaning: 'a step of every episode stands still',
   },
   {
+    id: 'queue-silent',
+    title: 'A queue does not say where its tasks are',
+    severity: 'WARNING',
+    condition: { kind: 'log', fields: { event: ['sweep.queue_silent'] }, labels: ['step'] },
+    meaning: 'the sweep cannot tell lost tasks of this step from waiting ones, and leaves its episodes alone',
+  },
+  {
     id: 'queue-deep',
     title: 'A queue has over a thousand tasks',
     severity: 'WARNING',

@@ -29,7 +29,8 @@ export type InstancesOptions = {
   instancesPerFunction: number
   /** How long one may take until it listens, 30 s by default. */
   startTimeoutMs?: number
-  onLine: (line: string) => void
+  /** @param pid of the process that said it */
+  onLine: (line: string, pid: number | undefined) => void
 }
 
 const START_TIMEOUT_MS = 30_000
@@ -99,7 +100,8 @@ export class Instances {
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
     )
-    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine)
+    for (const stream of [child.stdout, child.stderr])
+      createInterface(stream).on('line', (line) => onLine(line, child.pid))
     const ended = new AbortController()
     child.once('error', (cause) => ended.abort(new Error(`${name} could not be started`, { cause })))
     child.once('exit', (code, signal) => ended.abort(new Error(`${name} ended (${signal ?? code})`)))

@@ -5,6 +5,7 @@ import * as z from 'zod'
 
 import { CommandRefused } from '../../command-line.ts'
 import type { Version } from '../firestore/database.ts'
+import type { KeptJobs } from '../providers/jobs.ts'
 import { FileStore } from '../storage/files.ts'
 import type { StoredObject } from '../storage/objects.ts'
 import type { KeptTask } from '../tasks/queue.ts'
@@ -30,6 +31,8 @@ export type Kept = {
   readonly documents: KeptTable<Version>
   readonly objects: KeptTable<StoredObject>
   readonly tasks: KeptTable<KeptTask>
+  /** What the stand-ins of the providers have been given to do. */
+  readonly jobs: KeptJobs
   readonly files: FileStore
   /** Undefined at the first start. */
   readonly place: Place | undefined
@@ -51,10 +54,16 @@ export function openKept(folder: string): Kept {
     new KeptTable<StoredObject>(join(folder, 'objects.log')),
     new KeptTable<KeptTask>(join(folder, 'tasks.log')),
   ]
+  const opened: { close: () => void }[] = [documents, objects, tasks]
   return {
     documents,
     objects,
     tasks,
+    jobs<Job>(name: string) {
+      const table = new KeptTable<Job>(join(folder, `${name}.log`))
+      opened.push(table)
+      return table
+    },
     files: new FileStore(join(folder, 'objects')),
     place,
     keepPlace(changed) {
@@ -62,7 +71,7 @@ export function openKept(folder: string): Kept {
       renameSync(`${placePath}.new`, placePath)
     },
     close() {
-      for (const table of [documents, objects, tasks]) table.close()
+      for (const table of opened) table.close()
     },
   }
 }

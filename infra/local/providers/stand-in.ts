@@ -1,6 +1,7 @@
 import type { Faults } from '../faults.ts'
 import type { HttpService } from '../http-service.ts'
 import type { Journal } from '../journal.ts'
+import type { KeptJobs } from './jobs.ts'
 
 /** Multiplies every modelled latency, and may change: 1 behaves like the provider, 0 answers at once. */
 export type Pace = { factor: number }
@@ -10,6 +11,8 @@ export type StandInOptions = {
   journal: Journal
   apiKey: string
   pace: Pace
+  /** Undefined: jobs are gone when it stops. */
+  kept?: KeptJobs | undefined
 }
 
 /** A provider as the local cloud plays it. */
@@ -20,7 +23,12 @@ export type StandIn = {
   readonly makeServers: (
     options: StandInOptions,
     work: WorkLog,
-  ) => { readonly api: HttpService; readonly behind: readonly HttpService[] }
+  ) => {
+    readonly api: HttpService
+    readonly behind: readonly HttpService[]
+    /** Begins anew what was under way when an earlier start ended; once all that it fetches from is up. */
+    readonly resume?: () => void
+  }
 }
 
 /** Said by every stand-in in what it makes, so that nobody takes it for the real thing. */

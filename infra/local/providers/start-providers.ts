@@ -11,27 +11,29 @@ type StandInWorld = Omit<StandInOptions, 'apiKey'> & { work: WorkLog }
  * Starts a stand-in for every provider that the user has brought no key for.
  * @param say hears of each provider and where it is
  * @returns the variables by which functions find providers, and whether all of them are stand-ins: then nothing that
- *   happens here is charged
+ *   happens here is charged; `resume` begins what was under way when an earlier start ended
  */
 export async function startProviders(
   userEnvironment: Record<string, string | undefined>,
   world: StandInWorld,
   closers: (() => Promise<void> | void)[],
   say: (name: string, where: string) => void,
-): Promise<{ variables: Record<string, string>; free: boolean }> {
+): Promise<{ variables: Record<string, string>; free: boolean; resume: () => void }> {
   const variables: Record<string, string> = {}
+  const resumes: (() => void)[] = []
   let free = true
   for (const name of PROVIDER_NAMES) {
     const real = findRealService(name, userEnvironment)
     if (real !== undefined) free = false
     const found = real ?? (await startStandIn(name, world, closers))
     Object.assign(variables, found.variables)
+    if (found.resume) resumes.push(found.resume)
     say(name, found.where)
   }
-  return { variables, free }
+  return { variables, free, resume: () => resumes.forEach((resume) => resume()) }
 }
 
-type Found = { variables: Record<string, string>; where: string }
+type Found = { variables: Record<string, string>; where: string; resume?: (() => void) | undefined }
 
 function findRealService(name: ProviderName, userEnvironment: Record<string, string | undefined>): Found | undefined {
   const prefix = name.toUpperCase()
@@ -50,7 +52,7 @@ async function startStandIn(
   closers: (() => Promise<void> | void)[],
 ): Promise<Found> {
   const { basePath, makeServers } = STAND_INS[name]
-  const { api, behind } = makeServers({ ...world, apiKey: STAND_IN_KEY }, work)
+  const { api, behind, resume } = makeServers({ ...world, apiKey: STAND_IN_KEY }, work)
   for (const server of [...behind, api]) {
     await server.start()
     closers.push(() => server.stop())
@@ -59,5 +61,6 @@ async function startStandIn(
   return {
     variables: { [`${prefix}_API_KEY`]: STAND_IN_KEY, [`${prefix}_BASE_URL`]: `${api.origin}${basePath}` },
     where: `${api.origin} (stand-in)`,
+    resume,
   }
 }

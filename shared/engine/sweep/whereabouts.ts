@@ -88,7 +88,7 @@ export function lookAgainAtMs(
   return Math.min(...inDoubt, ...others.filter((atMs) => atMs > nowMs))
 }
 
-/** Asks queues where tasks are, for one sweep. A step's queue that does not answer is not asked again. */
+/** Asks queues where tasks are, for one sweep. A step's queue that twice does not answer is not asked again. */
 export class TaskInquiry {
   readonly #queue: TaskQueue
   readonly #silent = new Set<string>()
@@ -110,8 +110,10 @@ export class TaskInquiry {
   async #askAbout(workflowId: string, task: StepTask): Promise<Whereabouts | undefined> {
     const { step } = task
     if (this.#silent.has(step)) return undefined
+    const find = () => this.#queue.find(workflowId, task)
     try {
-      return await this.#queue.find(workflowId, task)
+      // One call that fails is no silence, of which somebody would be told in the night.
+      return await find().catch(find)
     } catch (error) {
       if (!this.#silent.has(step)) this.#hearOfSilence(step, error)
       this.#silent.add(step)

@@ -6,10 +6,11 @@ import type { StepTask } from '../task.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { GenerationView, Step, Workflow } from '../workflow.ts'
 import { tellLost } from './charges.ts'
+import { countLoss, heldUntilMs } from './lost-attempts.ts'
 import { fail, isOpen, outstandingTasks, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { isSpent } from './paid-calls.ts'
-import { awayFrom, giveBack, passOver, reopenCall } from './pass-over.ts'
+import { isSpent, writeOffCalls } from './paid-calls.ts'
+import { awayFrom, comeBack, giveBack, passOver, passOverAway, reopenCall } from './pass-over.ts'
 
 /** A provider that a step may go to, and whether it does jobs or calls. */
 export type ProviderChoice = { readonly name: string; readonly kind: Exclude<StepKind, 'plain'> }
@@ -55,8 +56,8 @@ export function claim<W extends Workflow>(
   const reason = reasonOfStaleness(workflow, task)
   if (reason !== undefined) return { kind: 'stale', reason, tasks: outstandingTasks(workflow, task.generation) }
   const step = stepOf(workflow, task.step)
-  const heldUntilMs = Math.max(step.lease?.untilMs ?? 0, step.job?.openUntilMs ?? 0)
-  if (heldUntilMs > nowMs) return { kind: 'busy', untilMs: heldUntilMs }
+  const untilMs = heldUntilMs(step, event.leaseMs)
+  if (untilMs > nowMs) return { kind: 'busy', untilMs }
   return claimFree(pipeline, workflow, { step, event }, nowMs)
 }
 
@@ -69,10 +70,10 @@ function claimFree<W extends Workflow>(
 ): Claim<GenerationView<W>> {
   const { task, token, mayFallBack } = event
   const provider = chooseProvider(specOf(pipeline, task.step), workflow, found, event.providers)
-  const step = provider?.kind === 'call' ? reopenCall(found, provider.name) : found
+  const step = provider?.kind === 'call' ? withCallsOf(found, provider.name, nowMs) : found
   // A job is its own provider's, and means nothing to another.
   const isOthers = provider !== undefined && step.job?.provider !== undefined && step.job.provider !== provider.name
-  const left = step.lostJobs?.find((one) => one.provider === provider?.name)
+  const left = step.lostJobs?.find((one) => one.provider === provider?.name && one.removedAtMs === undefined)
   const job = isOthers ? undefined : (step.job ?? left)
   const otherLostJobs = step.lostJobs?.filter((one) => one !== left) ?? []
   const leftOpen = step.paid?.open === true
@@ -104,6 +105,7 @@ function claimFree<W extends Workflow>(
     attempt: Math.max(1, attempt),
     startedAtMs: step.startedAtMs ?? nowMs,
     lease: { token, untilMs: nowMs + event.leaseMs },
+    ...countLoss(step),
     ...(provider && { provider: provider.name }),
     ...(isProgress && { progressAtMs: nowMs }),
     ...(provider?.kind === 'job' &&
@@ -117,6 +119,13 @@ function claimFree<W extends Workflow>(
     resumesIntent: job !== undefined || leftOpen,
     todo: spent ? 'fallBack' : 'run',
   }
+}
+
+/** The step with its paid calls as they are at a provider: those that it waited for as lost have ended by now. */
+function withCallsOf(found: Step, provider: string, nowMs: number): Step {
+  const step = reopenCall(found, provider)
+  const { lostUntilMs = Infinity } = step.paid ?? {}
+  return lostUntilMs <= nowMs ? { ...step, ...writeOffCalls(step) } : step
 }
 
 /** The provider a step is with, as long as it is configured; else the first that it has not given up on. */
@@ -142,9 +151,14 @@ function leaveProvider(
   nowMs: number,
 ): Step | undefined {
   if (provider === undefined || workflow.replaces !== undefined) return undefined
-  const given = new Set([...(step.passedOver ?? []), provider.name])
-  if (event.providers.some(({ name }) => !given.has(name))) return passOver(step, provider.name, nowMs)
-  return !event.mayFallBack && awayFrom(step).length > 0 ? giveBack(step, provider.name, nowMs) : undefined
+  const { name } = provider
+  // Who has lost a call and its repeat has refused nothing: a day later it may be asked once more.
+  const awaySinceMs = isSpent(step) ? (step.unavailable?.sinceMs ?? nowMs) : undefined
+  const given = new Set([...(step.passedOver ?? []), name])
+  if (event.providers.some((other) => !given.has(other.name)))
+    return awaySinceMs === undefined ? passOver(step, name, nowMs) : passOverAway(step, name, nowMs, awaySinceMs)
+  if (event.mayFallBack || awayFrom(step).length === 0) return undefined
+  return awaySinceMs === undefined ? giveBack(step, name, nowMs) : comeBack(step, name, nowMs, awaySinceMs)
 }
 
 function reasonOfStaleness(workflow: Workflow, task: StepTask): string | undefined {

@@ -3,6 +3,7 @@ import type { Problem } from '../problem.ts'
 import { stepOf } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
 import { tellAllLost } from './charges.ts'
+import { countLoss } from './lost-attempts.ts'
 import { dispatch, fail, release } from './moved.ts'
 import type { Moved } from './moved.ts'
 
@@ -22,7 +23,7 @@ export function requeue<W extends Workflow>(
   const since = step.requeued?.sinceMs ?? step.lease?.untilMs ?? step.nextCheckAtMs ?? workflow.updatedAtMs
   const requeued = { count: (step.requeued?.count ?? 0) + 1, sinceMs: since, atMs: nowMs }
   const freed = release(step, step.state === 'running' ? 'pending' : step.state)
-  const free: Step = { ...freed, requeued, ...(progressAtMs > 0 && { progressAtMs }) }
+  const free: Step = { ...freed, ...countLoss(step), requeued, ...(progressAtMs > 0 && { progressAtMs }) }
   return dispatch(workflow, name, free, nowMs)
 }
 

@@ -6,6 +6,7 @@ import { tellAllLost } from './charges.ts'
 import { dispatch, isOpen, leaveJobOpen, PENDING, release, resultsWithout, startReady, withStep } from './moved.ts'
 import type { Moved } from './moved.ts'
 import { closeCall } from './paid-calls.ts'
+import { abandonUpgrade } from './upgrade.ts'
 
 /* What an owner does to a workflow. */
 
@@ -17,7 +18,7 @@ const NOTHING: ReadonlySet<string> = new Set()
  */
 export type StartEvent = { readonly from?: string | undefined; readonly changed?: Iterable<string> | undefined }
 
-/** Starts the pipeline, or starts it again after an error or a cancel; steps that are done are kept. */
+/** Starts the pipeline, or starts it again after an error, a cancel or its end; steps that are done are kept. */
 export function start<W extends Workflow>(
   pipeline: Pipeline,
   workflow: W,
@@ -49,10 +50,11 @@ export function bring<W extends Workflow>(
 
 function startAgain<W extends Workflow>(
   pipeline: Pipeline,
-  workflow: W,
+  seen: W,
   asked: ReadonlySet<string>,
   nowMs: number,
 ): Moved<W> {
+  const workflow = abandonUpgrade(seen)
   const again = withLostResults(pipeline, workflow, asked)
   const told = tellAllLost(workflow)
   const steps = mapSteps(told, (step, name) => (again.has(name) ? forgetStep(step) : restartStep(step, nowMs)))
@@ -60,7 +62,8 @@ function startAgain<W extends Workflow>(
     ...withoutFields(told, 'error'),
     results: resultsWithout(workflow.results, again),
     status: 'processing',
-    generation: workflow.generation + 1,
+    // What an upgrade that was given up has stored lies under the number that it had.
+    generation: Math.max(workflow.generation, workflow.lastGeneration ?? 0) + 1,
     steps,
     processingSinceMs: nowMs,
     updatedAtMs: nowMs,

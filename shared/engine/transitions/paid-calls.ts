@@ -9,7 +9,7 @@ import type { PaidCalls, Step } from '../workflow.ts'
 export function countCall({ paid }: Step, token: string): PaidCalls {
   const isRepeat = paid?.open === true
   const counted = { calls: (paid?.calls ?? 0) + 1, repeats: (paid?.repeats ?? 0) + (isRepeat ? 1 : 0) }
-  const before = paid && without(paid, 'by', 'repeatOf')
+  const before = paid && without(paid, 'by', 'repeatOf', 'lostUntilMs')
   const repeatOf = isRepeat && paid.by !== undefined ? { repeatOf: paid.by } : {}
   return { ...before, ...counted, open: true, isRepeat, by: token, ...repeatOf }
 }
@@ -31,7 +31,7 @@ function uncountCall(paid: PaidCalls): PaidCalls {
 
 /** Nobody asks any more what became of the last call. */
 export function closeCall({ paid }: Step): Pick<Step, 'paid'> {
-  return paid === undefined ? {} : { paid: { ...without(paid, 'by'), open: false } }
+  return paid === undefined ? {} : { paid: { ...without(paid, 'by', 'lostUntilMs'), open: false } }
 }
 
 /** Nobody saw the end of the last call, and it has been repeated as often as it may be. */
@@ -48,7 +48,12 @@ export function pauseBeforeNextCall(step: Pick<Step, 'paid'>, pauseMs: number): 
   return (step.paid?.writtenOff ?? 0) < WRITE_OFFS_MAX ? Math.max(pauseMs, LOST_FOR_GOOD_MS) : undefined
 }
 
-/** The calls of a step for which a better result is asked: those that were lost long enough ago count as ended. */
+/** The step that waits until its calls, which were lost, count as ended. */
+export function awaitLostCalls(step: Step, untilMs: number): Step {
+  return step.paid === undefined ? step : { ...step, paid: { ...step.paid, lostUntilMs: untilMs } }
+}
+
+/** The calls of a step that is asked for once more: those that were lost long enough ago count as ended. */
 export function writeOffCalls(step: Step): Pick<Step, 'paid'> {
   const { paid } = step
   if (paid === undefined || !isSpent(step)) return paid === undefined ? {} : { paid }

@@ -61,6 +61,17 @@ export function awayFrom({ away }: Step): readonly string[] {
   return away?.providers ?? []
 }
 
+/** Those among them that are not gone back to for now: a call was lost there with the one repeat that there may be. */
+export function findLostCalls(step: Step): readonly string[] {
+  const free = awayFrom(step)
+  return (step.away?.open ?? []).filter((name) => !free.includes(name))
+}
+
+/** The step without a provider that it has given up on, and back with one where its calls were lost. */
+export function giveBackLost(step: Step, provider: string, nowMs: number, service: string): Step {
+  return backWith([service], passOver(step, provider, nowMs))
+}
+
 /** The step without a provider that it has given up on, and back with those that were only away. */
 export function giveBack(step: Step, provider: string, nowMs: number): Step {
   return backWith(awayFrom(step), passOver(step, provider, nowMs))

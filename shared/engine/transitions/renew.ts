@@ -1,6 +1,6 @@
 import type { Pipeline } from '../definition.ts'
 import type { CallEnd, Receipt } from '../outcome.ts'
-import type { Job, Step, Workflow } from '../workflow.ts'
+import type { KnownOfJob, Step, Workflow } from '../workflow.ts'
 import { recordCall } from './charges.ts'
 import { heldStep, release, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
@@ -13,7 +13,7 @@ export type RenewEvent = {
   readonly fence: Fence
   readonly leaseMs: number
   /** What has become known of the provider's job; empty for a heartbeat. */
-  readonly job: Partial<Pick<Job, 'providerJobId' | 'uploadedTo' | 'starts'>>
+  readonly job: KnownOfJob
   /** What the work is at, where it says so. */
   readonly activity: string | undefined
   /** A call that is about to be made, and may be charged: to whom, and what is known of its cost. */

@@ -6,8 +6,8 @@ import type { Step, Workflow } from '../workflow.ts'
 import { charge, tellLost, waive } from './charges.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
-import { comeBack, giveBack, passOver, passOverAway } from './pass-over.ts'
-import { closeCall, settleCall } from './paid-calls.ts'
+import { comeBack, giveBack, giveBackLost, passOver, passOverAway } from './pass-over.ts'
+import { awaitLostCalls, closeCall, settleCall } from './paid-calls.ts'
 
 export type SettleEvent = {
   readonly fence: Fence
@@ -31,7 +31,7 @@ export function settle<W extends Workflow>(
   const { workflow: charged, step: counted } = settleCharges({ workflow, step }, { fence, outcome, cost })
   const isOwnCall = step.paid?.by === fence.token
   const told = 'call' in outcome && !isOwnCall ? { ...outcome, call: 'unknown' as const } : outcome
-  return settleStep(pipeline, charged, { name: fence.step, step: counted, outcome: told }, nowMs)
+  return settleStep(pipeline, charged, { name: fence.step, step: without(counted, 'lost'), outcome: told }, nowMs)
 }
 
 /** What the attempt's call or job has cost, or the call whose result it has found; what nobody saw the end of is told, too. */
@@ -76,7 +76,8 @@ function settleStep<W extends Workflow>(
     case 'waiting': {
       const { service, sinceMs, problem, fallback } = outcome
       const untilMs = nowMs + outcome.afterMs
-      const free = release(settleCall(step, outcome.call), 'waiting')
+      const settled = settleCall(step, outcome.call)
+      const free = release(outcome.callsLost === true ? awaitLostCalls(settled, untilMs) : settled, 'waiting')
       const waiting: Step = {
         ...(outcome.job === 'drop' ? dropJob(free) : free),
         error: problem,
@@ -91,6 +92,14 @@ function settleStep<W extends Workflow>(
       const kept = outcome.job === 'drop' ? dropJob(free) : free
       const unreadable = outcome.because === 'unreadable' && { unreadable: (step.unreadable ?? 0) + 1 }
       return dispatch(workflow, name, { ...kept, ...unreadable }, nowMs, nowMs + outcome.afterMs)
+    }
+    case 'gaveBackLater': {
+      const { provider, service, afterMs, problem } = outcome
+      const untilMs = nowMs + afterMs
+      const back = giveBackLost(release(settleCall(step, outcome.call), 'waiting'), provider, nowMs, service)
+      const unavailable = { service, sinceMs: nowMs, waits: 1, untilMs }
+      const waiting = { ...awaitLostCalls(back, untilMs), error: problem, unavailable }
+      return dispatch(workflow, name, waiting, nowMs, untilMs)
     }
     case 'passedOver':
     case 'passedOverAway':

@@ -92,10 +92,21 @@ export function beginUpgrade<W extends Workflow>(
 
 /** What is known of the provider's job, or of a call whose end nobody saw, is taken up and not paid for again. */
 function redoStep(step: Step, isFirst: boolean): Step {
-  const { job, lostJobs } = step
-  const pending: Step = { ...PENDING, ...(lostJobs && { lostJobs }) }
+  const { job, lostJobs, startsInVain } = step
+  const pending: Step = {
+    ...PENDING,
+    ...(lostJobs && { lostJobs }),
+    ...(startsInVain !== undefined && { startsInVain }),
+  }
   if (!isFirst) return pending
-  return { ...pending, ...(job && { job: { ...job, polls: 0 } }), ...writeOffCalls(step) }
+  const jobLives = job !== undefined && job.removedAtMs === undefined
+  return { ...pending, ...(jobLives && { job: { ...job, polls: 0 } }), ...writeOffCalls(step) }
+}
+
+/** The workflow without the upgrade that is being worked on, as if that had been given up. */
+export function abandonUpgrade<W extends Workflow>(workflow: W): W {
+  const { upgrade } = workflow
+  return upgrade === undefined ? workflow : giveUp(workflow, upgrade, viewCurrent(workflow))
 }
 
 function stepToUpgrade({ status, steps, upgrade, deletedAtMs }: Workflow): string | undefined {
@@ -113,7 +124,7 @@ function giveUp<W extends Workflow>(
   view: GenerationView<W>,
 ): W {
   const before = stepOf(workflow, step)
-  const { job, paid } = stepOf(view, step)
+  const { job, paid, startsInVain } = stepOf(view, step)
   const tries = (before.fallback?.tries ?? 0) + 1
   const usualPauseMs = Math.min(PAUSE_MS_MAX, (before.fallback?.pauseMs ?? PAUSE_MS_MAX) * 2 ** tries)
   const pauseMs = pauseBeforeNextCall({ paid: paid ?? before.paid }, usualPauseMs)
@@ -124,6 +135,7 @@ function giveUp<W extends Workflow>(
     fallback: { ...fallback, tries, ...(again && { nextTryAtMs: view.updatedAtMs + pauseMs }) },
     ...(job && { job }),
     ...(paid && { paid }),
+    ...(startsInVain !== undefined && { startsInVain }),
   }
   return withStep(withoutFields(workflow, 'upgrade'), step, after, view.updatedAtMs)
 }

@@ -27,8 +27,8 @@ export type OwnerChange = {
   readonly transition: (episode: Episode, nowMs: number) => Moved<Episode>
   /** Reservations that are over with it. */
   readonly reservations?: readonly (string | undefined)[]
-  /** Limits that its owner's usage must stay within with it. */
-  readonly room?: Room
+  /** Limits that its owner's usage must stay within with it. @param seen the episode before */
+  readonly room?: (seen: Episode) => Room
 }
 
 type Decided = EpisodeChange & { readonly seen: Episode; readonly tasks: readonly StepTask[] }
@@ -45,7 +45,7 @@ export async function changeEpisode(tools: OwnerTools, change: OwnerChange): Pro
     const moved = transition(requireStatus(episode, allowed), nowMs)
     if (moved.next === episode) return { seen: episode, tasks: moved.tasks }
     const next = { ...rememberOperation(moved.next, operation), updatedAtMs: nowMs }
-    const counted = { ...(reservations && { reservations }), ...(room && { room }) }
+    const counted = { ...(reservations && { reservations }), ...(room && { room: room(episode) }) }
     return { seen: episode, tasks: moved.tasks, next, cause: BY_OWNER, ...counted }
   })
   if (landed === undefined) throw new EpisodeNotFound()

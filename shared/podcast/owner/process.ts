@@ -43,7 +43,7 @@ export async function processEpisode(
     allowed: ['draft', 'processing'],
     transition: begin,
     reservations: [reservation],
-    room: roomAtWork(limits),
+    room: () => roomAtWork(limits),
   })
 }
 

@@ -1,16 +1,19 @@
 import { start } from '../../engine/transitions/owner.ts'
 import type { Operation } from '../../http/operation.ts'
 import type { Options } from '../options.ts'
-import type { Episode } from '../episode.ts'
-import { NeverProcessed } from '../errors.ts'
+import type { Episode, EpisodeStatus } from '../episode.ts'
+import { NeverProcessed, WrongStatus } from '../errors.ts'
 import { PIPELINE } from '../pipeline.ts'
 import type { StepName } from '../pipeline.ts'
 import type { Owner, OwnerTools } from './access.ts'
 import { changeEpisode, roomAtWork } from './change.ts'
 import { replaceOptions } from './options.ts'
 
+const STOPPED: readonly EpisodeStatus[] = ['error', 'cancelled']
+
 /**
- * Goes on where an episode stopped; finished steps are kept, as long as they fit.
+ * Goes on where an episode stopped; finished steps are kept, as long as they fit. One that is ready is made anew in part:
+ * only for options that another result follows from than it has, in all but the steps that they do not concern.
  * @param request `from` names a finished step to be done again, with all that wait for it; `options` take the place of
  * all that the episode had, and steps that they concern are done again with what builds on them
  */
@@ -31,13 +34,17 @@ export async function retryEpisode(
     userId,
     episodeId,
     operation,
-    allowed: ['error', 'cancelled'],
+    allowed: options === undefined ? STOPPED : [...STOPPED, 'ready'],
     transition: (current, nowMs) => {
       if (current.audio?.objectGeneration === undefined) throw new NeverProcessed()
       if (options === undefined) return start(PIPELINE, current, { from }, nowMs)
       const { episode: asked, changed } = replaceOptions(current, options, { upgradeAfterMs, nowMs })
-      return start(PIPELINE, asked, { from, changed }, nowMs)
+      if (current.status !== 'ready') return start(PIPELINE, asked, { from, changed }, nowMs)
+      if (changed.length === 0) throw new WrongStatus(current.status, STOPPED)
+      return start(PIPELINE, { ...asked, wasReady: true }, { from, changed }, nowMs)
     },
-    room: roomAtWork(limits),
+    // What was ready has counted for its month.
+    room: ({ status, wasReady }) =>
+      status === 'ready' || wasReady === true ? { activeEpisodes: limits.activeEpisodes } : roomAtWork(limits),
   })
 }

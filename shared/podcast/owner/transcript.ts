@@ -40,7 +40,7 @@ export async function giveTranscript(
           const handTranscript = { key, timed, sizeBytes }
           return bring(PIPELINE, { ...replaced, handTranscript }, { step: 'transcribe' }, nowMs)
         },
-        room: roomAtWork(limits),
+        room: () => roomAtWork(limits),
       }),
   })
 }

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import * as z from 'zod'
 
 import { resultOf } from '../../engine/definition.ts'
+import { together } from '../../resilience/together.ts'
 import { errorFields, log } from '../../telemetry/log.ts'
 import { outputKeys, OUTPUTS } from '../artefacts.ts'
 import { KeptLinks, signLinks } from '../links.ts'
@@ -53,9 +54,9 @@ export const finish = defineStep({
       chapters: shiftChapters(notes.chapters, mastered.introSeconds),
     })
     const withTag = (await objects.readStream(mastered.audioKey)).compose(stripId3(tag))
-    const store = (key: string, content: Readable | string, contentType: string) =>
-      objects.create(key, content, contentType, signal)
-    await Promise.all([
+    const store = (key: string, content: Readable | string, contentType: string) => (ends: AbortSignal) =>
+      objects.create(key, content, contentType, ends)
+    await together(signal, [
       store(files.audioKey, withTag, 'audio/mpeg'),
       store(files.transcriptKey, json, 'application/json'),
       store(files.vttKey, vtt, 'text/vtt; charset=utf-8'),

@@ -4,7 +4,7 @@ import { jobOf } from '../../engine/attempt.ts'
 import { resultOf } from '../../engine/definition.ts'
 import type { GenerationView } from '../../engine/workflow.ts'
 import { JobEnded } from '../../engine/failure.ts'
-import { loudnessTargetOf } from '../content.ts'
+import { loudnessTargetOf } from '../defaults.ts'
 import { SourceFailed } from '../errors.ts'
 import type { AudioSource, Mastering, MasteringState } from '../ports.ts'
 import { durationSeconds } from '../sound/duration.ts'
@@ -15,6 +15,7 @@ import { audioSource, defineStep, keysOf, recordingOf, recordingSource, webhookT
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { doneWithout } from './done-without.ts'
 import { transcribe } from './transcribe.ts'
+import { requireInTime, workMs } from './overdue-job.ts'
 import { errorOfJob, requireStorage } from './unfetched.ts'
 import { voice } from './voice.ts'
 import { write } from './write.ts'
@@ -105,18 +106,14 @@ async function runProduction(attempt: EpisodeAttempt, tools: Tools): StepEnded<t
     case 'new':
       if (mayStart(attempt, made)) await start(attempt, tools, { mastering, id })
       return { kind: 'polling', afterMs: pollAfterMs(0), activity: made.doing }
-    case 'working':
-      // It is at work, and nobody here has started it: from now on it is waited for as for any other.
-      if (starts === undefined) await attempt.recordJob({ starts: { count: 0, atMs: attempt.nowMs() } })
-      else if (attempt.nowMs() - starts.atMs > workMsMax(attempt)) {
-        await mastering.stop(id, attempt.call)
-        throw new JobEnded(`${mastering.name}: still "${made.doing ?? 'at work'}"`)
-      }
+    case 'working': {
+      const dueInMs = await awaitInTime(attempt, mastering, { id, doing: made.doing })
       return {
         kind: 'polling',
-        afterMs: pollAfterMs(polls),
+        afterMs: Math.min(dueInMs, pollAfterMs(polls)),
         ...(made.doing !== undefined && { activity: made.doing }),
       }
+    }
     case 'failed':
       // What its provider has ended is not charged.
       if ((made.reason === 'ended' || made.reason === 'unfetched') && starts !== undefined)
@@ -135,7 +132,9 @@ const STARTS_MAX = 2
 const START_AGAIN_MS = 10_000
 /** Another production is made where this one, after its start, stays where it was for so long. */
 const START_MS_MAX = 15_000
-/** Mastering takes a fraction of the recording's length, and waits in its provider's line. */
+/** Mastering takes minutes for an hour of audio, and waits in its provider's line: after so long it counts as away. */
+const WORK_TIME = { msMin: 5 * 60_000, shareOfLength: 0.5 }
+/** Beyond the recording's length: then it is stopped, and another is made where nothing else is left. */
 const WORK_MS_MAX = 45 * 60_000
 
 /** Whether to start what is not at work. @throws JobEnded when it was started in vain */
@@ -166,8 +165,26 @@ async function start(
   if (failure !== undefined) throw await errorOfJob(failure, attempt, tools)
 }
 
-function workMsMax(attempt: EpisodeAttempt): number {
-  return WORK_MS_MAX + (recordingSecondsOf(attempt) ?? 0) * 1000
+/**
+ * A production that is at work: its provider counts as away once it should have ended, and long after that it is stopped.
+ * @returns in how many ms it should have ended @throws ServiceAway, JobEnded
+ */
+async function awaitInTime(
+  attempt: EpisodeAttempt,
+  mastering: Mastering,
+  { id, doing }: { id: string; doing: string | undefined },
+): Promise<number> {
+  const nowMs = attempt.nowMs()
+  const { starts } = jobOf(attempt)
+  // Nobody here has started it: from now on it is waited for as for any other.
+  if (starts === undefined) await attempt.recordJob({ starts: { count: 0, atMs: nowMs } })
+  const { atMs: sinceMs } = starts ?? { atMs: nowMs }
+  const seconds = recordingSecondsOf(attempt) ?? 0
+  if (nowMs - sinceMs > WORK_MS_MAX + seconds * 1000) {
+    await mastering.stop(id, attempt.call)
+    throw new JobEnded(`${mastering.name}: still "${doing ?? 'at work'}"`)
+  }
+  return requireInTime(attempt, { sinceMs, workMs: workMs(WORK_TIME, seconds), doing })
 }
 
 async function findOrCreate(attempt: EpisodeAttempt, tools: Tools, mastering: Mastering): Promise<string> {

@@ -9,12 +9,14 @@ import { unlessNotAudio } from '../sound/not-audio.ts'
 import { secondsPackedMax } from '../sound/plausible-length.ts'
 import { nextPollMs, providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'
-import { heardTranscript } from '../words/heard-transcript.ts'
-import { Transcript } from '../words/transcript.ts'
+import { isDamaged } from '../parse-artefact.ts'
+import { makeOfTranscript } from '../words/long-texts.ts'
+import type { Summary } from '../words/transcript-work.ts'
 import { defineStep, recordingOf, recordingSource, webhookTarget } from './define-step.ts'
 import type { EpisodeAttempt, StepEnded } from './define-step.ts'
 import { measureRecording } from './measure-recording.ts'
-import { readArtefact } from './read-artefact.ts'
+import { requireInTime, workMs } from './overdue-job.ts'
+import { logDamage } from './read-artefact.ts'
 import { receiptOf } from '../receipts.ts'
 import { storeTranscript, TRANSCRIPT, transcriptKeyOf } from './store-transcript.ts'
 import { transcriptByHand } from './transcript-by-hand.ts'
@@ -52,8 +54,13 @@ export const transcribe = defineStep({
     if (providerOf(transcribers, attempt).kind === 'job') return undefined
     const transcriptKey = transcriptKeyOf(attempt)
     const text = await objects.readText(transcriptKey)
-    const earlier = text === undefined ? undefined : readArtefact(Transcript, transcriptKey, text)
-    if (earlier === undefined) return undefined
+    if (text === undefined) return undefined
+    const { userId } = attempt.workflow
+    const earlier = await makeOfTranscript({ make: 'summary', text }, userId, attempt.signal)
+    if (isDamaged(earlier)) {
+      logDamage(transcriptKey, earlier)
+      return undefined
+    }
     const stored = await objects.stat(transcriptKey)
     return { result: describe(transcriptKey, earlier), receipt: stored && receiptOf(stored) }
   },
@@ -93,12 +100,14 @@ async function runJob(
   }
   const state = await transcriber.read(jobId, attempt.call)
   switch (state.state) {
-    case 'working':
+    case 'working': {
+      const dueInMs = await awaitInTime(attempt, tools, state.doing)
       return {
         kind: 'polling',
-        afterMs: nextPollMs(job.polls, transcriber, tools.safetyPollMs),
+        afterMs: Math.min(dueInMs, nextPollMs(job.polls, transcriber, tools.safetyPollMs)),
         ...(state.doing !== undefined && { activity: state.doing }),
       }
+    }
     case 'failed':
       throw await errorOfJob(state, attempt, tools)
     case 'done': {
@@ -106,6 +115,39 @@ async function runJob(
       const result = await storeWords(attempt, tools, { heard: state, measuredSeconds })
       return { kind: 'done', result, cost: state.cost }
     }
+  }
+}
+
+/**
+ * Vendors publish a hundredth of the recording's length: 35 s for an hour of audio, 130 s for three and a quarter. Ten times
+ * as much is no slow day any more.
+ */
+const WORK_TIME = { msMin: 60_000, shareOfLength: 0.1 }
+
+/**
+ * Measures the recording only for a job that takes longer than the shortest would.
+ * @returns in how many ms the job should have ended @throws ServiceAway once it should have
+ */
+async function awaitInTime(attempt: EpisodeAttempt, tools: Tools, doing: string | undefined): Promise<number> {
+  const job = jobOf(attempt)
+  const nowMs = attempt.nowMs()
+  const { sinceMs = nowMs } = job
+  if (job.sinceMs === undefined) await attempt.recordJob({ sinceMs })
+  if (nowMs - sinceMs < WORK_TIME.msMin) return WORK_TIME.msMin - (nowMs - sinceMs)
+  const known = job.workMs ?? (await measureWork(attempt, tools))
+  if (known === undefined) return WORK_TIME.msMin
+  if (job.workMs === undefined) await attempt.recordJob({ workMs: known })
+  return requireInTime(attempt, { sinceMs, workMs: known, doing })
+}
+
+/** Undefined while storage is away: the job is only waited for, and what it gives is what counts. */
+async function measureWork(attempt: EpisodeAttempt, tools: Tools): Promise<number | undefined> {
+  try {
+    const seconds = await unlessNotAudio(measureRecording(attempt, tools))
+    return workMs(WORK_TIME, seconds ?? 0)
+  } catch {
+    attempt.signal.throwIfAborted()
+    return undefined
   }
 }
 
@@ -134,7 +176,7 @@ async function submit(attempt: EpisodeAttempt, transcriber: JobTranscriber, tool
     },
     attempt.call,
   )
-  await attempt.recordJob({ providerJobId: id })
+  await attempt.recordJob({ providerJobId: id, sinceMs: attempt.nowMs() })
 }
 
 async function storeWords(
@@ -142,18 +184,17 @@ async function storeWords(
   { objects }: Tools,
   { heard, measuredSeconds, receipt }: { heard: Transcribed; measuredSeconds: number | undefined; receipt?: Receipt },
 ): Promise<z.infer<typeof TranscribeResult>> {
+  const { userId, language } = attempt.workflow
   const secondsMax = secondsPackedMax(recordingOf(attempt).sizeBytes ?? Infinity)
-  const transcript = heardTranscript(heard, { language: attempt.workflow.language, measuredSeconds, secondsMax })
-  if (transcript === undefined) throw new StepRefused(NO_SPEECH)
-  const transcriptKey = await storeTranscript(
-    attempt,
-    { objects },
-    JSON.stringify(Transcript.parse(transcript)),
-    receipt,
-  )
-  return describe(transcriptKey, transcript)
+  const text = 'json' in heard ? heard.json : JSON.stringify(heard)
+  const task = { make: 'heard', text, language, measuredSeconds, secondsMax } as const
+  const made = await makeOfTranscript(task, userId, attempt.signal)
+  if (isDamaged(made)) throw new Error('what was heard is not what its provider has read')
+  if (made.json === undefined) throw new StepRefused(NO_SPEECH)
+  const transcriptKey = await storeTranscript(attempt, { objects }, made.json, receipt)
+  return describe(transcriptKey, made.summary)
 }
 
-function describe(transcriptKey: string, { language, durationSeconds, words }: Transcript) {
-  return { transcriptKey, durationSeconds, wordCount: words.length, language }
+function describe(transcriptKey: string, summary: Summary) {
+  return { transcriptKey, ...summary }
 }

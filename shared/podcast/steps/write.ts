@@ -3,7 +3,7 @@ import * as z from 'zod'
 
 import type { Receipt } from '../../engine/outcome.ts'
 import { pause } from '../../resilience/deadline.ts'
-import { TITLE_DEFAULT } from '../content.ts'
+import { TITLE_DEFAULT } from '../defaults.ts'
 import type { Material, Writer } from '../ports.ts'
 import { providerOf } from '../tools.ts'
 import type { Tools } from '../tools.ts'

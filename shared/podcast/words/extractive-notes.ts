@@ -1,4 +1,4 @@
-import { TITLE_DEFAULT } from '../content.ts'
+import { TITLE_DEFAULT } from '../defaults.ts'
 import { Notes } from './notes.ts'
 import { countsOf, termsOf } from './terms.ts'
 import { cleanLine, withoutEnd } from './text.ts'

@@ -1,15 +1,21 @@
-import type { HeardWord } from '../ports.ts'
+import * as z from 'zod'
+
+import type { Heard, HeardWord } from '../ports.ts'
+import { SPEAKER_CHARS_MAX } from './captions/caption.ts'
 import { transcriptFrom } from './hand-transcript.ts'
 import { AUTO, UNDETERMINED } from './language.ts'
+import { clipText } from './text.ts'
 import type { Transcript } from './transcript.ts'
 
-/** What a transcriber has heard. */
-export type Heard = {
-  readonly language: string | undefined
-  readonly durationSeconds: number | undefined
-  readonly text: string
-  readonly words: readonly HeardWord[]
-}
+/** What a transcriber has heard, as JSON. */
+export const HeardJson = z.object({
+  language: z.string().optional(),
+  durationSeconds: z.number().optional(),
+  text: z.string(),
+  words: z.array(
+    z.object({ text: z.string(), startMs: z.number(), endMs: z.number(), speaker: z.string().optional() }),
+  ),
+})
 
 type Recording = {
   readonly language: string
@@ -27,23 +33,31 @@ const SPOKEN = /[\p{L}\p{N}]/u
 /** What would turn the reading direction around, or is no character at all. */
 const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu
 
+/** As a transcript by hand may have: spoken for a whole day, and quickly. What comes after them is left out. */
+const WORDS_MAX = 250_000
+/** Of the text, and of all words together, as long as a transcript by hand. */
+const TEXT_CHARS_MAX = 5 * 1024 * 1024
+/** No writing has longer words; some languages have a whole sentence between two spaces. */
+const WORD_CHARS_MAX = 1_000
+
 /**
  * The transcript of a recording from what a transcriber heard: every word inside the recording, none that ends before it
- * begins. A text without words with times is laid over the whole length.
+ * begins. A text without words with times is laid over the whole length. Nothing of it is longer than a transcript by
+ * hand may be.
  * @param recording its language as its owner said it, which counts unless it was to be heard; its length as we measure
  *   it, and the longest that its bytes can be
  * @returns undefined when nothing was said
  */
 export function heardTranscript(heard: Heard, recording: Recording): Transcript | undefined {
   const language = recording.language === AUTO ? (heard.language ?? UNDETERMINED) : recording.language
-  const words = heard.words.map(readable).filter(({ text }) => text !== '')
-  const text = clean(heard.text)
+  const words = within(heard.words)
+  const text = clean(heard.text, TEXT_CHARS_MAX)
   if (words.length === 0 && SPOKEN.test(text)) return spreadOut(heard, { ...recording, language }, text)
   if (!words.some((word) => SPOKEN.test(word.text))) return undefined
   const endMs = words.reduce((latest, word) => Math.max(latest, word.endMs), 0)
   const durationSeconds = lengthOf(heard.durationSeconds, recording, endMs / 1000)
-  const within = (ms: number) => Math.min(ms, Math.floor(durationSeconds * 1000))
-  const inside = words.map((word) => ({ ...word, startMs: within(word.startMs), endMs: within(word.endMs) }))
+  const clip = (ms: number) => Math.min(ms, Math.floor(durationSeconds * 1000))
+  const inside = words.map((word) => ({ ...word, startMs: clip(word.startMs), endMs: clip(word.endMs) }))
   return {
     language,
     durationSeconds,
@@ -74,15 +88,33 @@ function spreadOut(heard: Heard, recording: Recording, text: string): Transcript
   return transcriptFrom({ schemaVersion: 1, timed: false, passages }, seconds, recording.language)
 }
 
-function readable(word: HeardWord): HeardWord {
-  const startMs = wholeMs(word.startMs)
-  return { ...word, text: clean(word.text), startMs, endMs: Math.max(startMs, wholeMs(word.endMs)) }
+/** The words that can be read, as many as a transcript may have. */
+function within(heard: readonly HeardWord[]): HeardWord[] {
+  const words: HeardWord[] = []
+  let chars = 0
+  for (const each of heard) {
+    const word = readable(each)
+    if (word.text === '') continue
+    chars += word.text.length + 1
+    if (words.length === WORDS_MAX || chars > TEXT_CHARS_MAX) break
+    words.push(word)
+  }
+  return words
+}
+
+function readable({ text, startMs: from, endMs: until, speaker }: HeardWord): HeardWord {
+  const startMs = wholeMs(from)
+  const name = speaker === undefined ? '' : clean(speaker, SPEAKER_CHARS_MAX)
+  const times = { startMs, endMs: Math.max(startMs, wholeMs(until)) }
+  return { text: clean(text, WORD_CHARS_MAX), ...times, ...(name !== '' && { speaker: name }) }
 }
 
 function wholeMs(ms: number): number {
   return Number.isFinite(ms) ? Math.min(MS_MAX, Math.max(0, Math.round(ms))) : 0
 }
 
-function clean(text: string): string {
-  return text.toWellFormed().replaceAll(UNREADABLE, ' ').replaceAll(/\s+/gu, ' ').trim()
+/** What it says in one line, without more than `charsMax` of it, of which no more than twice as much is looked at. */
+function clean(text: string, charsMax: number): string {
+  const beginning = text.slice(0, 2 * charsMax).toWellFormed()
+  return clipText(beginning.replaceAll(UNREADABLE, ' ').replaceAll(/\s+/gu, ' ').trim(), charsMax)
 }

@@ -27,6 +27,7 @@ const EXTENDED = /^[a-z]{2,3}-(?=[a-z]{3}(?:-|$))/i
  */
 export function canonicalLanguage(tag: string): string | undefined {
   if (tag === AUTO) return AUTO
+  if (tag.length > LANGUAGE_CHARS_MAX) return undefined
   // No language of five letters or more is registered.
   if (!/^[a-z]{2,3}(?:-|$)/i.test(tag)) return undefined
   try {

@@ -7,7 +7,7 @@ import type { Damaged } from '../parse-artefact.ts'
 import type { PreparedTranscript, ReadTranscript } from './prepare-hand-transcript.ts'
 import type { MadeOf, TranscriptTask } from './transcript-work.ts'
 
-/** What the process is sent: what a person has sent to be read, or what steps make of what is stored. */
+/** What the process is sent: what a person has sent to be read, or what steps make of what is heard or stored. */
 export type WordsTask = { readonly contentType: string; readonly body: Uint8Array } | TranscriptTask
 
 /** Compiled, the child's module is a file beside this one's chunk; from source it is its neighbour. */
@@ -18,13 +18,22 @@ const HERE_CHARS_MAX = 20_000
  * The same of stored transcripts, which have about 60 characters of JSON to a word. Show notes take longer than a
  * parser; the rest is done with three hours of speech in some 40 ms.
  */
-const HERE_STORED_CHARS_MAX = { transcript: 300_000, material: 1_500_000, notes: 300_000, outputs: 1_500_000 } as const
+const HERE_STORED_CHARS_MAX = {
+  heard: 300_000,
+  summary: 1_500_000,
+  transcript: 300_000,
+  material: 1_500_000,
+  notes: 300_000,
+  outputs: 1_500_000,
+} as const satisfies Record<TranscriptTask['make'], number>
 /** How long one process may take, how much memory, and how many there are at once, by turns of the people. */
 type Room = { readonly timeMs: number; readonly memoryMiB: number; readonly places: Slots }
 /** What people send has 5 MiB at most. An instance has 512 MiB for these processes and itself. */
 const FOR_SENT: Room = { timeMs: 10_000, memoryMiB: 160, places: new Slots(2) }
+/** One at a time works on what is heard or stored, which an instance has memory for. */
+export const placesForLongTexts = new Slots(1)
 /** What is stored names the speaker beside each word: the longest takes 130 MiB, and a second or two. */
-const FOR_STORED: Room = { timeMs: 60_000, memoryMiB: 224, places: new Slots(1) }
+const FOR_STORED: Room = { timeMs: 60_000, memoryMiB: 224, places: placesForLongTexts }
 
 /**
  * A transcript by hand, ready to be stored. Whatever its length, nobody else waits for it.
@@ -64,7 +73,7 @@ async function prepareInProcess(
 }
 
 /**
- * What a step makes of a transcript's stored text. Whatever its length, nobody else waits for it.
+ * What a step makes of the text of a transcript, heard or stored. Whatever its length, nobody else waits for it.
  * @returns what is wrong with the text, when it cannot be read
  * @throws ChildEnded when it took more time or memory than it may
  */

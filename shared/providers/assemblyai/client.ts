@@ -5,11 +5,13 @@ import type { Transcriber, TranscriptRequest, TranscriptState } from '../../podc
 import type { CallContext } from '../../resilience/call-context.ts'
 import { callProvider } from '../call-provider.ts'
 import type { Account, GuardedAccount } from '../definition.ts'
-import { askForHealth, ignoreRefusal, requestsOf, sendForJson } from '../http.ts'
+import { sendForHeard } from '../heard.ts'
+import { askForHealth, ignoreRefusal, requestsOf, send, sendForJson } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
+import { providerId, providerUrl } from '../strings.ts'
 import { callsBack, placeToken } from '../webhook.ts'
-import { Job, stateOf } from './job.ts'
+import { readJob } from './job.ts'
 import { languages } from './languages.ts'
 import { findListed, JOB_PARAMETER, JobPage, PAGE_LIMIT } from './lost-jobs.ts'
 import { explainGone, explainMissing } from './refusals.ts'
@@ -19,11 +21,10 @@ type Settings = { readonly ASSEMBLYAI_SPEECH_MODELS: readonly string[] }
 
 const CONTROL_TIMEOUT_MS = 15_000
 const UPLOAD_TIMEOUT_MS = 300_000
-const TRANSCRIPT_BYTES_MAX = 64 * 1024 * 1024
 const LIST_BYTES_MAX = 4 * 1024 * 1024
 
-const Submitted = z.object({ id: z.string().min(1) })
-const Uploaded = z.object({ upload_url: z.url() })
+const Submitted = z.object({ id: providerId })
+const Uploaded = z.object({ upload_url: providerUrl })
 
 /** Whether the service answers and takes our key. Neither its balance nor its models can be asked for. */
 export async function checkAccount(account: Account, signal: AbortSignal): Promise<undefined> {
@@ -73,14 +74,16 @@ export function makeTranscriber(account: GuardedAccount<Settings>): Transcriber 
 
     async read(id, call) {
       const request = () => ({ ...buildRequest('read', 'GET', pathOf(id)), explain: explainGone })
-      const attempt = (signal: AbortSignal) => sendForJson(request(), Job, TRANSCRIPT_BYTES_MAX, call, signal)
-      const reading = callProvider({ ...control, operation: 'read', attemptsMax: 3, attempt }, call)
-      return reading.then(stateOf, stateOfMissing)
+      const attempt = (signal: AbortSignal) => sendForHeard(request(), readJob, call, signal)
+      return callProvider({ ...control, operation: 'read', attemptsMax: 3, attempt }, call).catch(stateOfMissing)
     },
 
     async remove(id, call) {
-      const attempt = (signal: AbortSignal) =>
-        sendForJson(buildRequest('remove', 'DELETE', pathOf(id)), z.unknown(), TRANSCRIPT_BYTES_MAX, call, signal)
+      const attempt = async (signal: AbortSignal) => {
+        // What was removed comes back, and nobody reads it.
+        const removed = await send(buildRequest('remove', 'DELETE', pathOf(id)), call, signal)
+        await removed.body?.cancel()
+      }
       await ignoreRefusal(callProvider({ ...control, operation: 'remove', attemptsMax: 2, attempt }, call))
     },
   }

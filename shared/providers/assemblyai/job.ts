@@ -1,6 +1,9 @@
 import * as z from 'zod'
 
 import type { HeardWord, TranscriptState } from '../../podcast/ports.ts'
+import type { ReadAnswer } from '../heard-answer.ts'
+import { whatIsWrong } from '../parse-json.ts'
+import { providerWords } from '../strings.ts'
 import { classifyFailure } from './failures.ts'
 import { tagOf } from './languages.ts'
 
@@ -10,10 +13,10 @@ const Word = z.object({ text: z.string(), start: z.number(), end: z.number(), sp
 const DELETED_URL = 'http://deleted_by_user'
 
 /** A job as `GET /v2/transcript/{id}` answers it: what is used of it, and no more is asked of it than can be used. */
-export const Job = z.discriminatedUnion('status', [
+const Job = z.discriminatedUnion('status', [
   z.object({ status: z.literal('queued') }),
   z.object({ status: z.literal('processing') }),
-  z.object({ status: z.literal('error'), error: z.string().nullish() }),
+  z.object({ status: z.literal('error'), error: providerWords.nullish() }),
   z.object({
     status: z.literal('completed'),
     audio_url: z.string().nullish().catch(undefined),
@@ -26,7 +29,12 @@ export const Job = z.discriminatedUnion('status', [
 ])
 
 /** What a job's answer means. Words that cannot be read are left out: the others are paid for. */
-export function stateOf(job: z.infer<typeof Job>): TranscriptState {
+export function readJob(answer: unknown): ReadAnswer<TranscriptState> {
+  const parsed = Job.safeParse(answer)
+  return parsed.success ? { read: stateOf(parsed.data) } : { lacks: whatIsWrong(parsed.error) }
+}
+
+function stateOf(job: z.infer<typeof Job>): TranscriptState {
   if (job.status === 'queued' || job.status === 'processing') return { state: 'working' }
   if (job.status === 'error') {
     const message = job.error ?? 'no reason given'

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 
+import { providerId } from '../strings.ts'
+
 /** Names the job inside the URL that AssemblyAI fetches, so that it can be found again in its own list. */
 export const JOB_PARAMETER = 'job'
 /** As many as one page can have. */
@@ -11,9 +13,7 @@ const CLOCKS_MS = 10 * 60_000
 
 export const JobPage = z.object({
   page_details: z.object({ limit: z.number().nullish() }).nullish(),
-  transcripts: z.array(
-    z.object({ id: z.string().min(1), created: z.string().nullish(), audio_url: z.string().nullish() }),
-  ),
+  transcripts: z.array(z.object({ id: providerId, created: z.string().nullish(), audio_url: z.string().nullish() })),
 })
 type JobPage = z.infer<typeof JobPage>
 type ListedJob = JobPage['transcripts'][number]

@@ -33,6 +33,7 @@ export const assemblyai = defineProvider({
   hook: { tokenIn: 'header', name: 'X-Steadycast-Hook-Token' },
   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
   costs: { audioSeconds: { meaning: 'seconds of audio that AssemblyAI charges', unit: 's', scale: 60 } },
+  readHeard: async () => (await import('./job.ts')).readJob,
   languages,
   trial: { cents: 0.1, why: '11 s of audio' },
 })

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { MasteringState } from '../../podcast/ports.ts'
 import { unusable } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
+import { providerId, providerUrl, providerWords } from '../strings.ts'
 import { PRODUCTION_STATUS } from './api.ts'
 import type { ProductionStatus } from './api.ts'
 import { wholeNumber } from './envelope.ts'
@@ -13,10 +14,10 @@ const positive = z.number().positive()
 
 /** What is used of a production; anything else, and whatever is not as it should be and can be done without, is not. */
 export const Production = z.object({
-  uuid: z.string().min(1),
+  uuid: providerId,
   status: wholeNumber.nullish().catch(undefined),
-  status_string: z.string().nullish().catch(undefined),
-  error_message: z.string().nullish().catch(undefined),
+  status_string: providerWords.nullish().catch(undefined),
+  error_message: providerWords.nullish().catch(undefined),
   start_allowed: z.boolean().nullish().catch(undefined),
   output_basename: z.string().nullish().catch(undefined),
   creation_time: z.string().nullish().catch(undefined),
@@ -25,7 +26,7 @@ export const Production = z.object({
   output_files: z
     .array(
       z.object({
-        download_url: z.string().nullish().catch(undefined),
+        download_url: providerUrl.nullish().catch(undefined),
         format: z.string().nullish().catch(undefined),
         size: z.coerce.number().positive().nullish().catch(undefined),
       }),

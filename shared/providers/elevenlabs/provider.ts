@@ -31,6 +31,7 @@ export const elevenlabs = defineProvider({
   answersAtOnce: ['transcribers'],
   breakers: { transcribers: 'elevenlabs-stt' },
   explain,
+  readHeard: async () => (await import('./heard.ts')).readHeard,
   languages,
   check: async (account, signal) => (await import('./health.ts')).checkAccount(account, signal),
   costs: {

@@ -1,12 +1,13 @@
 import * as z from 'zod'
 
 import type { Cost, Material } from '../../podcast/ports.ts'
-import { TITLE_DEFAULT } from '../../podcast/content.ts'
+import { TITLE_DEFAULT } from '../../podcast/defaults.ts'
 import type { Notes } from '../../podcast/words/notes.ts'
 import { readNotes } from '../../podcast/words/read-notes.ts'
 import { unusable } from '../http.ts'
 import type { ProviderRequest } from '../http.ts'
 import { ProviderError } from '../provider-error.ts'
+import { providerWords } from '../strings.ts'
 
 /** What is of another kind than it should be counts as absent: the answer is charged, so what is left of it is used. */
 const orAbsent = <T extends z.ZodType>(schema: T) => schema.nullish().catch(undefined)
@@ -18,7 +19,7 @@ const Candidate = z.object({
       parts: orAbsent(z.array(z.object({ text: orAbsent(z.string()), thought: orAbsent(z.boolean()) }).catch({}))),
     }),
   ),
-  finishReason: orAbsent(z.string()),
+  finishReason: orAbsent(providerWords),
 })
 const USAGE = {
   promptTokenCount: count,
@@ -30,7 +31,7 @@ const USAGE = {
 /** As much of a GenerateContentResponse as we use; its blocks and ends come with 200. */
 export const Generated = z.object({
   candidates: orAbsent(z.array(Candidate.catch({}))),
-  promptFeedback: orAbsent(z.object({ blockReason: orAbsent(z.string()) })),
+  promptFeedback: orAbsent(z.object({ blockReason: orAbsent(providerWords) })),
   usageMetadata: orAbsent(z.object(USAGE)),
 })
 type Generated = z.infer<typeof Generated>

@@ -12,6 +12,7 @@ import { day, failing, firings } from './recorded-fleet.ts'
 import type { Answers, Recording } from './recorded-fleet.ts'
 
 const WITHIN_SECONDS = 5 * 60
+const SWEEP_EVERY_SECONDS = 60
 
 /** An incident: from a minute on something is different, or a line is written. */
 type Incident = {
@@ -93,6 +94,12 @@ const INCIDENTS: Incident[] = [
     what: 'a queue stands still',
     line: { event: 'queue.late', queue: 'work-write' },
     knownAfterSeconds: QUEUE_LATE_MS / 1000 + DELAY_SECONDS.health,
+  },
+  {
+    rule: 'queue-silent',
+    what: 'the sweep may not look into a queue any more',
+    line: { event: 'sweep.queue_silent', step: 'write' },
+    knownAfterSeconds: SWEEP_EVERY_SECONDS,
   },
   { rule: 'queue-deep', what: 'a queue fills up', depth: 5_000 },
   { rule: 'down', what: 'Firestore is away', placesFailing: 3 },

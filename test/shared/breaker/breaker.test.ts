@@ -199,8 +199,7 @@ describe('half-open', () => {
     const { instances, make, provider, time, call, during } = await opened(2)
     // Its process is gone: it neither reports nor makes another call.
     const dead = make()
-    void dead.execute(() => new Promise<never>(() => undefined)).catch(() => undefined)
-    await time.run(time.nowMs + 500)
+    await during(dead.admit(), 500)
     provider.fails = false
     expect(await during(call(instances[1]), 1000)).toBe('rejected')
     await time.run(time.nowMs + 28_000)
@@ -233,7 +232,7 @@ describe('half-open', () => {
   })
 
   test('a late result of a prober whose lease has run out changes nothing', async () => {
-    const { instances, time, events, call, during, provider } = await opened(2)
+    const { instances, time, events, call, during, provider } = await opened(2, { settings: { probeMaxMs: 30_000 } })
     // It does not listen to its signal.
     const late = instances[0]?.execute(() => time.sleep(45_000))
     await time.run(time.nowMs + 31_000)

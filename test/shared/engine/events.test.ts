@@ -7,7 +7,7 @@ import { EVENTS } from '../../../shared/engine/transitions/events.ts'
 
 const FOLDER = fileURLToPath(new URL('../../../shared/engine/transitions/', import.meta.url))
 /** What events share: it moves nothing by itself. */
-const SHARED = new Set(['charges', 'events', 'moved', 'paid-calls', 'pass-over'])
+const SHARED = new Set(['charges', 'events', 'lost-attempts', 'moved', 'paid-calls', 'pass-over'])
 
 test('every file of transitions has its events in the index', async () => {
   const events = new Set<unknown>(Object.values(EVENTS))

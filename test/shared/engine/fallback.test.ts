@@ -93,7 +93,8 @@ describe('a step without its provider', () => {
     let order = ready.next
     let nowMs = 10
     let claims = 0
-    for (; claims < 20; claims++, nowMs += LEASE_MS) {
+    // Longer than an attempt waits, however many were lost before it.
+    for (; claims < 20; claims++, nowMs += 20 * LEASE_MS) {
       const asked = askFor(order, task, nowMs, MAY_FALL_BACK)
       if (asked.kind === 'gaveUp') break
       if (asked.kind === 'claimed') order = asked.moved.next

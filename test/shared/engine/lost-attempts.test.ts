@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest'
 
+import { requeue } from '../../../shared/engine/transitions/cure.ts'
 import { LEASE_MS, opened, withTools } from './by-hand.ts'
 import type { ByHand } from './by-hand.ts'
+import { FAKE_PIPELINE } from './fake-pipeline.ts'
+import { againAfter, askFor, claimStep, settleStep, started, taskFor } from './order-fixtures.ts'
 
-/** What an attempt that has lost its step still knows of its paid call. */
 const costsOf = ({ world }: ByHand) => Object.values(world.order.costs ?? {}).at(-1)
 const callsOf = ({ world }: ByHand) => world.vendors.callsOfStep['write'] ?? 0
 
+/** What an attempt that has lost its step still knows of its paid call. */
 describe('an attempt that was frozen until another had its step', () => {
   test('before it recorded its call has made none, and nobody has to wonder', async () => {
     const bench = await opened('write')
@@ -69,5 +72,40 @@ describe('an attempt that was frozen until another had its step', () => {
     expect((await bench.endOf(first)).kind).toBe('fenced')
     expect(costsOf(bench)).toEqual({ calls: 2 })
     expect(bench.step('write')).toMatchObject({ state: 'done', paid: { calls: 2, repeats: 1 } })
+  })
+})
+
+describe('a step whose attempts are lost in a row', () => {
+  const ATTEMPTS = 5
+  const moved = started()
+  const task = taskFor(moved, 'transcribe')
+
+  /** Loses attempts, each begun as soon as it may be. */
+  function lose(attempts: number) {
+    const beganAtMs: number[] = []
+    let [order, nowMs] = [moved.next, 0]
+    for (let lost = 0; lost < attempts; lost++) {
+      ;({ workflow: order } = claimStep(order, task, nowMs))
+      beganAtMs.push(nowMs)
+      const asked = askFor(order, task, nowMs)
+      if (asked.kind === 'busy') nowMs = asked.untilMs
+    }
+    return { order, beganAtMs, freeAtMs: nowMs }
+  }
+
+  test('waits the longer the more were lost, so that five minutes of kills leave the last', () => {
+    const { beganAtMs } = lose(ATTEMPTS)
+    expect(beganAtMs.map((atMs) => atMs / LEASE_MS)).toEqual([0, 1, 2, 6, 19])
+    expect(beganAtMs.at(-1)).toBeGreaterThan(300_000)
+  })
+
+  test('remembers them where a sweep has requeued it, and forgets them once one is heard of', () => {
+    const { order, freeAtMs } = lose(3)
+    expect(order.steps.transcribe.lost).toBe(2)
+    const requeued = requeue(FAKE_PIPELINE, order, { step: 'transcribe', leaseMs: LEASE_MS }, freeAtMs)
+    expect(requeued.next.steps.transcribe.lost).toBe(3)
+    const again = claimStep(requeued.next, taskFor(requeued, 'transcribe'), freeAtMs)
+    expect(again.workflow.steps.transcribe.lost).toBe(3)
+    expect(settleStep(again, againAfter(1), freeAtMs + 1).next.steps.transcribe).not.toHaveProperty('lost')
   })
 })

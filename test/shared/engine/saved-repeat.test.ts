@@ -48,3 +48,19 @@ test('is not saved where there is none left, the end was seen, or nothing was ch
   expect(pauseAfter({ callLeft: false }, 0, false)).toBe(12_000)
   expect(pauseAfter({ kind: 'job', callCounted: false })).toBe(12_000)
 })
+
+test('that is lost as well is followed by one more a day later, where another provider has refused', () => {
+  const step = {
+    state: 'running',
+    attempt: 1,
+    dispatch: 1,
+    passedOver: ['another'],
+    unavailable: { service: 'vendor', sinceMs: AWAY_SINCE_MS, waits: 3, untilMs: NOW_MS },
+    paid: { calls: 2, repeats: 1, open: true },
+  } as const
+  const alone = { mayFallBack: false, step: { ...step, passedOver: [...step.passedOver] } }
+  expect(pauseAfter(alone, 1)).toBe(86_400_000)
+  expect(pauseAfter({ ...alone, isUpgrade: true }, 1)).toBeNaN()
+  // With one provider the next attempt ends the step.
+  expect(pauseAfter({ mayFallBack: false }, 1)).toBe(12_000)
+})

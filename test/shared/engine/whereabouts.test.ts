@@ -107,3 +107,29 @@ test('only the newest task of a step is asked about, and nothing is known of any
   const whereIs = await new TaskInquiry(queue, () => undefined).ask('o1', task === undefined ? [] : [task])
   expect(task && [whereIs(task), whereIs({ ...task, dispatch: 2 })]).toEqual([GONE, { kind: 'unknown' }])
 })
+
+describe('a queue that does not answer', () => {
+  const [task = { step: '', generation: 0, dispatch: 0 }] = tasksInDoubt(pending(), RULES, HOUR_MS)
+  const queueOf = (answers: ('no' | typeof GONE)[]) => ({
+    enqueue: async () => undefined,
+    find: async () => {
+      const answer = answers.shift() ?? 'no'
+      if (answer === 'no') throw new Error('away')
+      return answer
+    },
+  })
+
+  test('once is asked again, and nobody is told', async () => {
+    const told: string[] = []
+    const inquiry = new TaskInquiry(queueOf(['no', GONE]), (step) => told.push(step))
+    expect((await inquiry.ask('o1', [task]))(task)).toEqual(GONE)
+    expect(told).toEqual([])
+  })
+
+  test('twice is told of, and is asked about no other workflow', async () => {
+    const [told, answers] = [[] as string[], ['no', 'no', GONE] as ('no' | typeof GONE)[]]
+    const inquiry = new TaskInquiry(queueOf(answers), (step) => told.push(step))
+    for (const id of ['o1', 'o2']) expect((await inquiry.ask(id, [task]))(task)).toEqual({ kind: 'unknown' })
+    expect([told, answers]).toEqual([[task.step], [GONE]])
+  })
+})

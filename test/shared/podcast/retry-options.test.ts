@@ -279,8 +279,10 @@ describe('a retry', () => {
     expect(asked).toEqual(['speech E2.', 'sound -16 with intro'])
   })
 
-  test('of a ready episode, or one at work, is refused', async () => {
+  test('of a ready episode that would not change it, or of one at work, is refused', async () => {
     const { id } = await processed({})
+    await expect(retried(id, { loudnessTarget: -16 })).rejects.toMatchObject({ kind: 'conflict' })
+    await work.episodes.move(id, (episode) => ({ next: { ...episode, status: 'processing' } }))
     await expect(retried(id, { loudnessTarget: -20 })).rejects.toMatchObject({ kind: 'conflict' })
     expect((await read(id)).options).toEqual({})
   })

@@ -12,6 +12,7 @@ import type { Episode } from '../../../shared/podcast/episode.ts'
 import { RecordingUnfetched } from '../../../shared/podcast/errors.ts'
 import type { CallTranscriber, JobFailure, JobTranscriber, Mastering, Speaker } from '../../../shared/podcast/ports.ts'
 import type { ObjectStat } from '../../../shared/podcast/storage.ts'
+import { finish } from '../../../shared/podcast/steps/finish.ts'
 import { master } from '../../../shared/podcast/steps/master.ts'
 import { transcribe } from '../../../shared/podcast/steps/transcribe.ts'
 import { voice } from '../../../shared/podcast/steps/voice.ts'
@@ -88,7 +89,7 @@ const speaker: Speaker = {
 }
 
 function attemptOf(
-  name: 'transcribe' | 'voice' | 'master',
+  name: 'transcribe' | 'voice' | 'master' | 'finish',
   step: Partial<Step> = {},
   signal = new AbortController().signal,
 ) {
@@ -218,5 +219,33 @@ describe('what a call was charged for', () => {
     await expect(speaking).rejects.toThrow('it is over')
     objects.failures = [new TypeError('a defect')]
     await expect(speak()).rejects.toThrow('a defect')
+  })
+})
+
+describe('finishing', () => {
+  const TRANSCRIPT = {
+    language: 'en',
+    durationSeconds: 10,
+    text: 'Yes.',
+    words: [{ text: 'Yes.', startMs: 0, endMs: 900 }],
+  }
+
+  test('ends at once where one of its outputs cannot be stored, and no other is still being written then', async () => {
+    const ended: string[] = []
+    class OneFails extends MemoryObjects {
+      override create(key: string, _content: unknown, _type: string, signal?: AbortSignal): Promise<ObjectStat> {
+        if (key.endsWith('.vtt')) return Promise.reject(AWAY)
+        return new Promise((_resolve, reject) => {
+          const end = () => reject((ended.push(key.replace(/^.*\./, '')), signal?.reason as Error))
+          signal?.addEventListener('abort', end, { once: true })
+        })
+      }
+    }
+    const failing = new OneFails()
+    failing.stored.set('t', { content: Buffer.from(JSON.stringify(TRANSCRIPT)), contentType: 'application/json' })
+    failing.stored.set('m', { content: SPEECH, contentType: 'audio/mpeg' })
+    const tools = toolsOf({ objects: failing })
+    await expect(finish.run(attemptOf('finish'), tools)).rejects.toBe(AWAY)
+    expect(ended.toSorted()).toEqual(['json', 'mp3', 'srt'])
   })
 })

@@ -9,6 +9,7 @@ import { CircuitBreaker } from '../../../shared/breaker/breaker.ts'
 import { callProvider } from '../../../shared/providers/call-provider.ts'
 import { send } from '../../../shared/providers/http.ts'
 import { meaningOf, ProviderError } from '../../../shared/providers/provider-error.ts'
+import { failureOfStorage } from '../../../shared/store/storage-failure.ts'
 import { retryAfterMs } from '../../../shared/resilience/retry-after.ts'
 import { ConcurrencyLimit } from '../../../shared/resilience/concurrency-limit.ts'
 import { RetryBudget } from '../../../shared/resilience/retry-budget.ts'
@@ -160,7 +161,14 @@ describe('a guarded call', () => {
 })
 
 describe('Retry-After', () => {
-  const nowMs = Date.parse('2026-11-23T12:00:00Z')
+  const HOUR_MS = 3_600_000
+  const theirsMs = Date.parse('2026-11-23T12:00:00Z')
+  const headers = (retryAfter: string | null, date?: string) =>
+    new Headers({
+      ...(retryAfter !== null && { 'Retry-After': retryAfter }),
+      ...(date !== undefined && { Date: date }),
+    })
+
   test.each([
     ['7', 7000],
     [' 1.5 ', 1500],
@@ -170,7 +178,34 @@ describe('Retry-After', () => {
     ['soon', undefined],
     [null, undefined],
   ])('%j is %j ms', (header, waitMs) => {
-    expect(retryAfterMs(header, nowMs)).toBe(waitMs)
+    expect(retryAfterMs(headers(header), () => theirsMs)).toBe(waitMs)
+    for (const offMs of [-6 * HOUR_MS, 6 * HOUR_MS])
+      expect(retryAfterMs(headers(header, 'Mon, 23 Nov 2026 12:00:00 GMT'), () => theirsMs + offMs)).toBe(waitMs)
+  })
+
+  test('is compared with our clock where the answer has no date that can be read', () => {
+    expect(retryAfterMs(headers('Mon, 23 Nov 2026 12:00:30 GMT', 'today'), () => theirsMs + 10_000)).toBe(20_000)
+  })
+
+  test('of a provider whose clock is six hours off is as long as it says', async () => {
+    for (const offMs of [-6 * HOUR_MS, 6 * HOUR_MS]) {
+      const at = (ms: number) => new Date(Date.now() + offMs + ms).toUTCString()
+      behaviours = [{ status: 503, headers: { 'Retry-After': at(30_000), Date: at(0) } }]
+      expect((await failure(call(3))).retryAfterMs).toBe(30_000)
+    }
+  })
+})
+
+describe('Retry-After of storage', () => {
+  const HOUR_MS = 3_600_000
+  test.each([-6 * HOUR_MS, 6 * HOUR_MS])('is as long as it says where its clock is %d ms off', (offMs) => {
+    const at = (ms: number) => new Date(Date.now() + offMs + ms).toUTCString()
+    const said = { 'retry-after': at(30_000), date: at(0) }
+    for (const sent of [said, new Headers(said)])
+      expect(failureOfStorage(Object.assign(new Error('busy'), { code: 503, response: { headers: sent } }))).toEqual({
+        reason: 'throttled',
+        forMs: 30_000,
+      })
   })
 })
 

@@ -69,7 +69,7 @@ async function seen(row: ElevenLabsAnswer) {
     const meaning = meaningOf(error)
     const breaker = typeof meaning === 'string' ? meaning : meaning.reason
     return {
-      kind: error.kind,
+      kind: thrown instanceof RecordingUnfetched ? ('unfetched' as const) : error.kind,
       canPass: error.canPass,
       charged: error.cost !== undefined,
       ambiguous: error.ambiguous,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { durationSeconds } from '../../audio/mastering.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
+import { AS_IT_IS, Jobs } from '../jobs.ts'
 import { episodeIn, fetchAudio, STAND_IN_NOTICE, wait } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 import { deliverWebhook } from '../webhook.ts'
@@ -33,12 +34,12 @@ const BLOCKED = 'No speech was found'
 /** AssemblyAI's pre-recorded API: upload, jobs with a life of their own, captions, webhooks. */
 export const assemblyai: StandIn = {
   basePath: '',
-  makeServers: (options, work) => ({ api: makeApi(options, work), behind: [] }),
+  makeServers,
 }
 
-function makeApi(options: StandInOptions, work: WorkLog): HttpService {
-  const jobs = new Map<string, Job>()
-  const uploads = new Map<string, Buffer>()
+function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn['makeServers']> {
+  const jobs = new Jobs<Job, Job>(options.kept?.('assemblyai-jobs'), AS_IT_IS)
+  const uploads = new Jobs<Buffer, Buffer>(options.kept?.('assemblyai-uploads'), AS_IT_IS)
   let running = 0
   const waiting: (() => void)[] = []
 
@@ -52,12 +53,17 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
     running++
     job.status = 'processing'
     await transcribe(job, uploads.get(job.request.audio_url), options.pace.factor)
+    jobs.change(job.id)
     running--
     waiting.shift()?.()
     const { words, durationSeconds: audioSeconds = 0 } = job
     const charged = words === undefined ? {} : { jobs: 1, audioSeconds }
     work.record('assemblyai', episodeIn(job.request.audio_url), startedAtMs, charged)
     await notify(job, options)
+    jobs.change(job.id)
+  }
+  const resume = () => {
+    for (const job of jobs.all()) if (job.status === 'queued' || job.status === 'processing') void runJob(job)
   }
 
   const routes: Route[] = [
@@ -69,7 +75,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         const bytes = await request.bytes()
         if (bytes.length === 0) return refuse(400, UPLOAD_FAILED)
         const url = `https://cdn.assemblyai.com/upload/${randomUUID()}`
-        uploads.set(url, bytes)
+        uploads.put(url, bytes)
         return { status: 200, json: { upload_url: url } }
       },
     },
@@ -82,9 +88,10 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         if (typeof submission === 'string') return refuse(400, submission)
         request.concerns(episodeIn(submission.audio_url) ?? '')
         const job = makeJob(submission)
-        jobs.set(job.id, job)
-        if (request.fault?.mode === 'blocked') Object.assign(job, { status: 'error', error: BLOCKED })
-        else void runJob(job)
+        const isBlocked = request.fault?.mode === 'blocked'
+        if (isBlocked) fail(job, BLOCKED)
+        jobs.put(job.id, job)
+        if (!isBlocked) void runJob(job)
         return { status: 200, json: transcriptOf(job) }
       },
     },
@@ -93,7 +100,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
       path: /^\/v2\/transcript$/,
       handle: (request) => {
         requireKey(request, options.apiKey)
-        const page = pageOf([...jobs.values()], request.url)
+        const page = pageOf(jobs.all(), request.url)
         return page === undefined ? refuse(400, 'Invalid query parameters') : { status: 200, json: page }
       },
     },
@@ -118,6 +125,7 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         const job = jobs.get(request.params[0] ?? '')
         if (job === undefined) return refuse(404, 'Transcript not found')
         job.deleted = true
+        jobs.change(job.id)
         return { status: 200, json: transcriptOf(job) }
       },
     },
@@ -128,12 +136,17 @@ function makeApi(options: StandInOptions, work: WorkLog): HttpService {
         refuse(404, `Not found: ${method} ${url.pathname} is not to be had here, ${STAND_IN_NOTICE}`),
     })),
   ]
-  return new HttpService({
+  const api = new HttpService({
     ...options,
     target: 'assemblyai',
     routes,
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
+    onStop() {
+      jobs.close()
+      uploads.close()
+    },
   })
+  return { api, behind: [], resume }
 }
 
 async function transcribe(job: Job, uploaded: Buffer | undefined, latencyFactor: number): Promise<void> {

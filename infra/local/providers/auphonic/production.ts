@@ -23,24 +23,65 @@ const RUNNING: ReadonlySet<ProductionStatus> = new Set([
 ])
 const STARTABLE: ReadonlySet<ProductionStatus> = new Set(['notStarted', 'outdated', 'changed'])
 
-/** One production in memory, from its form to its files. */
+/** A production as it is kept. */
+export type KeptProduction = {
+  readonly uuid: string
+  readonly details: Details
+  readonly status: ProductionStatus
+  readonly output: Buffer | undefined
+  readonly errorMessage: string
+  readonly lengthSeconds: number
+  readonly created: string
+  readonly changedAt: string
+  readonly uploads: ReadonlyMap<string, Buffer>
+}
+
+/** One production, from its form to its files. */
 export class Production {
-  readonly uuid = randomBytes(16).toString('base64url').replace(/[-_]/g, 'x').slice(0, 22)
+  readonly uuid: string
   details: Details
   status: ProductionStatus
   output: Buffer | undefined
-  #errorMessage = ''
-  #lengthSeconds = 0
+  #errorMessage: string
+  #lengthSeconds: number
   #run = 0
   #changedAt: string
-  readonly #uploads = new Map<string, Buffer>()
+  readonly #uploads: Map<string, Buffer>
   readonly #created: string
 
-  constructor(details: Details) {
-    this.details = details
-    this.#created = new Date().toISOString()
-    this.#changedAt = this.#created
-    this.status = this.#formStatus()
+  constructor(kept: KeptProduction) {
+    this.uuid = kept.uuid
+    this.details = kept.details
+    this.output = kept.output
+    this.#errorMessage = kept.errorMessage
+    this.#lengthSeconds = kept.lengthSeconds
+    this.#changedAt = kept.changedAt
+    this.#uploads = new Map(kept.uploads)
+    this.#created = kept.created
+    this.status = kept.status
+  }
+
+  static of(details: Details): Production {
+    const uuid = randomBytes(16).toString('base64url').replace(/[-_]/g, 'x').slice(0, 22)
+    const [created, uploads] = [new Date().toISOString(), new Map<string, Buffer>()]
+    const nothing = { output: undefined, errorMessage: '', lengthSeconds: 0, uploads }
+    const status = formStatus(details, uploads)
+    return new Production({ ...nothing, uuid, details, status, created, changedAt: created })
+  }
+
+  /** What a later start makes the same production of; one that was at work begins anew then. */
+  save(): KeptProduction {
+    return {
+      uuid: this.uuid,
+      details: this.details,
+      status: this.status,
+      output: this.output,
+      errorMessage: this.#errorMessage,
+      lengthSeconds: this.#lengthSeconds,
+      created: this.#created,
+      changedAt: this.#changedAt,
+      uploads: this.#uploads,
+    }
   }
 
   get isRunning(): boolean {
@@ -76,7 +117,7 @@ export class Production {
   #change(details: Details): void {
     this.details = { ...this.details, ...details }
     this.#changedAt = new Date().toISOString()
-    const isComplete = this.#formStatus() === 'notStarted'
+    const isComplete = formStatus(this.details, this.#uploads) === 'notStarted'
     if (!isComplete) this.status = 'incomplete'
     else if (this.output !== undefined) this.status = 'outdated'
     else this.status = this.status === 'error' ? 'changed' : 'notStarted'
@@ -87,7 +128,7 @@ export class Production {
     this.#run++
     this.status = 'stopping'
     await wait(0)
-    this.status = this.#formStatus()
+    this.status = formStatus(this.details, this.#uploads)
   }
 
   /** Works until it is done, has failed, or is stopped. @returns whether there is news to be told */
@@ -140,14 +181,6 @@ export class Production {
 
   get #isForm(): boolean {
     return this.status === 'incomplete' || this.status === 'notStarted'
-  }
-
-  /** What the form lacks: a recording, or a file that was declared and has not come. */
-  #formStatus(): 'incomplete' | 'notStarted' {
-    const { input_file: url, multi_input_files: others = [] } = this.details
-    const hasRecording = url !== undefined || this.#uploads.has('input_file')
-    const hasOthers = others.every(({ id = '', input_file: link }) => link !== undefined || this.#uploads.has(id))
-    return hasRecording && hasOthers ? 'notStarted' : 'incomplete'
   }
 
   /** What is charged for it: nothing before it has an output. */
@@ -203,4 +236,12 @@ export class Production {
       }
     })
   }
+}
+
+/** What the form lacks: a recording, or a file that was declared and has not come. */
+function formStatus(details: Details, uploads: ReadonlyMap<string, Buffer>): 'incomplete' | 'notStarted' {
+  const { input_file: url, multi_input_files: others = [] } = details
+  const hasRecording = url !== undefined || uploads.has('input_file')
+  const hasOthers = others.every(({ id = '', input_file: link }) => link !== undefined || uploads.has(id))
+  return hasRecording && hasOthers ? 'notStarted' : 'incomplete'
 }

@@ -4,10 +4,12 @@ import { PRODUCTION_STATUS } from '../../../../shared/providers/auphonic/api.ts'
 import type { EnvelopeAnswer } from '../../../../shared/providers/auphonic/api.ts'
 import { HttpService, ReplyError } from '../../http-service.ts'
 import type { LocalRequest, Reply, Route } from '../../http-service.ts'
+import { Jobs } from '../jobs.ts'
 import { episodeIn, STAND_IN_NOTICE } from '../stand-in.ts'
 import type { StandIn, StandInOptions, WorkLog } from '../stand-in.ts'
 import { deliverWebhook } from '../webhook.ts'
 import { Production } from './production.ts'
+import type { KeptProduction } from './production.ts'
 import { ALGORITHMS_INFO, Details, formErrors, OUTPUT_FILES_INFO } from './requests.ts'
 import { auphonicStorage, DownloadLinks } from './storage.ts'
 
@@ -17,7 +19,10 @@ const PAGE = { limit: 20, most: 100 }
 export const auphonic: StandIn = { basePath: '/api', makeServers }
 
 function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn['makeServers']> {
-  const productions = new Map<string, Production>()
+  const productions = new Jobs<Production, KeptProduction>(options.kept?.('auphonic-productions'), {
+    save: (production) => production.save(),
+    load: (kept) => new Production(kept),
+  })
   const downloads = new DownloadLinks()
   const storage = auphonicStorage(options, downloads)
 
@@ -28,10 +33,19 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     return production
   }
   const show = (production: Production): Reply => answer(production.view(api.origin))
+  const showChanged = (production: Production): Reply => {
+    productions.change(production.uuid)
+    return show(production)
+  }
+  const begin = (production: Production): void =>
+    void run(production, { ...options, work, keep: () => productions.change(production.uuid) })
   const start = (production: Production): Reply => {
     if (!production.startAllowed) return refuse(400, 'Production cannot be started in its current state')
-    void run(production, options, work)
-    return show(production)
+    begin(production)
+    return showChanged(production)
+  }
+  const resume = () => {
+    for (const production of productions.all()) if (production.isRunning) begin(production)
   }
 
   const routes: Route[] = [
@@ -43,8 +57,8 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
         const details = await readDetails(request)
         if (request.fault?.mode === 'blocked') return refuse(400, 'The content was declined')
         request.concerns(episodeIn(JSON.stringify(details)) ?? '')
-        const production = new Production(details)
-        productions.set(production.uuid, production)
+        const production = Production.of(details)
+        productions.put(production.uuid, production)
         return details.action === 'start' ? start(production) : show(production)
       },
     },
@@ -54,7 +68,10 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       handle: (request) => {
         requireKey(request, options.apiKey)
         const [limit, offset] = [numberOf(request, 'limit', PAGE.limit), numberOf(request, 'offset', 0)]
-        const newest = [...productions.values()].toReversed().slice(offset, offset + Math.min(limit, PAGE.most))
+        const newest = productions
+          .all()
+          .toReversed()
+          .slice(offset, offset + Math.min(limit, PAGE.most))
         const uuids = request.url.searchParams.get('uuids_only') === '1'
         return answer(newest.map((production) => (uuids ? production.uuid : production.view(api.origin))))
       },
@@ -72,7 +89,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
         if (production.isRunning) return refuse(400, 'Production cannot be changed in its current state')
         const details = await readDetails(request)
         production.update(details)
-        return details.action === 'start' ? start(production) : show(production)
+        return details.action === 'start' ? start(production) : showChanged(production)
       },
     },
     {
@@ -87,7 +104,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       method: 'DELETE',
       path: /^\/api\/production\/(\w+)\.json$/,
       handle: (request) => {
-        productions.delete(find(request).uuid)
+        productions.remove(find(request).uuid)
         return answer({})
       },
     },
@@ -103,7 +120,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
         if (errors.length > 0) return refuse(400, 'Invalid fields', Object.fromEntries(errors))
         if (files.size === 0) return refuse(400, 'No file was uploaded', { input_file: ['This field is required.'] })
         production.upload(files)
-        return show(production)
+        return showChanged(production)
       },
     },
     { method: 'POST', path: /^\/api\/production\/(\w+)\/start\.json$/, handle: (request) => start(find(request)) },
@@ -112,7 +129,7 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
       path: /^\/api\/production\/(\w+)\/stop\.json$/,
       handle: (request) => {
         const production = find(request)
-        void production.stop()
+        void production.stop().then(() => productions.change(production.uuid))
         return show(production)
       },
     },
@@ -153,13 +170,17 @@ function makeServers(options: StandInOptions, work: WorkLog): ReturnType<StandIn
     target: 'auphonic',
     routes,
     refuse: (status, headers) => ({ ...refuse(status, wordsFor(status)), headers }),
+    onStop: () => productions.close(),
   })
-  return { api, behind: [storage] }
+  return { api, behind: [storage], resume }
 }
 
-async function run(production: Production, options: StandInOptions, work: WorkLog): Promise<void> {
+type Running = StandInOptions & { readonly work: WorkLog; readonly keep: () => void }
+
+async function run(production: Production, { work, keep, ...options }: Running): Promise<void> {
   const startedAtMs = Date.now()
   const hasNews = await production.work(options.pace.factor)
+  keep()
   work.record('auphonic', episodeIn(JSON.stringify(production.details)), startedAtMs, production.bill)
   const { webhook } = production.details
   if (!hasNews || !webhook) return

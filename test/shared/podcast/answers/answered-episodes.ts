@@ -15,6 +15,8 @@ import { recordAnswers } from './record-answers.ts'
 const CHARGED = /^POST (\/v2\/transcript|.*:generateContent|\/v1\/(text-to-speech\/.*|speech-to-text)|.*\/start\.json)$/
 /** One, and one repeat of it. */
 const CHARGED_MOST = 2
+/** Of an episode's document, as JSON: a store takes a megabyte, and an answer may have strings of many. */
+const DOCUMENT_CHARS_MAX = 64_000
 
 /** What became of one episode whose provider's answers were tampered with. */
 export type AnsweredLife = { readonly broken: string[]; readonly status: string; readonly degraded: number }
@@ -83,6 +85,8 @@ class AnsweredEpisode {
 
   #checkEnd(episode: Episode | undefined, tampered: ProviderName): void {
     const { broken, breakers } = this.#episode
+    const chars = JSON.stringify(episode ?? {}).length
+    if (chars > DOCUMENT_CHARS_MAX) broken.push(`the document has ${chars} characters`)
     for (const [question, times] of this.#providers.get(tampered)?.asked ?? [])
       if (CHARGED.test(question) && times > CHARGED_MOST) broken.push(`${question} was charged ${times} times`)
     for (const { name, state } of Object.values(breakers))

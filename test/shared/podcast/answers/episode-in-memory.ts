@@ -14,6 +14,8 @@ import { beginUpgrade } from '../../../../shared/engine/transitions/upgrade.ts'
 import { Episode } from '../../../../shared/podcast/episode.ts'
 import { PIPELINE } from '../../../../shared/podcast/pipeline.ts'
 import { PORT_NAMES } from '../../../../shared/podcast/ports.ts'
+import { viewOf } from '../../../../shared/podcast/view.ts'
+import type { EpisodeView } from '../../../../shared/podcast/view.ts'
 import type { NotesCache } from '../../../../shared/podcast/storage.ts'
 import { meaningOf } from '../../../../shared/providers/provider-error.ts'
 import { MemoryTasks } from '../../engine/memory-queue.ts'
@@ -21,7 +23,12 @@ import { MemoryWorkflows } from '../../engine/memory-store.ts'
 import { draft } from '../episode-fixtures.ts'
 import { MemoryObjects } from '../memory-objects.ts'
 
-const RECORDING = readFileSync(fileURLToPath(new URL('../../../fixtures/speech.flac', import.meta.url)))
+export type Recording = { readonly content: Buffer; readonly contentType: string }
+/** Eleven seconds. */
+const SPEECH: Recording = {
+  content: readFileSync(fileURLToPath(new URL('../../../fixtures/speech.flac', import.meta.url))),
+  contentType: 'audio/flac',
+}
 const DELIVERIES_MOST = 120
 
 /** One episode by the deployed runner and the deployed clients, with stores in memory and a clock that does not wait. */
@@ -30,6 +37,8 @@ export class EpisodeInMemory {
   readonly id = draft().id
   readonly breakers: SharedBreakers
   readonly broken: string[] = []
+  /** As its owner would have seen it before each delivery. */
+  readonly seen: EpisodeView[] = []
   readonly #config: WorkDependencies['config']
   readonly #random: () => number
   readonly #workflows: MemoryWorkflows<Episode>
@@ -43,9 +52,10 @@ export class EpisodeInMemory {
     this.#workflows = new MemoryWorkflows(PIPELINE, sweepRules(config))
   }
 
-  async start(options: Episode['options'], language = 'en'): Promise<WorkDependencies> {
-    const audio = { key: 'recording', contentType: 'audio/flac', sizeBytes: RECORDING.length }
-    this.#objects.stored.set('recording', { content: RECORDING, contentType: 'audio/flac' })
+  async start(options: Episode['options'], language = 'en', recording: Recording = SPEECH): Promise<WorkDependencies> {
+    const { content, contentType } = recording
+    const audio = { key: 'recording', contentType, sizeBytes: content.length, objectGeneration: '1' }
+    this.#objects.stored.set('recording', recording)
     this.#workflows.create({ ...draft(options), language, audio })
     const work = await this.#loadWork()
     await this.#move(work, (current, nowMs) => start(PIPELINE, current, {}, nowMs))
@@ -99,6 +109,8 @@ export class EpisodeInMemory {
       const [next] = [...this.#tasks.waiting].toSorted(([, a], [, b]) => a.dueMs - b.dueMs)
       if (next === undefined) return
       const [name, { workflowId, task, dueMs }] = next
+      const before = this.read()
+      if (before !== undefined) this.seen.push(viewOf(before))
       this.nowMs = Math.max(this.nowMs, dueMs) + 1
       const { kind } = await runner.run(workflowId, task, signal)
       if (kind === 'busy' || kind === 'interrupted') this.nowMs += 60_000

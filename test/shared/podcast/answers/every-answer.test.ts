@@ -10,7 +10,6 @@ import { PROVIDER_NAMES } from '../../../../shared/providers/providers.ts'
 import type { ProviderName } from '../../../../shared/providers/providers.ts'
 import { KNOWN_ANSWERS } from '../../providers/answers/all.ts'
 import type { KnownAnswer } from '../../providers/answers/all.ts'
-import { AUPHONIC_ANSWERS } from '../../providers/answers/auphonic.ts'
 import { ELEVENLABS_ANSWERS } from '../../providers/answers/elevenlabs.ts'
 import { GEMINI_ANSWERS, play } from '../../providers/answers/gemini.ts'
 import { accountAt, guardOf, makePort } from '../../providers/provider-fixtures.ts'
@@ -44,7 +43,7 @@ afterAll(() => {
 })
 
 type Staged = {
-  readonly provider: 'gemini' | 'elevenlabs' | 'auphonic'
+  readonly provider: 'gemini' | 'elevenlabs'
   readonly give: (response: ServerResponse) => void
   readonly options?: Episode['options']
   readonly settings?: Record<string, string>
@@ -53,8 +52,8 @@ type Staged = {
   /** Requests that are answered so; all, when absent. */
   readonly times?: number
 }
-const ASKS = { gemini: /generateContent/, elevenlabs: /text-to-speech/, auphonic: /^GET .*\/production\/[^/]*\.json$/ }
-const STEPS = { gemini: 'write', elevenlabs: 'voice', auphonic: 'master' } as const
+const ASKS = { gemini: /generateContent/, elevenlabs: /text-to-speech/ }
+const STEPS = { gemini: 'write', elevenlabs: 'voice' } as const
 
 async function live({ provider, give, options = {}, settings = {}, silent = false, times = Infinity }: Staged) {
   let calls = 0
@@ -91,8 +90,7 @@ function expectFate(row: KnownAnswer, { status, step, calls }: Awaited<ReturnTyp
   const dueInMs = (step.fallback?.nextTryAtMs ?? NaN) - (step.finishedAtMs ?? NaN)
   const better = step.fallback?.nextTryAtMs === undefined ? 'never' : dueInMs < DAY_MS ? 'soon' : 'nextDay'
   expect([status, step.degraded !== undefined, better]).toEqual(['ready', course !== 'goesOn', betterLater])
-  const waits =
-    (course === 'waits' && row.lost !== 'slowly') || course === 'savesRepeat' || course === 'anotherJobLater'
+  const waits = (course === 'waits' && row.lost !== 'slowly') || course === 'savesRepeat'
   expect(tookMs).toBeGreaterThanOrEqual(waits ? PATIENCE_MS - SLACK_MS : 0)
   expect(tookMs).toBeLessThan(waits ? PATIENCE_MS + SLACK_MS : SLACK_MS)
   if (course === 'savesRepeat' || course === 'onceMore') expect(calls()).toBe(2)
@@ -124,24 +122,6 @@ describe('ElevenLabs, asked to speak', () => {
       await live({ provider: 'elevenlabs', give, options: { intro }, settings }),
     )
   })
-})
-
-describe('Auphonic, asked what a production is at', () => {
-  // Mastering here takes a second each.
-  const reads: Readonly<Record<string, number>> = {
-    'Error without a reason': 2,
-    // From then on the account's breaker is open, and nothing is sent.
-    'Error for want of credits': 1,
-  }
-  test.each(AUPHONIC_ANSWERS.filter(({ answer }) => answer in reads).map((row) => [row.answer, row] as const))(
-    '%s',
-    async (answer, { status, headers, body }) => {
-      const give = (response: ServerResponse) => void response.writeHead(status, headers).end(body)
-      const lived = await live({ provider: 'auphonic', give, options: { fallbacks: ['master'] } })
-      expectFate(known('auphonic', `${answer} (of a job)`), lived)
-      expect(lived.calls()).toBe(reads[answer])
-    },
-  )
 })
 
 describe('a call that was lost', () => {

@@ -53,6 +53,23 @@ describe('words', () => {
     expect(heardTranscript({ ...HEARD, words }, RECORDING)?.words).toEqual([{ text: 'a b c', startMs: 0, endMs: 1 }])
   })
 
+  test('and the names of their speakers are no longer than those of a transcript by hand', () => {
+    const words = [{ text: 'w'.repeat(100_000), startMs: 0, endMs: 1, speaker: `S\n${'p'.repeat(100_000)}` }]
+    const [word] = heardTranscript({ ...HEARD, words }, RECORDING)?.words ?? []
+    expect(word?.text).toHaveLength(1000)
+    expect(word?.speaker).toMatch(/^S p{58}$/)
+  })
+
+  test('are as many as a transcript by hand has, and as long together', () => {
+    const many = Array.from({ length: 300_000 }, () => ({ text: 'w', startMs: 0, endMs: 1 }))
+    const long = Array.from({ length: 20_000 }, () => ({ text: 'w'.repeat(999), startMs: 0, endMs: 1 }))
+    expect(heardTranscript({ ...HEARD, words: many }, RECORDING)?.words).toHaveLength(250_000)
+    const text = 'w'.repeat(20_000_000)
+    const heard = heardTranscript({ ...HEARD, text, words: long }, RECORDING)
+    expect(heard?.words).toHaveLength(5242)
+    expect(heard?.text).toHaveLength(5 * 1024 * 1024)
+  })
+
   test('that are missing are laid over the text, and said to be estimated', () => {
     const transcript = heardTranscript({ ...HEARD, words: [] }, RECORDING)
     expect(transcript).toMatchObject({ estimated: true, text: 'Hello there.', durationSeconds: 10.6 })

@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { readCueText } from '../../../../shared/podcast/words/captions/cue-text.ts'
 import { extractiveNotes } from '../../../../shared/podcast/words/extractive-notes.ts'
 import { transcriptFrom } from '../../../../shared/podcast/words/hand-transcript.ts'
+import { heardTranscript } from '../../../../shared/podcast/words/heard-transcript.ts'
 import { readHandTranscript } from '../../../../shared/podcast/words/read-hand-transcript.ts'
 import { readNotes } from '../../../../shared/podcast/words/read-notes.ts'
 import { cleanLine, cleanParagraphs, clipText, fileNameOf } from '../../../../shared/podcast/words/text.ts'
 import { sentencesOf, toSrt, toVtt } from '../../../../shared/podcast/words/transcript.ts'
+import { redact } from '../../../../shared/telemetry/redact.ts'
 import { processorMs } from '../../processor-time.ts'
 import { STEEP_TEXTS } from './steep-texts.ts'
 
@@ -14,6 +16,7 @@ const LENGTH_SECONDS = 11
 const wordsOf = (text: string) =>
   text.split(' ').map((word, index) => ({ text: word, startMs: index, endMs: index + 1 }))
 const spokenIn = (text: string) => ({ language: 'en', durationSeconds: LENGTH_SECONDS, text, words: wordsOf(text) })
+const HEARD = { language: 'auto', measuredSeconds: LENGTH_SECONDS, secondsMax: LENGTH_SECONDS }
 const orRefused = (read: () => unknown) => {
   try {
     read()
@@ -38,6 +41,10 @@ const FUNCTIONS: Record<string, (text: string) => unknown> = {
   'the words of a caption': readCueText,
   'show notes without a writer': (text) => extractiveNotes(spokenIn(text), undefined),
   'show notes by a writer': (text) => orRefused(() => readNotes(text, { title: 'x', description: 'x' })),
+  'what was heard': (text) => heardTranscript({ ...spokenIn(text), language: 'en' }, HEARD),
+  'the speaker of a word': (text) =>
+    heardTranscript({ ...spokenIn('x'), words: [{ text, startMs: 0, endMs: 1, speaker: text }] }, HEARD),
+  'a line of the log': redact,
   'a line': cleanLine,
   paragraphs: cleanParagraphs,
   'a beginning': (text) => clipText(text, 4000),

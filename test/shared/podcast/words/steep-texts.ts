@@ -1,6 +1,7 @@
 /** Texts that make careless code look at the same characters again and again; of about `chars` characters. */
 export const STEEP_TEXTS: Record<string, (chars: number) => string> = {
   'one tag never ends': (chars) => '<'.repeat(chars),
+  'beginnings of a token': (chars) => 'eyJ'.repeat(chars / 3),
   'tags within tags': (chars) => '<b>'.repeat(chars / 3),
   'voices without a name': (chars) => `<v${' '.repeat(chars)}`,
   'many beginnings of a voice': (chars) => '<v '.repeat(chars / 3),

@@ -8,8 +8,12 @@ import type { Lost } from './gemini.ts'
 export type KnownAnswer = {
   readonly provider: string
   readonly answer: string
+  /** Asked to transcribe, by a job or a call: there is no fallback, and maybe another transcriber. */
+  readonly transcribes?: 'job' | 'call'
   /** Kind of the ProviderError, or what became of the job. */
   readonly kind: string
+  /** Of a refusal: what is refused is no sound. */
+  readonly isNotAudio?: boolean
   readonly canPass: boolean
   readonly charged: boolean
   /** Of a call: nobody sees its end. Of a job, which is looked for: `no`. */
@@ -31,6 +35,7 @@ const ASKED_FOR = {
 export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
   ...ASSEMBLYAI_ANSWERS.map((row) => ({
     provider: 'assemblyai',
+    transcribes: 'job' as const,
     lost: 'no' as const,
     ...row,
     answer: `${row.answer} (${ASKED_FOR[row.to]})`,
@@ -38,6 +43,7 @@ export const KNOWN_ANSWERS: readonly KnownAnswer[] = [
   ...GEMINI_ANSWERS.map((row) => ({ provider: 'gemini', ...row })),
   ...ELEVENLABS_ANSWERS.map((row) => ({
     provider: 'elevenlabs',
+    ...(row.to === 'hear' && { transcribes: 'call' as const }),
     ...row,
     answer: `${row.answer} (${ASKED_FOR[row.to]})`,
   })),

@@ -10,14 +10,17 @@ export type ElevenLabsAnswer = {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Buffer
   readonly own: boolean
-  readonly kind: ProviderErrorKind | 'used'
+  readonly kind: ProviderErrorKind | 'used' | 'unfetched'
+  /** What it says is of the recording, which every transcriber would say. */
+  readonly isNotAudio?: boolean
   readonly canPass: boolean
   readonly charged: boolean
   /** Nobody sees the end of the call, which may be charged. */
   readonly lost: Lost
   readonly breaker: 'success' | 'failure' | 'ignored' | 'throttled' | 'auth' | 'billing' | 'misconfigured'
 }
-type End = Pick<ElevenLabsAnswer, 'kind' | 'canPass' | 'charged' | 'breaker'> & Partial<Pick<ElevenLabsAnswer, 'lost'>>
+type End = Pick<ElevenLabsAnswer, 'kind' | 'canPass' | 'charged' | 'breaker'> &
+  Partial<Pick<ElevenLabsAnswer, 'lost' | 'isNotAudio'>>
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 const MP3 = Buffer.concat([Buffer.from('ID3'), Buffer.alloc(20_000)])
@@ -28,7 +31,9 @@ const words = (some: unknown) =>
 
 const USED: End = { kind: 'used', canPass: false, charged: true, breaker: 'success' }
 const USELESS: End = { kind: 'unusable', canPass: false, charged: true, breaker: 'ignored' }
+const UNFETCHED: End = { ...USELESS, kind: 'unfetched', charged: false }
 const THEIRS: End = { kind: 'invalid_input', canPass: false, charged: false, breaker: 'ignored' }
+const NOT_AUDIO: End = { ...THEIRS, isNotAudio: true }
 /** Ours to mend, and nothing to those who ask for something else. */
 const OURS_ALONE: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'ignored' }
 const OURS: End = { kind: 'misconfigured', canPass: true, charged: false, breaker: 'misconfigured' }
@@ -182,9 +187,9 @@ const TO_HEAR = [
   heard('broken JSON', 200, '{"text": "Hi', { ...USELESS, charged: false }),
   heard('a page in place of words', 200, '<html>', { ...AWAY, kind: 'bad_response' }, { 'Content-Type': 'text/html' }),
   heard('a model that was retired', 422, detail([{ loc: ['body', 'model_id'], msg: 'not valid', type: 'x' }]), OURS),
-  heard('a recording that is no audio', 400, coded('invalid_audio'), THEIRS),
-  heard('a recording that is damaged', 400, coded('invalid_content', 'File upload is corrupted.'), THEIRS),
-  heard('a recording it could not fetch', 400, coded('invalid_source_url'), { ...USELESS, charged: false }),
+  heard('a recording that is no audio', 400, coded('invalid_audio'), NOT_AUDIO),
+  heard('a recording that is damaged', 400, coded('invalid_content', 'File upload is corrupted.'), NOT_AUDIO),
+  heard('a recording it could not fetch', 400, coded('invalid_source_url'), UNFETCHED),
   heard(
     'a language that it does not have after all',
     422,

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { clientOf, processed, settled, SPEECH, startTestCloud, uploaded } from './cloud.ts'
+import { clientOf, paidRequests, processed, settled, SPEECH, startTestCloud, uploaded } from '../e2e/cloud.ts'
 
 const closers: (() => Promise<void> | void)[] = []
 let keep = ''
@@ -63,6 +63,25 @@ describe('a local cloud that keeps what it stores, stopped and started again', (
     await first.stop()
     const second = await start()
     expect((await settled(await clientOf(second, 'alice'), id)).status).toBe('ready')
+  })
+})
+
+describe('a local cloud that is stopped while a provider is at work', () => {
+  test('goes on with the jobs that there are: none is made or charged a second time', async () => {
+    const first = await start()
+    // So slow that no job ends before the cloud is stopped.
+    first.pace.factor = 1_000
+    const alice = await clientOf(first, 'alice')
+    const { id } = await uploaded(alice, 'Heard over a restart')
+    await alice.act('process', id)
+    await expect.poll(async () => (await alice.get(id)).steps.transcribe.state, { timeout: 60_000 }).toBe('waiting')
+    expect(paidRequests(first, id)).toMatchObject({ assemblyai: 1, started: 0 })
+    await first.stop()
+
+    const second = await start()
+    const { status, degraded, steps } = await settled(await clientOf(second, 'alice'), id)
+    expect([status, degraded, steps.transcribe.provider]).toEqual(['ready', [], 'assemblyai'])
+    expect(paidRequests(second, id)).toMatchObject({ assemblyai: 0, started: 1 })
   })
 })
 

@@ -1,5 +1,5 @@
 import { startLocalCloud } from '../../infra/local/local-cloud.ts'
-import { COMPILED_FUNCTIONS } from './compile-functions.ts'
+import { COMPILED_FUNCTIONS } from '../e2e/compile-functions.ts'
 
 /** A local cloud that keeps what it stores in the folder it is given, as a process that can be killed. */
 const [keep = ''] = process.argv.slice(2)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { clientOf, requestsTo, settled, SPEECH, SPOKEN, startTestCloud } from './cloud.ts'
+import { clientOf, requestsTo, settled, SPEECH, SPOKEN, startTestCloud } from '../e2e/cloud.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient

@@ -18,20 +18,22 @@ const CALLERS = [
 ] as const
 const PAID_CALL = /POST \S*(:generateContent|\/text-to-speech\/)/
 
-/** Calls by provider that are told although they were never made, for a crash: how many there may be. */
-export function unsentCallsOf(crash: Crash | undefined, points: readonly string[]): Record<string, readonly number[]> {
+/**
+ * Calls by provider that are told although they were never made, for a crash: how many there may be.
+ * @param reached the points of this very run, in order
+ */
+export function unsentCallsOf(crash: Crash | undefined, reached: readonly string[]): Record<string, readonly number[]> {
   const caller = CALLERS.find(({ step }) => crash?.point.startsWith(`work.${step} `))
   if (crash?.signal !== 'SIGKILL' || caller === undefined) return {}
   const { step, provider } = caller
   if (PAID_CALL.test(crash.point)) return crash.side === 'before' ? { [provider]: [1] } : {}
-  if (crash.side === 'before') return {}
-  const own = points.filter((point) => point.startsWith(`work.${step} `))
-  const writes = own.slice(
-    0,
-    own.findIndex((point) => PAID_CALL.test(point)),
-  )
-  // A heartbeat may have come before it, so that the write of that number was another.
-  return crash.point === writes.findLast((point) => point.includes('Commit')) ? { [provider]: [0, 1] } : {}
+  const before = reached
+    .slice(0, reached.indexOf(crash.point) + (crash.side === 'after' ? 1 : 0))
+    .filter((point) => point.startsWith(`work.${step} `))
+  if (before.some((point) => PAID_CALL.test(point))) return {}
+  // Behind the claim comes the record; a heartbeat may have come before it, and is such a write, too.
+  const writes = before.filter((point) => point.includes('Commit')).length
+  return writes > 1 ? { [provider]: [0, 1] } : {}
 }
 
 /** What is wrong with what an episode tells that every one of its calls had its repeat's cost; nothing may be. */

@@ -40,7 +40,6 @@ export class Lane {
   readonly #sweepUrl: string
   readonly #time: StoreTime
   #runs = 0
-  #points: readonly string[] = []
 
   constructor(cloud: LocalCloud, client: ApiClient, planFile: string, time: StoreTime) {
     this.#time = time
@@ -62,10 +61,14 @@ export class Lane {
   /** The points that one undisturbed episode reaches, once everything is warm. */
   async record(): Promise<string[]> {
     for (let i = 0; i < 2; i++) await this.run(undefined)
-    const reached = readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
+    const reached = this.#reached()
     // Sweeps and looks at the episode come by the clock, not by what the episode does.
-    this.#points = reached.filter((point) => !/^(ops\.sweep|episodes\.get) /.test(point))
-    return [...this.#points]
+    return reached.filter((point) => !/^(ops\.sweep|episodes\.get) /.test(point))
+  }
+
+  /** The points of the run that was last, in order. */
+  #reached(): string[] {
+    return readFileSync(`${this.#planFile}.reached.${this.#runs}`, 'utf8').trim().split('\n')
   }
 
   async run(crash: Crash | undefined): Promise<Ended> {
@@ -88,7 +91,7 @@ export class Lane {
       this.client.call<{ history: HistoryView[] }>('GET', `episodes-get?episodeId=${id}&history=1`),
     )
     const faults = [
-      ...chargeFaultsOf(after, this.cloud.work.readCharges(id), struck ? unsentCallsOf(crash, this.#points) : {}),
+      ...chargeFaultsOf(after, this.cloud.work.readCharges(id), struck ? unsentCallsOf(crash, this.#reached()) : {}),
       ...(await this.#insist(() => toldUsageFaultsOf(this.client))),
       ...faultsOf(after, history.history, paidRequests(this.cloud, id)),
       ...(struck ? healingFaultsOf(crash, healing) : []),

@@ -23,7 +23,8 @@ type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>
 type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
   openedAt?: string
   retryAt?: string
-  changedAt: string
+  /** Absent: nobody has used it yet. */
+  changedAt?: string
   forcedUntil?: string
   audit: { action: string; by: string; reason: string; at: string; until?: string }[]
 }
@@ -58,7 +59,7 @@ function viewOf(status: BreakerStatus): BreakerView {
     ...rest,
     ...(openedAtMs !== undefined && { openedAt: rfc3339(openedAtMs) }),
     ...(retryAtMs !== undefined && { retryAt: rfc3339(retryAtMs) }),
-    changedAt: rfc3339(changedAtMs),
+    ...(changedAtMs > 0 && { changedAt: rfc3339(changedAtMs) }),
     ...(forcedUntilMs !== undefined && { forcedUntil: rfc3339(forcedUntilMs) }),
     audit: audit.map(({ action, by, reason, atMs, untilMs }) => ({
       action,

@@ -13,6 +13,7 @@ import { configurationTable } from './configuration.ts'
 import { FAULT_MODES, modesOf, TARGETS } from '../local/faults.ts'
 import type { FaultMode } from '../local/faults.ts'
 import { table } from './markdown-table.ts'
+import { requestsTable } from './requests-table.ts'
 
 /** By README, its tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
 const TABLES: Record<string, Record<string, () => string>> = {
@@ -23,6 +24,7 @@ const TABLES: Record<string, Record<string, () => string>> = {
     configuration: configurationTable,
     faults: faultsTable,
   },
+  'functions/README.md': { requests: requestsTable },
   'shared/README.md': { layers: layersTable },
   'shared/providers/README.md': { answers: answersTable },
 }

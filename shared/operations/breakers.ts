@@ -11,10 +11,15 @@ const REASON_CHARS_MAX = 500
 /** An operator's override of one of the breakers `names`; without `forSeconds` it holds until the next. */
 export function overrideRequest(names: readonly string[]) {
   return z.strictObject({
-    name: z.enum(names),
-    action: z.enum(['open', 'close', 'auto']),
-    forSeconds: z.number().positive().max(FORCED_SECONDS_MAX).optional(),
-    reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
+    name: z.enum(names).describe('of the breaker'),
+    action: z.enum(['open', 'close', 'auto']).describe('`auto` leaves it to itself again'),
+    forSeconds: z
+      .number()
+      .positive()
+      .max(FORCED_SECONDS_MAX)
+      .optional()
+      .describe('how long; until the next when absent'),
+    reason: z.string().trim().min(1).max(REASON_CHARS_MAX).describe('kept with it'),
   })
 }
 type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>

@@ -178,7 +178,7 @@ export const BREAKER_VARIABLES = {
 } as const
 export type BreakerSetting = (typeof BREAKER_VARIABLES)[keyof typeof BREAKER_VARIABLES]['setting']
 
-/** What the variables of one breaker begin with: `acme-speech` has `BREAKER_ACME_SPEECH_…`. */
+/** What the variables of one breaker begin with: `parrot-speech` has `BREAKER_PARROT_SPEECH_…`. */
 export function breakerPrefix(name: string): string {
   return `BREAKER_${name.toUpperCase().replaceAll('-', '_')}_`
 }

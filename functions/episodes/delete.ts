@@ -1,9 +1,9 @@
 import { deleteEpisode } from '../../shared/podcast/owner/delete.ts'
-import { EpisodeReference } from '../../shared/podcast/inputs.ts'
+import { REQUESTS } from '../requests.ts'
 import { serve } from '../serve.ts'
 
 export default serve('episodes-delete', ['episodes', 'objects'], {
-  input: EpisodeReference,
+  input: REQUESTS['episodes-delete'],
   async handle({ userId, input, operation }, dependencies) {
     await deleteEpisode(dependencies, userId, input.episodeId, operation)
     return { status: 204 }

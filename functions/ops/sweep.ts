@@ -1,6 +1,5 @@
-import * as z from 'zod'
-
 import { loadSweepDependencies, sweepEpisodes } from '../../shared/dependencies/sweep.ts'
+import { REQUESTS } from '../requests.ts'
 import { serveEdge } from '../serve-edge.ts'
 
 const built = await loadSweepDependencies()
@@ -10,7 +9,7 @@ built.firestore.preload()
 export default serveEdge(
   'ops-sweep',
   {
-    input: z.strictObject({ dryRun: z.boolean().default(false) }),
+    input: REQUESTS['ops-sweep'],
     async handle({ input, signal }, dependencies) {
       return { status: 200, json: await sweepEpisodes(dependencies, input, signal) }
     },

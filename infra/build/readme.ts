@@ -10,7 +10,10 @@ import { LAYERS } from '../check/layers.ts'
 import { readWords, runCommandLine } from '../command-line.ts'
 import { answersTable } from './answers-table.ts'
 import { configurationTable } from './configuration.ts'
+import { FAULT_MODES, modesOf, TARGETS } from '../local/faults.ts'
+import type { FaultMode } from '../local/faults.ts'
 import { table } from './markdown-table.ts'
+import { requestsTable } from './requests-table.ts'
 
 /** By README, its tables that are generated, each between `<!-- name -->` and `<!-- /name -->`. */
 const TABLES: Record<string, Record<string, () => string>> = {
@@ -19,7 +22,9 @@ const TABLES: Record<string, Record<string, () => string>> = {
     errors: errorsTable,
     plans: plansTable,
     configuration: configurationTable,
+    faults: faultsTable,
   },
+  'functions/README.md': { requests: requestsTable },
   'shared/README.md': { layers: layersTable },
   'shared/providers/README.md': { answers: answersTable },
 }
@@ -85,6 +90,19 @@ function plansTable(): string {
     ...names.map((name) => amount(name, limits[name])),
   ])
   return table(['Plan', ...names.map((name) => `\`${name}\``)], rows)
+}
+
+function faultsTable(): string {
+  const having = (mode: FaultMode) => TARGETS.filter((target) => modesOf(target).includes(mode))
+  const rows = Object.entries(FAULT_MODES).map(([mode, what]) => {
+    const targets = having(mode as FaultMode)
+    return [
+      `\`${mode}\``,
+      what,
+      targets.length === TARGETS.length ? 'all' : targets.map((one) => `\`${one}\``).join(', '),
+    ]
+  })
+  return table(['Mode', 'The target', 'Targets that have it'], rows)
 }
 
 function layersTable(): string {

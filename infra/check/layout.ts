@@ -43,7 +43,19 @@ export function checkLayout(root: string): { violations: Violation[]; filesSeen:
     return found
   })
   for (const file of files) violations.push(...fileViolations(file, readFileSync(join(root, file), 'utf8')))
+  violations.push(...files.flatMap((file) => standInViolations(root, files, file)))
   return { violations, filesSeen: files.length }
+}
+
+/** The local cloud plays every provider: it finds each one's stand-in by its name, when it starts. */
+function standInViolations(root: string, files: readonly string[], file: string): Violation[] {
+  const [, name] = /^shared\/providers\/(\w+)\/provider\.ts$/.exec(file) ?? []
+  if (name === undefined) return []
+  const standIn = `infra/local/providers/${name}/stand-in.ts`
+  const isThere = files.includes(standIn)
+  const text = isThere ? readFileSync(join(root, standIn), 'utf8') : ''
+  if (new RegExp(`^export const ${name}\\b`, 'm').test(text)) return []
+  return [{ file, rule: `a provider has a stand-in: ${standIn} ${isThere ? `must export ${name}` : 'is missing'}` }]
 }
 
 function sourceFiles(root: string, folder: string): string[] {

@@ -1,29 +1,27 @@
-import { createWriteStream, existsSync, statSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { basename, extname, relative, resolve } from 'node:path'
+import { basename, extname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { FUNCTIONS } from '../../functions/functions.ts'
-import { DEFAULT_ORDER } from '../../shared/providers/orders.ts'
-import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
-import type { ProviderName } from '../../shared/providers/providers.ts'
 import { STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
-import { CommandRefused, readWords, runCommandLine } from '../command-line.ts'
+import { runCommandLine } from '../command-line.ts'
 import { durationSeconds, measureLoudness } from '../local/audio/mastering.ts'
 import { LOCAL_TASKS_ACCOUNT } from '../local/identity.ts'
 import { startLocalCloud } from '../local/local-cloud.ts'
 import type { LocalCloud } from '../local/local-cloud.ts'
 import { requireOnlyStart } from '../local/one-start.ts'
 import { untilStopped } from '../local/signals.ts'
-import { checkFunctionSettings } from '../local/start-options.ts'
+import { requireFirestore } from '../local/start-options.ts'
 import { ApiClient, ApiError } from './api-client.ts'
+import { FIXTURE, readArguments, USAGE } from './arguments.ts'
+import type { Asked } from './arguments.ts'
 import { overheadOf } from './overhead.ts'
 import { Progress } from './progress.ts'
 
 /** `npm run demo [-- FILE] [--outage all]`: one recording through the whole pipeline, over HTTP, on the local cloud. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const FIXTURE = `${root}test/fixtures/speech.flac`
 const OUTPUT = `${root}.steadycast/demo/`
 const CONTENT_TYPES: Record<string, string> = {
   '.mp3': 'audio/mpeg',
@@ -32,44 +30,22 @@ const CONTENT_TYPES: Record<string, string> = {
   '.flac': 'audio/flac',
   '.ogg': 'audio/ogg',
 }
-/** What is said in the fixture, as its owner would type it. */
-const FIXTURE_WORDS =
-  'And so, my fellow Americans: ask not what your country can do for you. Ask what you can do for your country.'
 /** An outage that somebody watches need not last two minutes before it is done without. */
 const OUTAGE_ENVIRONMENT = { FALLBACK_AFTER_SECONDS: '5' }
 const WATCH_EVERY_MS = 400
+/** Whoever waits for the functions hears this often how many are there. */
+const TELL_EVERY_MS = 3000
 const GIVE_UP_MS = 30 * 60_000
-
-const TRANSCRIBERS: readonly ProviderName[] = DEFAULT_ORDER.transcribers
-
-const USAGE = `Usage: npm run demo [-- FILE] [--outage=${[...PROVIDER_NAMES, 'all'].join('|')}, or several with commas] [--firestore=official]`
-
-type Asked = { path: string; firestore: string; outage: readonly ProviderName[] }
 
 await runCommandLine(USAGE, async () => {
   if (existsSync(`${root}.env`)) process.loadEnvFile(`${root}.env`)
-  return run(readArguments())
+  const asked = readArguments(process.argv.slice(2), process.env, process.env['INIT_CWD'] ?? '.')
+  await requireFirestore(asked.firestore)
+  return run(asked)
 })
 
-/** What was asked for. @throws CommandRefused when it cannot be */
-function readArguments(): Asked {
-  const options = { firestore: { type: 'string' }, outage: { type: 'string' } } as const
-  const { positionals, values } = readWords(process.argv.slice(2), options, { allowPositionals: true })
-  const firestore = values.firestore ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-  const away = values.outage?.split(',').map((name) => name.trim()) ?? []
-  const stranger = away.find((name) => name !== 'all' && !PROVIDER_NAMES.some((known) => known === name))
-  if (stranger !== undefined)
-    throw new CommandRefused(`--outage: expected ${[...PROVIDER_NAMES, 'all'].join(', ')}; there is no ${stranger}`)
-  checkFunctionSettings(process.env)
-  const outage = PROVIDER_NAMES.filter((name) => away.includes('all') || away.includes(name))
-  const path = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? FIXTURE)
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined) throw new CommandRefused(`There is no file ${basename(path)}.`)
-  if (!found.isFile()) throw new CommandRefused(`${basename(path)} is not a file. Name a recording.`)
-  return { path, firestore, outage }
-}
-
-async function run({ path, firestore, outage }: Asked): Promise<number | undefined> {
+async function run(asked: Asked): Promise<number | undefined> {
+  const { firestore, outage } = asked
   await mkdir(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'run demo')
   const startedAtMs = Date.now()
@@ -82,6 +58,7 @@ async function run({ path, firestore, outage }: Asked): Promise<number | undefin
     source: root,
     firestore,
     environment: { ...(outage.length > 0 && OUTAGE_ENVIRONMENT), ...process.env },
+    onPart: (part, where) => say(`  ${part.padEnd(20)} ${where}`),
     onLine: (line) => log.write(`${line}\n`),
   })
   const stop = async () => (await starting.catch(() => undefined))?.stop()
@@ -89,11 +66,15 @@ async function run({ path, firestore, outage }: Asked): Promise<number | undefin
     return await untilStopped(stop, async () => {
       const cloud = await starting
       try {
+        say('Starting every function, each as a process of its own')
         await startFunctions(cloud)
-        if (cloud.free) await rehearse(cloud)
+        if (cloud.free) {
+          say('Rehearsing one episode, so that what is measured later starts nothing')
+          await rehearse(cloud)
+        }
         const how = `with every function started${cloud.free ? ' and rehearsed once' : ''}`
         say(`Up after ${seconds(Date.now() - startedAtMs)}, ${how}`)
-        return await produce(cloud, path, outage)
+        return await produce(cloud, asked)
       } finally {
         await cloud.stop()
         log.end()
@@ -122,7 +103,14 @@ async function startFunctions({ functionsBaseUrl, identity }: LocalCloud): Promi
     })
     await response.arrayBuffer()
   })
-  await Promise.all(calls)
+  let started = 0
+  for (const call of calls) void call.then(() => started++).catch(() => undefined)
+  const telling = setInterval(() => say(`  ${started} of ${calls.length} functions have started`), TELL_EVERY_MS)
+  try {
+    await Promise.all(calls)
+  } finally {
+    clearInterval(telling)
+  }
 }
 
 /**
@@ -142,7 +130,7 @@ async function rehearse(cloud: LocalCloud): Promise<void> {
   pace.factor = factor
 }
 
-async function produce(cloud: LocalCloud, path: string, outage: readonly ProviderName[]): Promise<number> {
+async function produce(cloud: LocalCloud, { path, outage, byHand }: Asked): Promise<number> {
   const audio = await readFile(path)
   const client = new ApiClient(cloud.functionsBaseUrl, await cloud.identity.userToken('demo'))
   const title = basename(path, extname(path)).replace(/[-_]+/g, ' ').trim() || 'Untitled'
@@ -158,7 +146,7 @@ async function produce(cloud: LocalCloud, path: string, outage: readonly Provide
   await client.act('process', draft.id)
   const startedAtMs = Date.now()
   const progress = new Progress()
-  if (TRANSCRIBERS.every((name) => outage.includes(name))) await handIn(client, draft.id, path, progress)
+  if (byHand !== undefined) await handIn(client, draft.id, byHand, progress)
   const episode = await watch(client, draft.id, progress)
   if (episode.status !== 'ready') {
     const { error } = episode
@@ -171,15 +159,15 @@ async function produce(cloud: LocalCloud, path: string, outage: readonly Provide
   return 0
 }
 
-/** Without transcription somebody has to type: the fixture's words, or what lies beside the recording as .txt. */
-async function handIn(client: ApiClient, episodeId: string, path: string, progress: Progress): Promise<void> {
-  await watch(client, episodeId, progress, ({ waitingFor }) =>
-    TRANSCRIBERS.some((name) => waitingFor?.provider === name),
-  )
-  const beside = path.replace(/\.[^.]*$/, '.txt')
-  if (path !== FIXTURE && !existsSync(beside))
-    throw new Error(`There is no ${basename(beside)} beside the recording to hand in as its transcript`)
-  const words = path === FIXTURE ? FIXTURE_WORDS : await readFile(beside, 'utf8')
+/** Hands in the words once the episode waits for somebody to transcribe it. */
+async function handIn(
+  client: ApiClient,
+  episodeId: string,
+  byHand: NonNullable<Asked['byHand']>,
+  progress: Progress,
+): Promise<void> {
+  const words = 'file' in byHand ? await readFile(byHand.file, 'utf8') : byHand.words
+  await watch(client, episodeId, progress, ({ steps }) => steps.transcribe.error !== undefined)
   say('  nobody transcribes it: its transcript is handed in by hand')
   await client.giveTranscript(episodeId, words, 'text/plain; charset=utf-8')
 }
@@ -229,9 +217,11 @@ async function summarise(
   const { standInMs, share } = overheadOf(totalMs, cloud.work.of(episode.id))
   const line = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`)
   say(`Ready: "${notes?.title}"`)
+  const isSpoken = episode.steps.voice.degraded === undefined
+  const lasts = async (sound: Buffer) => `${(await durationSeconds(sound)).toFixed(2)} s`
   line(
     'duration',
-    `${(await durationSeconds(before)).toFixed(2)} s recorded, ${(await durationSeconds(after)).toFixed(2)} s with its intro`,
+    `${await lasts(before)} recorded, ${await lasts(after)} ${isSpoken ? 'with its' : 'without an'} intro`,
   )
   line(
     'loudness',

@@ -24,9 +24,11 @@ export class Progress {
   show(episode: EpisodeView): void {
     if (this.#terminal) return this.#redraw(episode)
     const states = STEP_NAMES.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
-    if (states === this.#states) return
-    this.#states = states
+    const waits = describeWaits(episode)
+    if (`${states}${waits.join('')}` === this.#states) return
+    this.#states = `${states}${waits.join('')}`
     process.stdout.write(`  ${this.#showElapsed()}  ${bar(episode.progress)} ${states}\n`)
+    for (const wait of waits) process.stdout.write(`           ${wait}\n`)
   }
 
   #redraw(episode: EpisodeView): void {
@@ -35,8 +37,10 @@ export class Progress {
         `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${describeState(episode.steps[name])}`,
     )
     lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#showElapsed()}`)
+    // What does not fit into the line would make it two, and the next picture start too low.
+    lines.push(...describeWaits(episode).map((wait) => `  ${wait}`.slice(0, (process.stdout.columns || 80) - 1)))
     const up = this.#lines > 0 ? `\u001B[${this.#lines}A` : ''
-    process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}`)
+    process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}\u001B[J`)
     this.#lines = lines.length
   }
 
@@ -56,8 +60,20 @@ function bar(share: number): string {
 }
 
 function word({ state, error, degraded }: StepView): string {
-  if (state === 'waiting') return error === undefined ? 'at work' : 'waits for its provider'
+  if (state === 'waiting') return error === undefined ? 'at work' : 'waits'
   return degraded === undefined ? state : `${state} (degraded)`
+}
+
+/** What an episode waits for, and why, in the words of its view: a line for each step that waits. */
+export function describeWaits({ steps, waitingFor }: EpisodeView): string[] {
+  const waiting = STEP_NAMES.filter((name) => steps[name].state === 'waiting' && steps[name].error !== undefined)
+  return waiting.map((name, position) => {
+    const { error, provider } = steps[name]
+    // What the episode as a whole waits for is what the first of them does, which may be none of the step's providers.
+    const whom = (position === 0 ? waitingFor?.provider : undefined) ?? provider
+    const forWhom = whom === undefined ? '' : ` for ${whom}`
+    return `${name} waits${forWhom}: ${error?.technical_message ?? error?.message}`
+  })
 }
 
 function describeState(step: StepView): string {

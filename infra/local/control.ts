@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { FUNCTIONS } from '../../functions/functions.ts'
 import { HttpError } from '../../shared/http/http-error.ts'
 import { Fault, TARGETS } from './faults.ts'
-import type { Faults } from './faults.ts'
+import type { Faults, Target } from './faults.ts'
 import type { Control } from './gateway.ts'
 import { LOCAL_SCHEDULER_ACCOUNT, LOCAL_TASKS_ACCOUNT } from './identity.ts'
 import type { Identity } from './identity.ts'
@@ -18,7 +18,6 @@ const TokenQuery = z.object({
   as: z.enum(['user', 'tasks', 'scheduler']).default('user'),
   audience: z.url().optional(),
 })
-const Target = z.enum(TARGETS)
 const Episode = z.object({ episodeId: z.string().min(1) })
 const Redeliver = z.object({ task: z.string().min(1) })
 
@@ -40,14 +39,20 @@ export function controlRoutes(parts: {
         return { status: 200, json: { token: await token(parse(TokenQuery, query)) } }
       case 'GET jwks':
         return { status: 200, json: await identity.jwks() }
-      case 'PUT faults':
-        await faults.set(parse(Target, argument), parse(Fault, await body()))
+      case 'GET faults':
+        return { status: 200, json: { faults: faults.list() } }
+      case 'PUT faults': {
+        const target = readTarget('PUT /__local/faults/<target>', argument)
+        await faults.set(target, parse(Fault, await body()))
         return { status: 204 }
+      }
       case 'DELETE faults':
-        await faults.clear(argument === undefined ? undefined : parse(Target, argument))
+        await faults.clear(argument === undefined ? undefined : readTarget('DELETE /__local/faults/<target>', argument))
         return { status: 204 }
-      case 'GET journal':
-        return { status: 200, json: { requests: journal.of(parse(Target, query['target'])) } }
+      case 'GET journal': {
+        const target = readTarget('GET /__local/journal?target=<target>', query['target'])
+        return { status: 200, json: { requests: journal.of(target) } }
+      }
       case 'DELETE journal':
         journal.clear()
         return { status: 204 }
@@ -72,6 +77,16 @@ export function controlRoutes(parts: {
     if (found === undefined) throw new HttpError('not_found', { technical: 'There is no such task' })
     return { status: 200, json: { status: await dispatcher.deliverNow(found.queue, found.task) } }
   }
+}
+
+/** @param place where the target is said */
+function readTarget(place: string, said: string | undefined): Target {
+  const target = TARGETS.find((one) => one === said)
+  if (target !== undefined) return target
+  throw new HttpError('validation_error', {
+    technical: `${place}: expected one of ${TARGETS.join(', ')}`,
+    details: { targets: TARGETS },
+  })
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {

@@ -8,7 +8,7 @@ import { startFunctionsEmulator } from './functions/emulator.ts'
 import { LOCAL_PROJECT, LOCAL_REGION, startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
 import { untilStopped } from './signals.ts'
-import { readEmulatorOptions, requireFree } from './start-options.ts'
+import { readEmulatorOptions, requireFirestore, requireFree } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 
 /** `npm run emulators`: the local cloud, with the compiled functions served by the Firebase Functions emulator. */
@@ -31,6 +31,7 @@ await runCommandLine(USAGE, async () => {
   mkdirSync(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'run emulators')
   await requireFree(options.port)
+  await requireFirestore(options.firestore)
   for (const port of [EMULATOR_PORT, ...OTHER_PORTS])
     await requireFree(port, 'The Functions emulator', 'It needs that port: see firebase.json.')
   await start(options)

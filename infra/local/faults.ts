@@ -1,27 +1,46 @@
 import * as z from 'zod'
 
-import { PROVIDER_NAMES } from '../../shared/providers/providers.ts'
+import { PROVIDER_NAMES, providerNamed } from '../../shared/providers/providers.ts'
 
 /** What can be made to misbehave. */
 export const TARGETS = [...PROVIDER_NAMES, 'gcs', 'firestore', 'tasks'] as const
 export type Target = (typeof TARGETS)[number]
 
+/** What each mode does. Firestore and Cloud Tasks speak gRPC, which has no HTTP answers to spoil. */
+export const FAULT_MODES = {
+  down: 'refuses connections',
+  reset: 'breaks the connection off (gRPC: answers `UNAVAILABLE`)',
+  blackhole: 'takes requests and never answers',
+  slow: 'answers after `latencyMs` (5000)',
+  status: 'answers with `status` (503), and `Retry-After` after `retryAfterSeconds` (gRPC: `UNAVAILABLE`)',
+  throttle: 'answers 429, with `Retry-After` after `retryAfterSeconds`',
+  auth: 'answers 401, as to a wrong key',
+  billing: 'answers 402, as to an account that must pay',
+  malformed: 'does what was asked, and answers what nobody can read',
+  truncate: 'does what was asked, and hangs up in the middle of its answer',
+  blocked: 'declines the content',
+  'webhook-lost': 'does not call back',
+  'webhook-twice': 'calls back twice',
+} as const
+export type FaultMode = keyof typeof FAULT_MODES
+const MODES = Object.keys(FAULT_MODES) as [FaultMode, ...FaultMode[]]
+
+const GRPC: ReadonlySet<Target> = new Set<Target>(['firestore', 'tasks'])
+const GRPC_MODES: ReadonlySet<FaultMode> = new Set<FaultMode>(['down', 'reset', 'blackhole', 'slow', 'status'])
+const WEBHOOK_MODES: ReadonlySet<FaultMode> = new Set<FaultMode>(['webhook-lost', 'webhook-twice'])
+
+/** The modes that a target has. */
+export function modesOf(target: Target): FaultMode[] {
+  if (GRPC.has(target)) return MODES.filter((mode) => GRPC_MODES.has(mode))
+  const provider = PROVIDER_NAMES.find((name) => name === target)
+  const callsBack = provider !== undefined && providerNamed(provider).hook !== undefined
+  return MODES.filter(
+    (mode) => (mode !== 'blocked' || provider !== undefined) && (callsBack || !WEBHOOK_MODES.has(mode)),
+  )
+}
+
 export const Fault = z.strictObject({
-  mode: z.enum([
-    'down',
-    'reset',
-    'blackhole',
-    'slow',
-    'status',
-    'throttle',
-    'malformed',
-    'truncate',
-    'webhook-lost',
-    'webhook-twice',
-    'blocked',
-    'auth',
-    'billing',
-  ]),
+  mode: z.enum(MODES),
   /** HTTP status of mode `status`. */
   status: z.int().min(400).max(599).optional(),
   /** Share of requests that are hit; 1 when absent. */
@@ -32,9 +51,6 @@ export const Fault = z.strictObject({
   times: z.int().min(1).optional(),
 })
 export type Fault = z.infer<typeof Fault>
-export type FaultMode = Fault['mode']
-
-const WEBHOOK_MODES: ReadonlySet<FaultMode> = new Set(['webhook-lost', 'webhook-twice'])
 
 /** Which target misbehaves how, at the moment. */
 export class Faults {
@@ -56,6 +72,11 @@ export class Faults {
       this.#active.delete(cleared)
       await this.#tell(cleared, undefined)
     }
+  }
+
+  /** What is on, by target. */
+  list(): Partial<Record<Target, Fault>> {
+    return Object.fromEntries(this.#active)
   }
 
   /** The fault that hits this request, if one does. */

@@ -1,7 +1,9 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 
 import { loadConfiguration } from '../../shared/dependencies/config.ts'
+import type { Configuration } from '../../shared/dependencies/config.ts'
 import { CommandRefused, readWords } from '../command-line.ts'
+import { findOfficialFirestore } from './firestore/official.ts'
 
 export type StartOptions = {
   readonly port: number
@@ -24,6 +26,7 @@ Settings come from the environment and from .env:
 
 const PORT_DEFAULT = 8080
 const INSTANCES_MAX = 50
+const CONNECT_MS_MAX = 2000
 
 type Environment = Readonly<Record<string, string | undefined>>
 const FIRESTORE_OPTION = { firestore: { type: 'string' } } as const
@@ -53,8 +56,59 @@ function checkOptions(firestore: string | undefined, environment: Environment): 
   const schedules = environment['LOCAL_SCHEDULES'] ?? 'on'
   if (schedules !== 'on' && schedules !== 'off') throw new CommandRefused('LOCAL_SCHEDULES: expected on or off')
   checkFunctionSettings(environment)
-  const where = firestore ?? environment['FIRESTORE_EMULATOR_HOST'] ?? 'embedded'
-  return { port, instancesPerFunction, schedules, firestore: where }
+  return { port, instancesPerFunction, schedules, firestore: chooseFirestore(firestore, environment) }
+}
+
+/**
+ * Which Firestore is meant: `embedded`, `official`, or `host:port` of one that runs already.
+ * @param asked what `--firestore` says; without it FIRESTORE_EMULATOR_HOST counts, unless it is empty
+ * @throws CommandRefused when it is none of these
+ */
+export function chooseFirestore(asked: string | undefined, environment: Environment): string {
+  const set = environment['FIRESTORE_EMULATOR_HOST']?.trim() ?? ''
+  const where = asked ?? (set === '' ? 'embedded' : set)
+  if (where === 'embedded' || where === 'official' || readAddress(where) !== undefined) return where
+  if (asked === undefined)
+    throw new CommandRefused(`FIRESTORE_EMULATOR_HOST: expected host:port, such as 127.0.0.1:8085, not ${where}`)
+  throw new CommandRefused(`--firestore: expected embedded, official or host:port, not ${where || 'nothing'}`)
+}
+
+/**
+ * Makes sure that the Firestore that is meant can be used, before anything starts.
+ * @param firestore as `chooseFirestore` returns it
+ * @throws CommandRefused when nobody answers there within two seconds, or when Google's emulator is not installed
+ */
+export async function requireFirestore(firestore: string): Promise<void> {
+  if (firestore === 'official') {
+    const found = await findOfficialFirestore()
+    if ('missing' in found)
+      throw new CommandRefused(`--firestore=official: Google's emulator cannot run here: ${found.missing}`)
+  }
+  const address = readAddress(firestore)
+  if (address === undefined || (await answers(address))) return
+  throw new CommandRefused(`No Firestore emulator answers at ${firestore} (FIRESTORE_EMULATOR_HOST or --firestore).`)
+}
+
+type Address = { readonly host: string; readonly port: number }
+
+function readAddress(text: string): Address | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? []
+  const [host, port] = [bracketed ?? plain, Number(digits)]
+  return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined
+}
+
+/** Whether something takes connections there. */
+function answers(address: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ ...address, timeout: CONNECT_MS_MAX })
+    const end = (isThere: boolean) => {
+      socket.destroy()
+      resolve(isThere)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('timeout', () => end(false))
+    socket.once('error', () => end(false))
+  })
 }
 
 function wholeNumber(
@@ -69,11 +123,11 @@ function wholeNumber(
   throw new CommandRefused(`${name}: expected a whole number from ${from} to ${to}`)
 }
 
-/** What every function would refuse to start with. @throws CommandRefused */
-export function checkFunctionSettings(environment: Readonly<Record<string, string | undefined>>): void {
+/** The settings of the functions. @throws CommandRefused for what every function would refuse to start with */
+export function checkFunctionSettings(environment: Environment): Configuration {
   const here = { GOOGLE_CLOUD_PROJECT: 'local', STORAGE_BUCKET: 'local' }
   try {
-    loadConfiguration({ ...environment, ...here }, [])
+    return loadConfiguration({ ...environment, ...here }, [])
   } catch (error) {
     throw new CommandRefused(error instanceof Error ? error.message : String(error), { cause: error })
   }

@@ -5,7 +5,7 @@ import { runCommandLine } from '../command-line.ts'
 import { startLocalCloud } from './local-cloud.ts'
 import { requireOnlyStart } from './one-start.ts'
 import { untilStopped } from './signals.ts'
-import { readStartOptions, requireFree, START_USAGE } from './start-options.ts'
+import { readStartOptions, requireFirestore, requireFree, START_USAGE } from './start-options.ts'
 
 /** `npm start`: the local cloud and every function, until SIGINT or SIGTERM. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -19,6 +19,7 @@ async function start({ keeps, ...options }: ReturnType<typeof readStartOptions>)
   mkdirSync(`${root}.steadycast`, { recursive: true })
   requireOnlyStart(`${root}.steadycast/`, 'start')
   await requireFree(options.port)
+  await requireFirestore(options.firestore)
   const logFile = createWriteStream(`${root}.steadycast/functions.log`)
   const starting = startLocalCloud({
     ...options,

@@ -12,8 +12,11 @@ export type StepSpec<Name extends string = string> = {
   readonly name: Name
   /** It starts when all of these are done or skipped. */
   readonly after: readonly StepSpec[]
-  /** It is done again when one of these is; the others it only waits for. */
-  readonly redoneWith: readonly StepSpec[]
+  /**
+   * It is done again when one of these is; the others it only waits for. A step that waits for others and builds on none
+   * of them says `nothing`: forgotten, it would keep a result of what is not there any more.
+   */
+  readonly redoneWith: readonly StepSpec[] | 'nothing'
   readonly kind: StepKind
   /** Of the workflow's progress, in proportion to those of the other steps. */
   readonly share: number
@@ -62,10 +65,16 @@ export function definePipeline<const Steps extends Pipeline>(steps: Steps): Step
     if (earlier.some((step) => step.name === name)) throw new Error(`two steps are called ${name}`)
     for (const other of after)
       if (!earlier.includes(other)) throw new Error(`${name} waits for ${other.name}, which does not come before it`)
-    for (const other of redoneWith)
+    if (redoneWith.length === 0 && after.length > 0)
+      throw new Error(`${name} waits for others, and does not say what it is done again with (or 'nothing')`)
+    for (const other of redoneSteps(redoneWith))
       if (!earlier.includes(other)) throw new Error(`${name} is done again with ${other.name}, which comes later`)
   }
   return steps
+}
+
+function redoneSteps(said: StepSpec['redoneWith']): readonly StepSpec[] {
+  return said === 'nothing' ? [] : said
 }
 
 export function specOf(pipeline: Pipeline, name: string): StepSpec {
@@ -81,7 +90,7 @@ export function followersOf(pipeline: Pipeline, first: string): ReadonlySet<stri
 
 /** The step itself and all that have to be done again for another result of it. */
 export function redoSetOf(pipeline: Pipeline, first: string): ReadonlySet<string> {
-  return closure(pipeline, first, ({ redoneWith }) => redoneWith)
+  return closure(pipeline, first, ({ redoneWith }) => redoneSteps(redoneWith))
 }
 
 function closure(pipeline: Pipeline, first: string, links: (step: StepSpec) => readonly StepSpec[]) {

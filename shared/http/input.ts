@@ -69,13 +69,36 @@ function validate(schema: z.ZodType, value: unknown): unknown {
   const issues = parsed.error.issues
     .slice(0, ISSUES_MAX)
     // A message repeats names that the sender has chosen, however many and long they are.
-    .map(({ path, message }) => ({
-      path: path.join('.').slice(0, ISSUE_CHARS_MAX),
-      message: message.slice(0, ISSUE_CHARS_MAX),
+    .map((issue) => ({
+      path: issue.path.join('.').slice(0, ISSUE_CHARS_MAX),
+      message: `${issue.message.slice(0, ISSUE_CHARS_MAX)}${issue.code === 'unrecognized_keys' ? describeKnown(schema, issue.path) : ''}`,
     }))
   const first = issues[0]
   throw new HttpError('validation_error', {
     technical: first === undefined ? 'The input is not valid' : `${first.path || 'input'}: ${first.message}`,
     details: { issues },
   })
+}
+
+/** Which keys there are where one was sent that is not known. */
+function describeKnown(schema: z.ZodType, path: readonly PropertyKey[]): string {
+  const names = namesAt(schema, path)
+  if (names === undefined) return ''
+  return `; known: ${names.join(', ').slice(0, ISSUE_CHARS_MAX) || 'none'}`
+}
+
+type Shape = {
+  readonly type: string
+  readonly shape?: Readonly<Record<string, z.ZodType>>
+  readonly innerType?: z.ZodType
+  readonly element?: z.ZodType
+}
+
+/** The keys of the object at a path; undefined where it cannot be told which object is meant. */
+function namesAt(schema: z.ZodType, [key, ...rest]: readonly PropertyKey[]): string[] | undefined {
+  const { shape, innerType, element } = schema.def as Shape
+  if (innerType !== undefined) return namesAt(innerType, key === undefined ? [] : [key, ...rest])
+  if (key === undefined) return shape && Object.keys(shape)
+  const next = element ?? (shape && Object.hasOwn(shape, key) ? shape[String(key)] : undefined)
+  return next && namesAt(next, rest)
 }

@@ -11,10 +11,15 @@ const REASON_CHARS_MAX = 500
 /** An operator's override of one of the breakers `names`; without `forSeconds` it holds until the next. */
 export function overrideRequest(names: readonly string[]) {
   return z.strictObject({
-    name: z.enum(names),
-    action: z.enum(['open', 'close', 'auto']),
-    forSeconds: z.number().positive().max(FORCED_SECONDS_MAX).optional(),
-    reason: z.string().trim().min(1).max(REASON_CHARS_MAX),
+    name: z.enum(names).describe('of the breaker'),
+    action: z.enum(['open', 'close', 'auto']).describe('`auto` leaves it to itself again'),
+    forSeconds: z
+      .number()
+      .positive()
+      .max(FORCED_SECONDS_MAX)
+      .optional()
+      .describe('how long; until the next when absent'),
+    reason: z.string().trim().min(1).max(REASON_CHARS_MAX).describe('kept with it'),
   })
 }
 type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>
@@ -23,7 +28,8 @@ type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>
 type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
   openedAt?: string
   retryAt?: string
-  changedAt: string
+  /** Absent: nobody has used it yet. */
+  changedAt?: string
   forcedUntil?: string
   audit: { action: string; by: string; reason: string; at: string; until?: string }[]
 }
@@ -58,7 +64,7 @@ function viewOf(status: BreakerStatus): BreakerView {
     ...rest,
     ...(openedAtMs !== undefined && { openedAt: rfc3339(openedAtMs) }),
     ...(retryAtMs !== undefined && { retryAt: rfc3339(retryAtMs) }),
-    changedAt: rfc3339(changedAtMs),
+    ...(changedAtMs > 0 && { changedAt: rfc3339(changedAtMs) }),
     ...(forcedUntilMs !== undefined && { forcedUntil: rfc3339(forcedUntilMs) }),
     audit: audit.map(({ action, by, reason, atMs, untilMs }) => ({
       action,

@@ -29,21 +29,26 @@ export const introFields = {
     .string()
     .max(4 * INTRO_CHARS_MAX)
     .transform(cleanLine)
-    .pipe(z.string().min(1).max(INTRO_CHARS_MAX)),
+    .pipe(z.string().min(1).max(INTRO_CHARS_MAX))
+    .describe('what is spoken'),
   voiceId: z
     .string()
     .regex(/^[A-Za-z0-9]{8,40}$/, 'expected the id of a voice')
-    .optional(),
+    .optional()
+    .describe('whose voice, by its id at the service that speaks; its own choice when absent'),
 }
 
 /** What an owner can ask for beside an intro; `options.ts` has what a request may say. */
 export const optionFields = {
   /** LUFS, within what mastering services take. */
-  loudnessTarget: z.number().min(-31).max(-13).optional(),
+  loudnessTarget: z.number().min(-31).max(-13).optional().describe('LUFS; -16 when absent'),
   /** What may be done without its provider; all that the configuration allows when absent. */
   fallbacks: z.array(z.string()).optional(),
   /** Whether a fallback's result is replaced by its provider's later; true when absent. */
-  upgrade: z.boolean().optional(),
+  upgrade: z
+    .boolean()
+    .optional()
+    .describe('whether what a step made without its provider is replaced later; true when absent'),
 }
 /** As a document keeps them: a later release may have written more. */
 const StoredOptions = z.looseObject({ ...optionFields, intro: z.looseObject(introFields).optional() })

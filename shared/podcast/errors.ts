@@ -1,5 +1,6 @@
 import { DomainError } from '../errors/domain-error.ts'
 import type { WorkflowStatus as EpisodeStatus } from '../engine/workflow.ts'
+import { RECORDING_FORMATS } from './problems.ts'
 
 /** There is no such episode, or it is somebody else's: nobody is told which. */
 export class EpisodeNotFound extends DomainError {
@@ -92,8 +93,9 @@ export class LanguageNotTaken extends DomainError {
   /** @param languages that some transcriber takes */
   constructor(language: string, languages: readonly string[]) {
     super({
-      message: 'We cannot transcribe this language. Please bring a transcript, or choose another language.',
-      technical: `No transcriber takes ${language}`,
+      message:
+        'We cannot transcribe this language. Please bring a transcript by hand, or make a new episode in another language.',
+      technical: `No transcriber takes ${language}; the language of an episode stays, and episodes-transcript takes its words`,
       details: { language, languages },
     })
   }
@@ -105,8 +107,10 @@ export class UnreadableTranscript extends DomainError {
   override readonly kind = 'invalid'
   readonly issues: { path: string; message: string }[] | undefined
 
+  /** @param technical a sentence without its full stop, without words of the transcript: its owner reads it */
   constructor(technical: string, issues?: { path: string; message: string }[]) {
-    super({ message: 'This transcript cannot be read.', technical, ...(issues && { details: { issues } }) })
+    const message = `This transcript cannot be read. ${technical}.`
+    super({ message, technical, ...(issues && { details: { issues } }) })
     this.issues = issues
   }
 }
@@ -131,7 +135,7 @@ export class UnsupportedRecordingType extends DomainError {
 
   constructor() {
     super({
-      message: 'Please send a recording: a sound or video file such as mp3, m4a, wav, flac, ogg, webm or mp4.',
+      message: `Please send a recording: a sound or video file such as ${RECORDING_FORMATS}.`,
       technical: 'Content-Type must be that of an audio or video container, such as audio/mpeg',
     })
   }

@@ -87,11 +87,11 @@ export type AnyProvider = Omit<Provider, 'make' | 'secrets'> & {
  * called.
  *
  * @example
- * export const acme = defineProvider({
- *   name: 'acme',
- *   title: 'Acme',
- *   settings: { ACME_BASE_URL: baseUrl.default('https://api.acme.example').describe('another region, or a proxy') },
- *   secrets: { ACME_API_KEY: text.optional().describe("Acme's key") },
+ * export const parrot = defineProvider({
+ *   name: 'parrot',
+ *   title: 'Parrot',
+ *   settings: { PARROT_BASE_URL: baseUrl.default('https://api.parrot.example').describe('another region, or a proxy') },
+ *   secrets: { PARROT_API_KEY: text.optional().describe("Parrot's key") },
  *   make: { writers: async (account) => (await import('./client.ts')).makeWriter(account) },
  *   check: async (account, signal) => (await import('./client.ts')).checkAccount(account, signal),
  *   costs: {},

@@ -94,14 +94,20 @@ describe('a transcript by hand', () => {
     const draft = await uploaded(alice, 'broken')
     await expect(alice.giveTranscript(draft.id, vtt.replace('-->', '->'), 'text/vtt')).rejects.toMatchObject({
       status: 400,
-      envelope: { code: 'validation_error', message: 'This transcript cannot be read.' },
+      envelope: {
+        code: 'validation_error',
+        message: expect.stringMatching(/^This transcript cannot be read\. ./) as string,
+      },
     })
     // A long one is read in a process of its own.
     await expect(
       alice.giveTranscript(draft.id, vtt + 'x\n'.repeat(50_000) + '\n00:01 --> ', 'text/vtt'),
     ).rejects.toMatchObject({
       status: 400,
-      envelope: { message: 'This transcript cannot be read.', details: { issues: [{ path: 'line 50009' }] } },
+      envelope: {
+        message: expect.stringMatching(/^This transcript cannot be read\. ./) as string,
+        details: { issues: [{ path: 'line 50009' }] },
+      },
     })
     await alice.giveTranscript(draft.id, vtt + 'and more of it\n'.repeat(5_000), 'text/vtt')
     await expect(alice.giveTranscript(draft.id, 'x', 'application/pdf')).rejects.toMatchObject({ status: 415 })

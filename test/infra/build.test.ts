@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { entryPoint, FUNCTIONS } from '../../functions/functions.ts'
 import { functionsYaml } from '../../infra/build/functions-yaml.ts'
 import { withTables } from '../../infra/build/readme.ts'
+import { requestsTable } from '../../infra/build/requests-table.ts'
 import { PROVIDER_KEYS } from '../shared/provider-keys.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -49,13 +50,49 @@ describe('the function table', () => {
   })
 })
 
+describe('the table of what requests may contain', () => {
+  const rows = requestsTable()
+    .split('\n')
+    .slice(2)
+    .map((row) => row.split(/(?<!\\)\|/).map((cell) => cell.trim()))
+
+  test('has every function that people and operators send something to', () => {
+    const told = rows.flatMap(([, cell = '']) => /`([\w-]+)`/.exec(cell)?.[1] ?? [])
+    const called = Object.values(FUNCTIONS).filter(({ caller }) => ['user', 'admin', 'scheduler'].includes(caller))
+    expect(told.toSorted()).toEqual(called.map(({ name }) => name).toSorted())
+  })
+
+  test('says of every field what it is, what it may be, and what counts without it', () => {
+    expect(rows.filter(([, , field, type, , what]) => field !== 'none' && (!type || !what))).toEqual([])
+    expect(rows).toContainEqual([
+      '',
+      '`episodes-create` (body)',
+      '`title`',
+      'text, 1 to 200 characters',
+      '`"Untitled episode"`',
+      expect.any(String),
+      '',
+    ])
+    expect(rows).toContainEqual([
+      '',
+      '`episodes-list` (query)',
+      '`pageSize`',
+      'whole number, 1 to 100',
+      '`20`',
+      expect.any(String),
+      '',
+    ])
+    expect(rows.map(([, , field]) => field)).toContain('`options.intro.text`')
+  })
+})
+
 describe('what is written about the code', () => {
   const pages = globSync(['*.md', '{functions,shared,infra,test}/**/*.md'], {
     cwd: root,
     exclude: (name) => name === 'node_modules',
   })
   /** Files and folders as prose names them; what follows `NAME/` is made by the reader. */
-  const PATH = /^(?!dist\/|application\/|\.steadycast\/)[\w.-]+\/[\w./-]*$|^[\w-]+\.ts$/
+  const PATH = /^(?!dist\/|application\/|audio\/|\.steadycast\/)[\w.-]+\/[\w./-]*$|^[\w-]+\.ts$/
 
   test('is found', () => expect(pages.length).toBeGreaterThan(8))
 

@@ -44,6 +44,15 @@ describe('the check of files', () => {
     expect(filesAgainst({})).toEqual([])
   })
 
+  test('names a provider without its stand-in, and a stand-in that goes by another name', () => {
+    const provider = { 'shared/providers/vox/provider.ts': 'export const vox = 1\n' }
+    const standIn = 'infra/local/providers/vox/stand-in.ts'
+    expect(filesAgainst(provider)).toEqual([`a provider has a stand-in: ${standIn} is missing`])
+    const misnamed = { ...provider, [standIn]: 'export const other = 1\n' }
+    expect(filesAgainst(misnamed)).toEqual([`a provider has a stand-in: ${standIn} must export vox`])
+    expect(filesAgainst({ ...provider, [standIn]: 'export const vox = 1\n' })).toEqual([])
+  })
+
   test('lets every folder have a README, and the top level its LICENSE and NOTICE', () => {
     const readmes = { 'shared/README.md': '# Shared', 'test/a/b/README.md': '# B', 'functions/README.md': '# F' }
     expect(filesAgainst({ ...readmes, LICENSE: 'Apache', NOTICE: 'us', 'README.md': '# All' })).toEqual([])

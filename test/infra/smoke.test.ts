@@ -126,9 +126,9 @@ describe('the command', () => {
   })
 
   test('knows who there is', () => {
-    const { status, stderr } = run('acme')
+    const { status, stderr } = run('nobody')
     expect(status).toBe(2)
-    expect(stderr).toContain('There is no provider acme.')
+    expect(stderr).toContain('There is no provider nobody.')
     expect(run('--help').status).toBe(0)
   })
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { afterAll, describe, expect, test } from 'vitest'
@@ -44,14 +44,13 @@ describe('npm run demo', () => {
     expect(output).toMatch(/does not contain audio we can read/)
   })
 
-  test('with no such file, a folder or no such provider says so and exits with 2', async () => {
-    expect(await run(demo, join(folder, 'nothing.mp3'))).toEqual({ code: 2, output: 'There is no file nothing.mp3.\n' })
-    expect(await run(demo, tmpdir())).toEqual({
-      code: 2,
-      output: `${basename(tmpdir())} is not a file. Name a recording.\n`,
-    })
-    const stranger = await run(demo, '--outage', 'somebody')
-    expect(stranger.code).toBe(2)
-    expect(stranger.output).toMatch(/^--outage: expected .*\n$/)
+  test('with what cannot be says so in a line before anything starts, and exits with 2', async () => {
+    const [nothing, silent] = await Promise.all([
+      run(demo, join(folder, 'nothing.mp3')),
+      run(demo, 'package.json', '--outage=all'),
+    ])
+    expect(nothing).toEqual({ code: 2, output: `There is no file ${join(folder, 'nothing.mp3')}.\n` })
+    expect(silent.code).toBe(2)
+    expect(silent.output).toMatch(/^There is no package\.txt; .*\n$/)
   })
 })

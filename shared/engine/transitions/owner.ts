@@ -13,7 +13,7 @@ import { abandonUpgrade } from './upgrade.ts'
 const NOTHING: ReadonlySet<string> = new Set()
 
 /**
- * `from`: a finished step that is to be done again, with all that wait for it. `changed`: steps whose result its owner
+ * `from`: a step that is to be done anew, with all that wait for it; one that was never done is begun in its turn. `changed`: steps whose result its owner
  * wants otherwise now; they are done again with what builds on them, and what else is done is kept.
  */
 export type StartEvent = { readonly from?: string | undefined; readonly changed?: Iterable<string> | undefined }

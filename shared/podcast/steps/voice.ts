@@ -32,7 +32,7 @@ const VoiceResult = z.looseObject({ audioKey: z.string(), characters: z.number()
 export const voice = defineStep({
   name: 'voice',
   after: [transcribe],
-  redoneWith: [],
+  redoneWith: 'nothing',
   kind: 'call',
   port: 'speakers',
   share: 0.05,

@@ -4,6 +4,7 @@ import { UnreadableTranscript, UnsupportedTranscriptType } from '../errors.ts'
 import { ISSUES_MAX, SPEAKER_CHARS_MAX } from './captions/caption.ts'
 import type { Caption } from './captions/caption.ts'
 import { readCueText } from './captions/cue-text.ts'
+import { recogniseCaptions } from './captions/recognise.ts'
 import { readSubRip } from './captions/sub-rip.ts'
 import { readWebVtt } from './captions/web-vtt.ts'
 import { spread } from './hand-transcript.ts'
@@ -56,20 +57,23 @@ const OnlyText = z.looseObject({ text: z.string().min(1) })
  * @throws UnsupportedTranscriptType for a type we do not read; UnreadableTranscript with the places that are wrong
  */
 export function readHandTranscript(contentType: string, body: Buffer): HandTranscript {
-  const reader = requireTranscriptType(contentType)
+  const { type, reader } = requireTranscriptType(contentType)
   const text = decodeText(body)
     .replace(/^\uFEFF/, '')
     .replaceAll(/\r\n?/g, '\n')
   if (countOf('\n', text, LINES_MAX) === LINES_MAX)
-    throw new UnreadableTranscript(`It has more than ${LINES_MAX} lines`)
+    throw new UnreadableTranscript(`It has more than ${inWords(LINES_MAX)} lines`)
+  const captions = recogniseCaptions(type, text)
+  if (captions !== undefined) throw new UnreadableTranscript(captions)
   const passages = reader(text)
     .map(({ speaker, ...passage }) => ({ ...passage, text: cleanLine(passage.text), ...namedSpeaker(speaker) }))
     .filter((passage) => passage.text !== '')
   if (passages.length === 0) throw new UnreadableTranscript('There are no words in it')
-  if (passages.length > PASSAGES_MAX) throw new UnreadableTranscript(`It has more than ${PASSAGES_MAX} passages`)
+  if (passages.length > PASSAGES_MAX)
+    throw new UnreadableTranscript(`It has more than ${inWords(PASSAGES_MAX)} passages`)
   // Words of cleaned text have one space between them.
   const words = passages.reduce((sum, passage) => sum + 1 + countOf(' ', passage.text), 0)
-  if (words > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${WORDS_MAX} words`)
+  if (words > WORDS_MAX) throw new UnreadableTranscript(`It has more than ${inWords(WORDS_MAX)} words`)
   const timed = passages.every(({ startMs, endMs }) => startMs !== undefined && endMs !== undefined)
   return { schemaVersion: 1, timed, passages }
 }
@@ -79,12 +83,19 @@ function namedSpeaker(speaker: string | undefined): { speaker?: string } {
   return name ? { speaker: name } : {}
 }
 
-/** How a transcript of a type is read. @throws UnsupportedTranscriptType */
-export function requireTranscriptType(contentType: string): (text: string) => Passage[] {
+/** Of what type a transcript is, and how it is read. @throws UnsupportedTranscriptType */
+export function requireTranscriptType(contentType: string): {
+  readonly type: string
+  readonly reader: (text: string) => Passage[]
+} {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined
   if (reader === undefined) throw new UnsupportedTranscriptType(Object.keys(READERS))
-  return reader
+  return { type, reader }
+}
+
+function inWords(most: number): string {
+  return most.toLocaleString('en-US')
 }
 
 function decodeText(body: Buffer): string {

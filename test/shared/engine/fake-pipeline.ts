@@ -140,7 +140,7 @@ const write = defineStep({
 const voice = defineStep({
   name: 'voice',
   after: [transcribe],
-  redoneWith: [],
+  redoneWith: 'nothing',
   skips: ({ silent }) => silent === true,
   kind: 'call',
   share: 0.05,

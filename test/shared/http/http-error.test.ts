@@ -60,7 +60,7 @@ describe('to a client', () => {
       [
         400,
         'validation_error',
-        'This transcript cannot be read.',
+        'This transcript cannot be read. no words.',
         'no words',
         { issues: [{ path: 'line 1', message: 'no' }] },
         undefined,

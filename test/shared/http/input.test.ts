@@ -23,3 +23,19 @@ test('what is said about a bad input stays short, however much the input says th
     expect(technical.length).toBeLessThan(700)
   }
 })
+
+test('a key that is not known is told with those that are, wherever it stands', async () => {
+  const intro = z.strictObject({ text: z.string(), voiceId: z.string().optional() }).optional()
+  const schema = z.strictObject({ title: z.string().default('x'), options: z.strictObject({ intro }).default({}) })
+  const refusalOf = async (input: unknown) => {
+    const request = incoming({ 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' })
+    request.push(JSON.stringify(input))
+    request.complete = true
+    request.push(null)
+    const refusal = inputParsing(exchangeOf(request, { schema }), async () => ({ status: 200 }))
+    return refusal.catch((error: unknown) => (error as HttpError).technical)
+  }
+  expect(await refusalOf({ limit: 5 })).toBe('input: Unrecognized key: "limit"; known: title, options')
+  const deep = { options: { intro: { text: 'x', voice: 'y' } } }
+  expect(await refusalOf(deep)).toBe('options.intro: Unrecognized key: "voice"; known: text, voiceId')
+})

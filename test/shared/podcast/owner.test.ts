@@ -4,7 +4,9 @@ import { sweepRules } from '../../../shared/dependencies/engine-settings.ts'
 import { cancelEpisode } from '../../../shared/podcast/owner/cancel.ts'
 import { createEpisode } from '../../../shared/podcast/owner/create.ts'
 import { deleteEpisode } from '../../../shared/podcast/owner/delete.ts'
+import { processEpisode } from '../../../shared/podcast/owner/process.ts'
 import { retryEpisode } from '../../../shared/podcast/owner/retry.ts'
+import { giveTranscript } from '../../../shared/podcast/owner/transcript.ts'
 import type { OwnerTools } from '../../../shared/podcast/owner/access.ts'
 import type { EpisodeStore } from '../../../shared/podcast/stores.ts'
 import { asHttpError } from '../../../shared/http/http-error.ts'
@@ -126,4 +128,21 @@ test("somebody else's episode and one that never was are refused in the same wor
   const [foreign, missing] = [await refusals(id), await refusals('f'.repeat(24))]
   expect(foreign).toEqual(missing)
   expect(new Set(foreign).size).toBe(1)
+})
+
+describe('a language that nobody transcribes', () => {
+  const languages = { takes: (tag: string) => tag === 'en', list: ['en'] }
+
+  test('is told in a draft, with what is possible, and a transcript by hand is', async () => {
+    const { id } = await createEpisode(tools, ALICE, first(), { ...request, language: 'tlh' })
+    const audio = { key: `episodes/${id}/source`, contentType: 'audio/flac' }
+    await tools.objects.create(audio.key, 'sound', audio.contentType)
+    await episodes.move(id, (episode) => ({ next: { ...episode, audio } }))
+    const processed = () => processEpisode({ ...tools, languages }, ALICE, id, first())
+    const refusal = await processed().catch(asHttpError)
+    expect(refusal).toMatchObject({ code: 'validation_error', details: { language: 'tlh', languages: ['en'] } })
+    expect((refusal as Error).message).toMatch(/transcript by hand, or make a new episode in another language/)
+    await giveTranscript(tools, ALICE, id, { json: '{}', timed: false })
+    expect((await processed()).status).toBe('processing')
+  })
 })

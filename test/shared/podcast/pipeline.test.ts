@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { redoSetOf } from '../../../shared/engine/definition.ts'
+import { definePipeline, redoSetOf } from '../../../shared/engine/definition.ts'
 import { mayFallBack } from '../../../shared/engine/execution.ts'
 import { PIPELINE, stepNamed } from '../../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../../shared/podcast/pipeline.ts'
@@ -9,6 +9,15 @@ import { carryOutAll, claimStep, draft, started, taskFor } from './episode-fixtu
 /** The podcast's own pipeline: what waits for what, what is passed over, and what can be done without. */
 
 describe('the pipeline', () => {
+  test('takes no step that waits for others and forgets to say what it is done again with', () => {
+    const spec = { kind: 'plain', share: 1 } as const
+    const first = { ...spec, name: 'first', after: [], redoneWith: [] }
+    const silent = { ...spec, name: 'silent', after: [first], redoneWith: [] }
+    expect(() => definePipeline([first, silent])).toThrow('silent waits for others, and does not say')
+    const outspoken = { ...silent, redoneWith: 'nothing' } as const
+    expect([...redoSetOf(definePipeline([first, outspoken]), 'first')]).toEqual(['first'])
+  })
+
   test('goes transcribe, then write and voice in parallel, then master, then finish', () => {
     expect(carryOutAll(started())).toMatchObject({
       ready: [

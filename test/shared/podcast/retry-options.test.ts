@@ -335,6 +335,16 @@ test('a transcript by hand of a full stop, without a writer, is a finished episo
   ])
 })
 
+test('a retry from a step that was never done begins it in its turn, and keeps what it builds on', async () => {
+  refusing.add('gemini')
+  const { id } = await processed({ fallbacks: [] })
+  refusing.clear()
+  asked.splice(0)
+  await retryEpisode(work, ALICE, { episodeId: id, from: 'master' }, first())
+  expect((await carryOut(id)).status).toBe('ready')
+  expect(asked).toEqual(['notes', 'sound -16'])
+})
+
 describe('an artefact that cannot be read', () => {
   test('of notes is made anew', async () => {
     const { id } = await processed({})

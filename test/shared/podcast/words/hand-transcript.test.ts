@@ -118,6 +118,13 @@ describe('a transcript by hand', () => {
     ['application/json', '[', /not valid JSON/],
     ['text/plain', '\u0000\u0001\u0002', /not plain text/],
     ['text/plain', ' \n\u200B\n ', /no words/],
+    ['text/plain', '\uFEFFWEBVTT - a title\r\n\r\n00:01.000 --> 00:02.000\r\nx', /WebVTT.* Content-Type: text\/vtt$/],
+    ['text/plain', 'WEBVTT', /Content-Type: text\/vtt$/],
+    ['text/plain', '1\n00:00:01,000 --> 00:00:02,000\nx', /SubRip.* Content-Type: application\/x-subrip$/],
+    ['text/plain', '\n\n0:00:01,5 --> 0:00:02\nx', /Content-Type: application\/x-subrip$/],
+    ['text/vtt', '1\n00:00:01,000 --> 00:00:02,000\nx', /Content-Type: application\/x-subrip$/],
+    ['application/x-subrip', 'WEBVTT\n\n00:01.000 --> 00:02.000\nx', /Content-Type: text\/vtt$/],
+    ['application/json', 'WEBVTT\n\n00:01.000 --> 00:02.000\nx', /Content-Type: text\/vtt$/],
   ])('of type %s is refused when it is wrong: %j', async (type, text, words) => {
     await expect(async () => read(type, text)).rejects.toMatchObject({
       kind: 'invalid',
@@ -125,11 +132,24 @@ describe('a transcript by hand', () => {
     })
   })
 
+  test('may speak of captions without being any', () => {
+    for (const text of ['WEBVTTs are files.', 'From here --> to there', 'At 00:01 --> we began', '"WEBVTT" it says'])
+      expect(read('text/plain', text).passages).toEqual([{ text }])
+  })
+
+  test('tells its owner what is wrong, and of what there may be how much', async () => {
+    await expect(async () => read('text/plain', 'a '.repeat(250_001))).rejects.toMatchObject({
+      message: 'This transcript cannot be read. It has more than 250,000 words.',
+    })
+  })
+
   test.each(['text/plain', 'text/vtt', 'application/x-subrip', 'application/json'])(
     'of type %s is refused before it is taken apart when it has a million lines',
     async (type) => {
       const lines = ' \n'.repeat(1_000_000)
-      await expect(async () => read(type, lines)).rejects.toMatchObject({ technical: 'It has more than 1000000 lines' })
+      await expect(async () => read(type, lines)).rejects.toMatchObject({
+        technical: 'It has more than 1,000,000 lines',
+      })
       await expect(async () => read(type, lines.slice(2))).rejects.not.toMatchObject({
         technical: expect.stringMatching('lines$') as string,
       })
@@ -138,7 +158,7 @@ describe('a transcript by hand', () => {
 
   test('is refused when it has more words than a day has time for', async () => {
     expect(read('text/plain', 'a '.repeat(250_000)).passages).toHaveLength(1)
-    const words = 'It has more than 250000 words'
+    const words = 'It has more than 250,000 words'
     await expect(async () => read('text/plain', 'a '.repeat(250_001))).rejects.toMatchObject({ technical: words })
     const lines = 'a b\n\n'.repeat(125_001)
     await expect(async () => read('text/plain', lines)).rejects.toMatchObject({ technical: words })

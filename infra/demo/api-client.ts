@@ -1,5 +1,5 @@
 import type { ErrorEnvelope } from '../../shared/http/envelope.ts'
-import type { EpisodeView } from '../../shared/podcast/view.ts'
+import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 
 const UPLOAD_BYTES_MAX = 30 * 1024 * 1024
 /** How often a client that was asked to wait does so. */
@@ -33,6 +33,11 @@ export class ApiClient {
 
   async get(episodeId: string): Promise<EpisodeView> {
     return (await this.call<{ episode: EpisodeView }>('GET', `episodes-get?episodeId=${episodeId}`)).episode
+  }
+
+  /** The latest changes of an episode, oldest first. */
+  async history(episodeId: string): Promise<HistoryView[]> {
+    return (await this.call<{ history: HistoryView[] }>('GET', `episodes-get?episodeId=${episodeId}&history=1`)).history
   }
 
   async list(query = ''): Promise<{ episodes: EpisodeView[]; nextPageToken?: string }> {

@@ -181,7 +181,10 @@ async function watch(
   const startedAtMs = Date.now()
   while (Date.now() - startedAtMs < GIVE_UP_MS) {
     const episode = await client.get(episodeId)
-    progress?.show(episode)
+    if (progress) {
+      const waits = STEP_NAMES.some((name) => episode.steps[name].state === 'waiting' && episode.steps[name].error)
+      progress.show(episode, waits ? await client.history(episodeId) : [])
+    }
     if (episode.status !== 'processing' || enough(episode)) return episode
     await new Promise((done) => setTimeout(done, WATCH_EVERY_MS))
   }

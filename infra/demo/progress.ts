@@ -1,7 +1,7 @@
 import { PIPELINE, STEP_NAMES } from '../../shared/podcast/pipeline.ts'
 import type { StepName } from '../../shared/podcast/pipeline.ts'
 import { titlesOf } from '../../shared/providers/orders.ts'
-import type { EpisodeView, StepView } from '../../shared/podcast/view.ts'
+import type { EpisodeView, HistoryView, StepView } from '../../shared/podcast/view.ts'
 
 /** What each step makes, and who does it where nothing else is configured. */
 const WHAT = Object.fromEntries(
@@ -21,24 +21,25 @@ export class Progress {
   #lines = 0
   #states = ''
 
-  show(episode: EpisodeView): void {
-    if (this.#terminal) return this.#redraw(episode)
+  /** @param history of the episode, while a step waits */
+  show(episode: EpisodeView, history: readonly HistoryView[] = []): void {
+    const waits = describeWaits(episode, history)
+    if (this.#terminal) return this.#redraw(episode, waits)
     const states = STEP_NAMES.map((name) => `${name} ${word(episode.steps[name])}`).join(', ')
-    const waits = describeWaits(episode)
     if (`${states}${waits.join('')}` === this.#states) return
     this.#states = `${states}${waits.join('')}`
     process.stdout.write(`  ${this.#showElapsed()}  ${bar(episode.progress)} ${states}\n`)
     for (const wait of waits) process.stdout.write(`           ${wait}\n`)
   }
 
-  #redraw(episode: EpisodeView): void {
+  #redraw(episode: EpisodeView, waits: readonly string[]): void {
     const lines = STEP_NAMES.map(
       (name) =>
         `  ${bar(fraction(episode.steps[name]))} ${WHAT[name].padEnd(44)} ${describeState(episode.steps[name])}`,
     )
     lines.push(`  ${bar(episode.progress)} ${'all of it'.padEnd(44)} ${this.#showElapsed()}`)
     // What does not fit into the line would make it two, and the next picture start too low.
-    lines.push(...describeWaits(episode).map((wait) => `  ${wait}`.slice(0, (process.stdout.columns || 80) - 1)))
+    lines.push(...waits.map((wait) => `  ${wait}`.slice(0, (process.stdout.columns || 80) - 1)))
     const up = this.#lines > 0 ? `\u001B[${this.#lines}A` : ''
     process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}\u001B[J`)
     this.#lines = lines.length
@@ -65,14 +66,17 @@ function word({ state, error, degraded }: StepView): string {
 }
 
 /** What an episode waits for, and why, in the words of its view: a line for each step that waits. */
-export function describeWaits({ steps, waitingFor }: EpisodeView): string[] {
+export function describeWaits({ steps, waitingFor }: EpisodeView, history: readonly HistoryView[] = []): string[] {
   const waiting = STEP_NAMES.filter((name) => steps[name].state === 'waiting' && steps[name].error !== undefined)
   return waiting.map((name, position) => {
     const { error, provider } = steps[name]
     // What the episode as a whole waits for is what the first of them does, which may be none of the step's providers.
     const whom = (position === 0 ? waitingFor?.provider : undefined) ?? provider
     const forWhom = whom === undefined ? '' : ` for ${whom}`
-    return `${name} waits${forWhom}: ${error?.technical_message ?? error?.message}`
+    // A provider that has refused is passed over, and only the history says so.
+    const left = history.findLast(({ what, to, why }) => what === name && to === 'pending' && why !== undefined)
+    const before = left?.why === undefined ? '' : ` (before: ${left.why})`
+    return `${name} waits${forWhom}: ${error?.technical_message ?? error?.message}${before}`
   })
 }
 

@@ -211,11 +211,12 @@ export function afterStall(attempt: FailedAttempt): Outcome {
 /** Without this provider: with the next, else with the fallback, else as `otherwise` says. */
 function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise, settings: Patience): Decision {
   const { call } = otherwise
-  if (canAskAnother(attempt)) return settleAs({ kind: 'passedOver', ...leaveProvider(attempt, call) })
+  const why = otherwise.kind === 'failed' && { why: `${attempt.provider ?? 'here'}: ${otherwise.problem.message}` }
+  if (canAskAnother(attempt)) return settleAs({ kind: 'passedOver', ...leaveProvider(attempt, call), ...why })
   if (attempt.mayFallBack) return { next: 'fallBack', call, because, otherwise }
   // Who was only away has refused nothing.
   if (!attempt.isUpgrade && awayFrom(attempt.step).length > 0)
-    return settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call) })
+    return settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call), ...why })
   return settleAs(giveBackLost(attempt, call, settings) ?? otherwise)
 }
 

@@ -70,7 +70,9 @@ function changesOfStep(before: Workflow | undefined, after: Workflow, name: stri
   const asksForJob = was.state === 'waiting' && is.state === 'running' && was.attempt === is.attempt
   const differs = signOf(was) !== signOf(is)
   if (!differs || asksForJob) return []
-  const why = is.error?.technical_message ?? is.error?.code ?? is.degraded
+  // An error stays on the step while another attempt, or another provider, is at it: it is the reason of one change alone.
+  const error = is.error?.error_id === was.error?.error_id ? undefined : is.error
+  const why = error?.technical_message ?? error?.code ?? is.degraded
   return [
     {
       what: name,

@@ -74,14 +74,14 @@ export type Outcome =
    * answer that nobody could read is asked for once more only.
    */
   | { kind: 'tryAgain'; afterMs: number; call: CallEnd; job: 'keep' | 'drop'; because: 'failed' | 'unreadable' }
-  /** The provider is given up on, and the next in order is asked. */
-  | { kind: 'passedOver'; provider: string; call: CallEnd }
+  /** The provider is given up on, and the next in order is asked. `why`: in words for the workflow's owner. */
+  | { kind: 'passedOver'; provider: string; call: CallEnd; why?: string }
   /** The same of a provider that is only away, and can be come back to. */
   | { kind: 'passedOverAway'; provider: string; call: CallEnd; awaySinceMs: number }
   /** The provider is away, and there is no other but those that were away before: they are asked again. */
   | { kind: 'cameBack'; provider: string; call: CallEnd; awaySinceMs: number }
   /** The provider is given up on, and there is no other but those that were only away: they are asked again. */
-  | { kind: 'gaveBack'; provider: string; call: CallEnd }
+  | { kind: 'gaveBack'; provider: string; call: CallEnd; why?: string }
   /** The same where their calls were lost with the repeat that there may be: one is asked again after that. */
   | { kind: 'gaveBackLater'; provider: string; call: CallEnd; service: string; afterMs: number; problem: Problem }
   | { kind: 'failed'; problem: Problem; call: CallEnd }

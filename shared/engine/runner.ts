@@ -147,10 +147,12 @@ export class StepRunner<W extends Workflow, Tools> {
   ): Promise<boolean> {
     const { store, queue, pipeline } = this.#options
     const event = { fence, outcome, cost }
+    // A step that goes to another provider has no error of its own: only its history can say what became of this one.
+    const cause = { by: byAttempt(fence.token), ...('why' in outcome && { why: outcome.why }) }
     const decision = await this.#persistently(fields, () =>
       store.move(seen.id, (before, nowMs) => {
         const moved = inGeneration(before, fence.generation, (view) => settle(pipeline, view, event, nowMs))
-        return { before, next: moved?.next, tasks: moved?.tasks ?? [], cause: { by: byAttempt(fence.token) }, nowMs }
+        return { before, next: moved?.next, tasks: moved?.tasks ?? [], cause, nowMs }
       }),
     )
     if (decision === undefined) return false

@@ -161,6 +161,12 @@ describe('npm start that cannot be', () => {
     expect(run.output().trim().split('\n')).toHaveLength(1)
   })
 
+  test('because Google’s Firestore emulator is not installed says so in a line', async () => {
+    const run = command('infra/local/start.ts', ['--firestore=official'], { PORT: '0', PATH: '' })
+    expect(await run.exit).toBe(2)
+    expect(run.output()).toMatch(/^--firestore=official: Google's emulator cannot run here: the gcloud CLI .*\n$/)
+  })
+
   test('because of a busy port, or of another in this folder, says which', async () => {
     const busy = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => busy.once('listening', resolve))

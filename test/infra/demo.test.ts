@@ -73,5 +73,11 @@ describe('npm run demo', () => {
       waitingFor: { provider: 'gcs', until: '2026-01-01T00:00:00.000Z' },
     } as unknown as EpisodeView
     expect(describeWaits(episode)).toEqual(['transcribe waits for gcs: gcs: 503', 'write waits for gemini: Away.'])
+    const left = { at: '', by: 'attempt 1', from: 'running', to: 'pending' }
+    const history = [
+      { ...left, what: 'write', why: 'other: No.' },
+      { ...left, what: 'transcribe' },
+    ]
+    expect(describeWaits(episode, history)[1]).toBe('write waits for gemini: Away. (before: other: No.)')
   })
 })

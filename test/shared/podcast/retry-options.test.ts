@@ -16,7 +16,7 @@ import { start } from '../../../shared/engine/transitions/owner.ts'
 import { giveTranscript } from '../../../shared/podcast/owner/transcript.ts'
 import { PIPELINE } from '../../../shared/podcast/pipeline.ts'
 import type { Mastering, Speaker, Transcriber, Writer } from '../../../shared/podcast/ports.ts'
-import { viewOf } from '../../../shared/podcast/view.ts'
+import { historyOf, viewOf } from '../../../shared/podcast/view.ts'
 import { prepareHandTranscript } from '../../../shared/podcast/words/prepare-hand-transcript.ts'
 import { ProviderError } from '../../../shared/providers/provider-error.ts'
 import { PLANS } from '../../../shared/quotas/plans.ts'
@@ -150,8 +150,8 @@ beforeEach(() => {
 })
 
 /** Carries out every task until there is none. */
-async function carryOut(id: string): Promise<Episode> {
-  const runner = stepRunner(work)
+async function carryOut(id: string, tools = work): Promise<Episode> {
+  const runner = stepRunner(tools)
   for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
     nowMs = Math.max(nowMs, task.notBeforeMs ?? 0)
     await runner.run(id, task, new AbortController().signal)
@@ -166,13 +166,13 @@ async function read(id: string): Promise<Episode> {
 }
 
 /** An episode that was processed as far as it came. */
-async function processed(options: Options): Promise<Episode> {
+async function processed(options: Options, tools = work): Promise<Episode> {
   const text = `${++ids}`
   const id = text.padStart(24, '0')
   await work.episodes.create({ ...draft(options), id, title: `Title ${text}` })
   const landed = await work.episodes.move(id, (episode, atMs) => start(PIPELINE, episode, {}, atMs))
   tasks.push(...(landed?.tasks ?? []))
-  return carryOut(id)
+  return carryOut(id, tools)
 }
 
 const first = () => ({ id: newOperationId(), keyed: true, resumed: false })
@@ -332,6 +332,23 @@ test('a transcript by hand of a full stop, without a writer, is a finished episo
   })
   expect(viewOf(ended).outputs?.notes.chapters).toEqual([
     { startSeconds: 0, title: expect.stringMatching(/\w/) as string },
+  ])
+})
+
+test('what a provider has refused before the next was asked is told in the history', async () => {
+  const other: Speaker = { ...speaker, name: 'other' }
+  const refuses: Speaker = {
+    ...speaker,
+    speak: (request, call) => speaker.speak({ ...request, voiceId: UNKNOWN_VOICE }, call),
+  }
+  const episode = await processed({ intro: intro('Hello.') }, { ...work, speakers: [refuses, other] })
+  expect(episode).toMatchObject({ status: 'ready', steps: { voice: { provider: 'other' } } })
+  const told = historyOf(episode).filter(({ what }) => what === 'voice')
+  expect(told.map(({ to, why }) => [to, why])).toEqual([
+    ['running', undefined],
+    ['pending', `elevenlabs: ${NO_SUCH_VOICE.message}`],
+    ['running', undefined],
+    ['done', undefined],
   ])
 })
 

@@ -28,8 +28,8 @@ type OverrideRequest = z.infer<ReturnType<typeof overrideRequest>>
 type BreakerView = Omit<BreakerStatus, 'openedAtMs' | 'retryAtMs' | 'changedAtMs' | 'forcedUntilMs' | 'audit'> & {
   openedAt?: string
   retryAt?: string
-  /** Absent: nobody has used it yet. */
-  changedAt?: string
+  /** 1970 where nobody has used it yet. */
+  changedAt: string
   forcedUntil?: string
   audit: { action: string; by: string; reason: string; at: string; until?: string }[]
 }
@@ -64,7 +64,7 @@ function viewOf(status: BreakerStatus): BreakerView {
     ...rest,
     ...(openedAtMs !== undefined && { openedAt: rfc3339(openedAtMs) }),
     ...(retryAtMs !== undefined && { retryAt: rfc3339(retryAtMs) }),
-    ...(changedAtMs > 0 && { changedAt: rfc3339(changedAtMs) }),
+    changedAt: rfc3339(changedAtMs),
     ...(forcedUntilMs !== undefined && { forcedUntil: rfc3339(forcedUntilMs) }),
     audit: audit.map(({ action, by, reason, atMs, untilMs }) => ({
       action,

@@ -88,7 +88,8 @@ function outcomeAt(attempt: number, error: unknown): Outcome {
 
 const AWAY = 'A service we depend on is temporarily unavailable. Please try again shortly.'
 const TRIED = 'We tried this several times without success. You can try again now; what is already done is kept.'
-const DECLINED = 'A service declined this content for its own safety rules. Please change the text or the recording.'
+const DECLINED =
+  'A service declined this content for its own safety rules. Please try again with another text, or make a new episode with another recording.'
 
 type Row = {
   mode: FaultMode

@@ -18,7 +18,7 @@ import { toldUsageFaultsOf } from './usage.ts'
 const LEASE_SECONDS = 2
 const FROZEN_MS = LEASE_SECONDS * 1000 + 600
 export const ORPHAN_AGE_SECONDS = 6
-const SETTLE_TIMEOUT_MS = 40_000
+const SETTLE_TIMEOUT_MS = 60_000
 const ENVIRONMENT = {
   STEP_LEASE_SECONDS: String(LEASE_SECONDS),
   SAFETY_POLL_SECONDS: '1',

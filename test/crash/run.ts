@@ -16,7 +16,7 @@ import type { Ended } from './lane.ts'
  * go through, and for each the process is killed just before and just after it, or frozen past its lease while its task
  * is delivered again. Whatever is killed, each episode must end ready, once, paid for once.
  */
-const LANES = 3
+const LANES = 4
 /** Share of the runs that must reach their point: hints and heartbeats do not fall alike in every run. */
 const REACHED_LEAST = 0.9
 

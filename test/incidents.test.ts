@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
  */
 const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
   'stuck in "processing", though the audio was finished: the last write failed': [
-    ['e2e/incidents', ['whose last write fails at first is ready all the same, without a sweep']],
+    ['long/incidents', ['whose last write fails at first is ready all the same, without a sweep']],
     ['e2e/sweep', ['finishes an episode whose outputs are in storage although nobody wrote it down']],
   ],
   'stuck without a word: a worker died, and no step had a record': [
@@ -17,14 +17,14 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
     ['e2e/sweep', ['ends what made no progress for too long with the reason; a retry goes on from there']],
   ],
   'everything in flight lost at each deploy: job state lived in the process': [
-    ['e2e/incidents', ['survives a deploy that ends every process in the middle of it']],
+    ['long/incidents', ['survives a deploy that ends every process in the middle of it']],
   ],
   'work stopped right after the 202: the platform freezes what comes after the answer': [
-    ['e2e/incidents', ['goes on although the process that accepted it is frozen right after its answer']],
+    ['long/incidents', ['goes on although the process that accepted it is frozen right after its answer']],
   ],
   'a file charged three times: a redelivery made the job again': [
     ['long/killed-workers', ['the episode finishes, and nothing is paid twice that need not be']],
-    ['e2e/misbehaviour', ['of every task a second time change nothing and cost nothing']],
+    ['long/misbehaviour', ['of every task a second time change nothing and cost nothing']],
     ['shared/engine/steps', ['looks for a job only when whoever may still be making it cannot any more']],
   ],
   'the recording deleted before the retry: a clean-up by age': [
@@ -50,10 +50,10 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
     ['shared/breaker/troubles', ['ignored errors never do']],
     ['e2e/pipeline', ['what was blocked is done without at once, and not asked for again']],
   ],
-  'refused because an unrelated provider was down': [['e2e/incidents', ['does not ask a service it does not use']]],
-  'changes from a GET': [['e2e/incidents', ['change nothing']]],
+  'refused because an unrelated provider was down': [['long/incidents', ['does not ask a service it does not use']]],
+  'changes from a GET': [['long/incidents', ['change nothing']]],
   'a cold start marked live jobs as failed': [
-    ['e2e/incidents', ['survives a deploy that ends every process in the middle of it']],
+    ['long/incidents', ['survives a deploy that ends every process in the middle of it']],
   ],
   'a secret with a trailing newline': [
     ['shared/config', ['trims values, so that a secret with a trailing newline is the secret']],
@@ -63,7 +63,7 @@ const INCIDENTS: Record<string, [file: string, facts: readonly string[]][]> = {
     ['shared/http/bodies', ['is refused by its declared length before any of it is read']],
   ],
   'a webhook lost, early, twice, late, forged': [
-    ['e2e/misbehaviour', ["['webhook-lost', 'webhook-twice']"]],
+    ['long/misbehaviour', ["['webhook-lost', 'webhook-twice']"]],
     [
       'shared/engine/steps',
       [

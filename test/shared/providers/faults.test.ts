@@ -46,7 +46,7 @@ const SETTINGS: { readonly [Name in ProviderName]?: Record<string, string> } = {
 async function callPort(name: ProviderName, port: PortName, kind: 'charged' | 'asks', mode?: FaultMode) {
   const account = accountAt(name, `${services[name].origin}${STAND_INS[name].basePath}`, SETTINGS[name])
   // Nobody waits two minutes for a table.
-  const guard = guardOf(name, mode === 'blackhole' ? 0.02 : 1)
+  const guard = guardOf(name, mode === 'blackhole' ? 0.01 : 1)
   const call = PORT_CALLS[port][kind] as Call
   return call(await makePort(port, account, guard))
 }

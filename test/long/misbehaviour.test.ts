@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from './cloud.ts'
-import { between, expectUnaided } from './healing.ts'
+import { clientOf, paidRequests, requestsTo, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { between, expectUnaided } from '../e2e/healing.ts'
 
 let cloud: LocalCloud
 let alice: ApiClient

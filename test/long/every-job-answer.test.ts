@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { fateOf } from '../../../../infra/build/answers-table.ts'
-import { viewOf } from '../../../../shared/podcast/view.ts'
-import { KNOWN_ANSWERS } from '../../providers/answers/all.ts'
-import type { KnownAnswer } from '../../providers/answers/all.ts'
-import { ASSEMBLYAI_ANSWERS } from '../../providers/answers/assemblyai.ts'
-import { AUPHONIC_ANSWERS } from '../../providers/answers/auphonic.ts'
-import { ELEVENLABS_ANSWERS } from '../../providers/answers/elevenlabs.ts'
-import { noise } from '../sound/made-sound.ts'
-import { giveJson, giveReset, StagedLives } from './staged-lives.ts'
-import type { Give, StagedLife } from './staged-lives.ts'
+import { fateOf } from '../../infra/build/answers-table.ts'
+import { viewOf } from '../../shared/podcast/view.ts'
+import { KNOWN_ANSWERS } from '../shared/providers/answers/all.ts'
+import type { KnownAnswer } from '../shared/providers/answers/all.ts'
+import { ASSEMBLYAI_ANSWERS } from '../shared/providers/answers/assemblyai.ts'
+import { AUPHONIC_ANSWERS } from '../shared/providers/answers/auphonic.ts'
+import { ELEVENLABS_ANSWERS } from '../shared/providers/answers/elevenlabs.ts'
+import { noise } from '../shared/podcast/sound/made-sound.ts'
+import { giveJson, giveReset, StagedLives } from '../shared/podcast/answers/staged-lives.ts'
+import type { Give, StagedLife } from '../shared/podcast/answers/staged-lives.ts'
 
 /**
  * The table of answers, by the deployed runner, where jobs are made, and where one transcriber gives way to the next: a

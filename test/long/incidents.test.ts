@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud } from '../../infra/local/local-cloud.ts'
-import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from './cloud.ts'
-import { between, expectUnaided } from './healing.ts'
+import { clientOf, paidRequests, settled, startTestCloud, until, uploaded } from '../e2e/cloud.ts'
+import { between, expectUnaided } from '../e2e/healing.ts'
 
 /** What has happened to others in production, each as a fact about us; incidents.ts lists where the rest is tested. */
 let cloud: LocalCloud

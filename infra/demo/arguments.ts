@@ -53,11 +53,8 @@ export function readArguments(
   const isUnheard = transcribers.every((name) => outage.includes(name))
   if (named === undefined)
     return { path: FIXTURE, firestore, outage, byHand: isUnheard ? { words: FIXTURE_WORDS } : undefined }
-  requireFile(resolve(folder, named), {
-    absent: `There is no file ${named}.`,
-    other: `${named} is not a file. Name a recording.`,
-  })
   const path = resolve(folder, named)
+  requireFile(path, { absent: `There is no file ${named}.`, other: `${named} is not a file. Name a recording.` })
   return { path, firestore, outage, byHand: isUnheard ? findWords(named, folder, transcribers) : undefined }
 }
 

@@ -61,6 +61,8 @@ const SOME_TIME: Range = {
   expected: `milliseconds above 0, up to ${TIME_MS_MAX}`,
   has: (ms) => ms > 0 && DURATION.has(ms),
 }
+/** No timer waits for its end. */
+const ANY_TIME: Range = { expected: 'milliseconds above 0', has: (ms) => ms > 0 && Number.isFinite(ms) }
 
 const RANGES: Readonly<Record<keyof BreakerSettings, Range>> = {
   failureThreshold: WHOLE,
@@ -104,14 +106,11 @@ export function requireLease(leaseMs: number): number {
 
 /** How long an operator's override holds; undefined for no end. @throws RangeError */
 export function requireOverrideTime(forMs: number | undefined): number | undefined {
-  return forMs === undefined
-    ? undefined
-    : requireWithin('forMs', forMs, {
-        ...SOME_TIME,
-        expected: 'milliseconds above 0',
-        has: (ms) => ms > 0 && Number.isFinite(ms),
-      })
+  return forMs === undefined ? undefined : requireWithin('forMs', forMs, ANY_TIME)
 }
+
+/** https://firebase.google.com/docs/firestore/quotas, document ids. */
+const NAME_BYTES_MAX = 1500
 
 /**
  * A breaker's name is also the name of its document, so it must be one that Firestore takes.
@@ -129,8 +128,6 @@ export function requireName(name: string): string {
   const expected = `1 to ${NAME_BYTES_MAX} bytes of text without a slash, and none of ".", ".." and "__…__"`
   throw new RangeError(`the name of a circuit breaker: expected ${expected}, got ${describe(name)}`)
 }
-/** https://firebase.google.com/docs/firestore/quotas, document ids. */
-const NAME_BYTES_MAX = 1500
 
 function requireWithin(name: string, value: unknown, { expected, has }: Range): number {
   if (typeof value === 'number' && has(value)) return value

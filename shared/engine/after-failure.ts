@@ -217,11 +217,11 @@ function goOn(attempt: FailedAttempt, because: WhyWithout, otherwise: Otherwise,
   // Who was only away has refused nothing.
   if (!attempt.isUpgrade && awayFrom(attempt.step).length > 0)
     return settleAs({ kind: 'gaveBack', ...leaveProvider(attempt, call), ...why })
-  return settleAs(giveBackLost(attempt, call, settings) ?? otherwise)
+  return settleAs(giveBackLater(attempt, call, settings) ?? otherwise)
 }
 
 /** Neither has one whose call and repeat were lost: it is asked once more when nothing can come of them any more. */
-function giveBackLost(attempt: FailedAttempt, call: CallEnd, { deadlineMs }: Patience): Outcome | undefined {
+function giveBackLater(attempt: FailedAttempt, call: CallEnd, { deadlineMs }: Patience): Outcome | undefined {
   const { step, isUpgrade, errorId } = attempt
   const [service] = findLostCalls(step)
   const afterMs = pauseAfterLost(step, deadlineMs)

@@ -52,7 +52,7 @@ export const Step = z.looseObject({
   finishedAtMs: z.number().optional(),
   lease: z.looseObject({ token: z.string(), untilMs: z.number() }).optional(),
   /** Attempts in a row that were never heard of again, since one was. */
-  lost: z.number().int().optional(),
+  lostInARow: z.number().int().optional(),
   /** When the newest task is due; the next event of a step nobody holds. */
   nextCheckAtMs: z.number().optional(),
   /** Who works on it, or did: a provider, or another word of the product's for whoever did without one. */

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 
 import type { Workflow } from '../engine/workflow.ts'
+import { LOUDNESS_TARGET_DEFAULT } from './defaults.ts'
 import { canonicalLanguage, LANGUAGE_CHARS_MAX } from './words/language.ts'
 import { cleanLine } from './words/text.ts'
 
@@ -41,7 +42,7 @@ export const introFields = {
 /** What an owner can ask for beside an intro; `options.ts` has what a request may say. */
 export const optionFields = {
   /** LUFS, within what mastering services take. */
-  loudnessTarget: z.number().min(-31).max(-13).optional().describe('LUFS; -16 when absent'),
+  loudnessTarget: z.number().min(-31).max(-13).optional().describe(`LUFS; ${LOUDNESS_TARGET_DEFAULT} when absent`),
   /** What may be done without its provider; all that the configuration allows when absent. */
   fallbacks: z.array(z.string()).optional(),
   /** Whether a fallback's result is replaced by its provider's later; true when absent. */

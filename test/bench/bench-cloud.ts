@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import type { ApiClient } from '../../infra/demo/api-client.ts'
 import type { LocalCloud, LocalCloudOptions } from '../../infra/local/local-cloud.ts'
 import type { EpisodeView } from '../../shared/podcast/view.ts'
@@ -22,4 +24,16 @@ export async function untilReady(client: ApiClient, episodeId: string): Promise<
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }
   throw new Error(`episode ${episodeId} is not ready in time`)
+}
+
+/** Makes a call until it succeeds, for half a minute. */
+export async function insist<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await call()
+    } catch (error) {
+      if (attempt > 60) throw error
+      await sleep(500)
+    }
+  }
 }

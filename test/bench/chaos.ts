@@ -5,7 +5,7 @@ import type { LocalCloud } from '../../infra/local/local-cloud.ts'
 import type { EpisodesReport } from '../../shared/dependencies/sweep.ts'
 import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import { clientOf, paidRequests, uploaded } from '../e2e/cloud.ts'
-import { startBenchCloud } from './bench-cloud.ts'
+import { insist, startBenchCloud } from './bench-cloud.ts'
 import { figure, quantile, title } from './report.ts'
 
 const EPISODES = Number(process.env['CHAOS_EPISODES'] ?? 200)
@@ -155,17 +155,6 @@ async function sweep(cloud: LocalCloud, detections: number[]): Promise<void> {
   const { episodes } = (await answer.json()) as EpisodesReport
   for (const { detectedAfterSeconds } of episodes)
     if (detectedAfterSeconds !== undefined) detections.push(detectedAfterSeconds)
-}
-
-async function insist<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await call()
-    } catch (error) {
-      if (attempt > 60) throw error
-      await sleep(500)
-    }
-  }
 }
 
 function sleep(ms: number): Promise<void> {

@@ -8,7 +8,7 @@ import type { EpisodeView, HistoryView } from '../../shared/podcast/view.ts'
 import { callSweep, clientOf, uploaded } from '../e2e/cloud.ts'
 import { linesOf } from '../e2e/healing.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
-import { startBenchCloud } from './bench-cloud.ts'
+import { insist, startBenchCloud } from './bench-cloud.ts'
 import { Killer } from './damage-losses.ts'
 import { chargesOf, passTime, usageFaultsOf, withStore } from './damage-truth.ts'
 import { figure, quantile, title } from './report.ts'
@@ -252,15 +252,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 function inSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
-}
-
-async function insist<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await call()
-    } catch (error) {
-      if (attempt > 60) throw error
-      await sleep(500)
-    }
-  }
 }

@@ -1,5 +1,5 @@
 import { nameAttempt } from '../history.ts'
-import type { Cost, Receipt } from '../outcome.ts'
+import type { AttemptCost, CallEnd, Cost, Receipt } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { PaidCalls, Step, Workflow } from '../workflow.ts'
 import { countCall } from './paid-calls.ts'
@@ -39,8 +39,29 @@ export function charge<W extends Workflow>(told: Charged<W>, { attempt, provider
   return complete(charged, provider, cost)
 }
 
+/** What an attempt knows at its end of its own call or job. */
+type AttemptEnd = {
+  readonly attempt: string
+  readonly provider: string | undefined
+  readonly call: CallEnd
+  readonly cost: AttemptCost
+}
+
+/** The call or job of an attempt that has ended: at what it has cost, or not at all; else it is as open as it was. */
+export function settleCharge<W extends Workflow>(told: Charged<W>, ended: AttemptEnd): Charged<W> {
+  const { attempt, provider, cost } = ended
+  if (cost !== undefined && cost !== 'unknown' && provider !== undefined)
+    return charge(told, { attempt, provider, cost })
+  return wasFree(ended) ? waive(told, attempt) : told
+}
+
+/** It was never made, or nothing was charged for it. */
+export function wasFree({ call, cost }: Pick<AttemptEnd, 'call' | 'cost'>): boolean {
+  return call === 'unsent' || (call === 'ended' && cost === undefined)
+}
+
 /** The call of an attempt was free, or is told otherwise from here on. */
-export function waive<W extends Workflow>({ workflow, step }: Charged<W>, attempt: string): Charged<W> {
+function waive<W extends Workflow>({ workflow, step }: Charged<W>, attempt: string): Charged<W> {
   if (step.paid === undefined) return { workflow, step }
   const paid = dropSent(step.paid, attempt)
   const told = paid.lost?.find((one) => one.attempt === attempt)

@@ -4,9 +4,9 @@ import type { Step } from '../workflow.ts'
 /* An attempt is lost when its lease has ended and it was not heard of: its worker was killed, or froze. */
 
 /** The attempts that were lost in a row, once its holder's is. */
-export function countLoss({ lost = 0, state, lease }: Step): Pick<Step, 'lost'> {
-  const losses = lost + (state === 'running' && lease !== undefined ? 1 : 0)
-  return losses === 0 ? {} : { lost: losses }
+export function countLoss({ lostInARow = 0, state, lease }: Step): Pick<Step, 'lostInARow'> {
+  const losses = lostInARow + (state === 'running' && lease !== undefined ? 1 : 0)
+  return losses === 0 ? {} : { lostInARow: losses }
 }
 
 /**
@@ -15,7 +15,7 @@ export function countLoss({ lost = 0, state, lease }: Step): Pick<Step, 'lost'> 
  */
 export function heldUntilMs(step: Step, leaseMs: number): number {
   const { lease, job } = step
-  const { lost = 0 } = countLoss(step)
-  const pause = LOST_PAUSES[Math.min(lost, LOST_PAUSES.length - 1)] ?? 0
+  const { lostInARow = 0 } = countLoss(step)
+  const pause = LOST_PAUSES[Math.min(lostInARow, LOST_PAUSES.length - 1)] ?? 0
   return Math.max(lease === undefined ? 0 : lease.untilMs + pause * leaseMs, job?.openUntilMs ?? 0)
 }

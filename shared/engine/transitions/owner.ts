@@ -13,8 +13,9 @@ import { abandonUpgrade } from './upgrade.ts'
 const NOTHING: ReadonlySet<string> = new Set()
 
 /**
- * `from`: a step that is to be done anew, with all that wait for it; one that was never done is begun in its turn. `changed`: steps whose result its owner
- * wants otherwise now; they are done again with what builds on them, and what else is done is kept.
+ * `from`: a step that is to be done anew, with all that wait for it; one that was never done is begun in its turn.
+ * `changed`: steps whose result its owner wants otherwise now; they are done again with what builds on them, and what
+ * else is done is kept.
  */
 export type StartEvent = { readonly from?: string | undefined; readonly changed?: Iterable<string> | undefined }
 

@@ -3,7 +3,7 @@ import type { Pipeline } from '../definition.ts'
 import type { AttemptCost, CallEnd } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { PaidCalls, Workflow } from '../workflow.ts'
-import { charge, waive } from './charges.ts'
+import { settleCharge, wasFree } from './charges.ts'
 import type { Fence, Moved } from './moved.ts'
 import { settleCall } from './paid-calls.ts'
 import { viewGeneration, mergeView } from './upgrade.ts'
@@ -31,15 +31,12 @@ export function settleLate<W extends Workflow>(
   const view = viewGeneration(workflow, fence.generation)
   const step = stepOf(view, fence.step)
   const attempt = nameAttempt(fence.token)
-  const wasFree = call === 'unsent' || (call === 'ended' && cost === undefined)
   const before = { workflow: view, step: { ...step, paid: step.paid ?? NO_CALLS } }
-  const isCharged = cost !== undefined && cost !== 'unknown' && provider !== undefined
-  const waived = wasFree ? waive(before, attempt) : before
-  const told = isCharged ? charge(before, { attempt, provider, cost }) : waived
+  const told = settleCharge(before, { attempt, provider, call, cost })
   // Where the step has begun anew its calls are others; what this one has cost is a cost of the workflow all the same.
   const isSame = view.generation === fence.generation
   const { paid = NO_CALLS } = told.step
-  const corrected = isSame && wasFree ? uncount(paid, fence.token, call) : paid
+  const corrected = isSame && wasFree({ call, cost }) ? uncount(paid, fence.token, call) : paid
   if (corrected === before.step.paid) return undefined
   const steps = { ...view.steps, [fence.step]: { ...step, paid: corrected } }
   return { next: mergeView(workflow, { ...told.workflow, steps, updatedAtMs: nowMs }), tasks: [] }

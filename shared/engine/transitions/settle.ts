@@ -1,9 +1,9 @@
 import type { Pipeline } from '../definition.ts'
 import { nameAttempt } from '../history.ts'
-import type { AttemptCost, FallbackFound, Outcome, Receipt, UpgradePlan } from '../outcome.ts'
+import type { AttemptCost, FallbackFound, Outcome, UpgradePlan } from '../outcome.ts'
 import { stepOf, without } from '../workflow.ts'
 import type { Step, Workflow } from '../workflow.ts'
-import { charge, tellLost, waive } from './charges.ts'
+import { charge, settleCharge, tellLost } from './charges.ts'
 import { dispatch, fail, heldStep, isOver, release, startReady, withStep } from './moved.ts'
 import type { Fence, Moved } from './moved.ts'
 import { comeBack, giveBack, giveBackLost, passOver, passOverAway } from './pass-over.ts'
@@ -31,24 +31,19 @@ export function settle<W extends Workflow>(
   const { workflow: charged, step: counted } = settleCharges({ workflow, step }, { fence, outcome, cost })
   const isOwnCall = step.paid?.by === fence.token
   const told = 'call' in outcome && !isOwnCall ? { ...outcome, call: 'unknown' as const } : outcome
-  return settleStep(pipeline, charged, { name: fence.step, step: without(counted, 'lost'), outcome: told }, nowMs)
+  return settleStep(pipeline, charged, { name: fence.step, step: without(counted, 'lostInARow'), outcome: told }, nowMs)
 }
 
 /** What the attempt's call or job has cost, or the call whose result it has found; what nobody saw the end of is told, too. */
 function settleCharges<W extends Workflow>(
-  { workflow, step }: { readonly workflow: W; readonly step: Step },
+  before: { readonly workflow: W; readonly step: Step },
   { fence: { token }, outcome, cost }: SettleEvent,
 ): { readonly workflow: W; readonly step: Step } {
-  const attempt = nameAttempt(token)
-  const receipt = outcome.kind === 'adopted' ? outcome.receipt : receiptOf(attempt, step, cost)
-  if (receipt !== undefined) return tellLost(charge({ workflow, step }, receipt))
-  const hasEnded = 'call' in outcome && (outcome.call === 'unsent' || outcome.call === 'ended')
-  const wasFree = hasEnded && cost === undefined
-  return tellLost(wasFree ? waive({ workflow, step }, attempt) : { workflow, step })
-}
-
-function receiptOf(attempt: string, { provider }: Step, cost: AttemptCost): Receipt | undefined {
-  return cost === undefined || cost === 'unknown' || provider === undefined ? undefined : { attempt, provider, cost }
+  if (outcome.kind === 'adopted')
+    return tellLost(outcome.receipt === undefined ? before : charge(before, outcome.receipt))
+  const call = 'call' in outcome ? outcome.call : 'unknown'
+  const { provider } = before.step
+  return tellLost(settleCharge(before, { attempt: nameAttempt(token), provider, call, cost }))
 }
 
 function settleStep<W extends Workflow>(

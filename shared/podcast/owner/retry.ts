@@ -14,8 +14,8 @@ const STOPPED: readonly EpisodeStatus[] = ['error', 'cancelled']
 /**
  * Goes on where an episode stopped; finished steps are kept, as long as they fit. One that is ready is made anew in part:
  * only for options that another result follows from than it has, in all but the steps that they do not concern.
- * @param request `from` names a step to be done anew, with all that wait for it, be it finished or not; `options` take the place of
- * all that the episode had, and steps that they concern are done again with what builds on them
+ * @param request `from` names a step to be done anew, with all that wait for it, be it finished or not; `options` take
+ * the place of all that the episode had, and steps that they concern are done again with what builds on them
  */
 export async function retryEpisode(
   tools: OwnerTools,

@@ -3,6 +3,9 @@ import * as z from 'zod'
 import type { Transcript, Word } from './transcript.ts'
 
 /** What one paragraph, caption or word of a transcript by hand says, and when, where it says when. */
+/** Of any transcript: spoken for a whole day, and quickly. */
+export const WORDS_MAX = 250_000
+
 const Passage = z.looseObject({
   text: z.string().min(1),
   startMs: z.number().int().min(0).optional(),

@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 import type { Heard, HeardWord } from '../ports.ts'
 import { SPEAKER_CHARS_MAX } from './captions/caption.ts'
-import { transcriptFrom } from './hand-transcript.ts'
+import { transcriptFrom, WORDS_MAX } from './hand-transcript.ts'
 import { AUTO, UNDETERMINED } from './language.ts'
 import { clipText } from './text.ts'
 import type { Transcript } from './transcript.ts'
@@ -33,8 +33,6 @@ const SPOKEN = /[\p{L}\p{N}]/u
 /** What would turn the reading direction around, or is no character at all. */
 const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu
 
-/** As a transcript by hand may have: spoken for a whole day, and quickly. What comes after them is left out. */
-const WORDS_MAX = 250_000
 /** Of the text, and of all words together, as long as a transcript by hand. */
 const TEXT_CHARS_MAX = 5 * 1024 * 1024
 /** No writing has longer words; some languages have a whole sentence between two spaces. */
@@ -88,7 +86,7 @@ function spreadOut(heard: Heard, recording: Recording, text: string): Transcript
   return transcriptFrom({ schemaVersion: 1, timed: false, passages }, seconds, recording.language)
 }
 
-/** The words that can be read, as many as a transcript may have. */
+/** The words that can be read, as many as a transcript may have; what comes after them is left out. */
 function within(heard: readonly HeardWord[]): HeardWord[] {
   const words: HeardWord[] = []
   let chars = 0

@@ -7,7 +7,7 @@ import { readCueText } from './captions/cue-text.ts'
 import { recogniseCaptions } from './captions/recognise.ts'
 import { readSubRip } from './captions/sub-rip.ts'
 import { readWebVtt } from './captions/web-vtt.ts'
-import { spread } from './hand-transcript.ts'
+import { spread, WORDS_MAX } from './hand-transcript.ts'
 import type { HandTranscript, Passage } from './hand-transcript.ts'
 import { cleanLine, clipText } from './text.ts'
 
@@ -19,8 +19,6 @@ const READERS: Record<string, (text: string) => Passage[]> = {
   'application/json': readOurJson,
 }
 const PASSAGES_MAX = 200_000
-/** Spoken for a whole day, and quickly. */
-const WORDS_MAX = 250_000
 /** So many passages with a number, times and an empty line each. */
 const LINES_MAX = 5 * PASSAGES_MAX
 

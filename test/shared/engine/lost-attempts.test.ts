@@ -101,11 +101,11 @@ describe('a step whose attempts are lost in a row', () => {
 
   test('remembers them where a sweep has requeued it, and forgets them once one is heard of', () => {
     const { order, freeAtMs } = lose(3)
-    expect(order.steps.transcribe.lost).toBe(2)
+    expect(order.steps.transcribe.lostInARow).toBe(2)
     const requeued = requeue(FAKE_PIPELINE, order, { step: 'transcribe', leaseMs: LEASE_MS }, freeAtMs)
-    expect(requeued.next.steps.transcribe.lost).toBe(3)
+    expect(requeued.next.steps.transcribe.lostInARow).toBe(3)
     const again = claimStep(requeued.next, taskFor(requeued, 'transcribe'), freeAtMs)
-    expect(again.workflow.steps.transcribe.lost).toBe(3)
+    expect(again.workflow.steps.transcribe.lostInARow).toBe(3)
     expect(settleStep(again, againAfter(1), freeAtMs + 1).next.steps.transcribe).not.toHaveProperty('lost')
   })
 })

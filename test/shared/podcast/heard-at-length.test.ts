@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 
-import type { Attempt } from '../../../shared/engine/attempt.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { finish } from '../../../shared/podcast/steps/finish.ts'
 import { transcribe } from '../../../shared/podcast/steps/transcribe.ts'
@@ -10,6 +9,7 @@ import { accountAt, makePort } from '../providers/provider-fixtures.ts'
 import { serviceOfTest } from '../providers/service-of-test.ts'
 import { longestStretch } from '../processor-time.ts'
 import { draft } from './episode-fixtures.ts'
+import { attemptToHear } from './heard-attempt.ts'
 import { longJob, longScribe, LONG_WORDS } from './long-answers.ts'
 import { MemoryObjects } from './memory-objects.ts'
 
@@ -30,23 +30,10 @@ async function attemptWith(provider: keyof typeof ANSWERS) {
   const writers = [await makePort('writers', accountAt('gemini', service.url))]
   const notesCache = { reserve: async () => ({ kind: 'ours' }), keep: async () => undefined }
   const tools = { transcribers: [transcriber], writers, notesCache, objects } as unknown as Tools
-  const { signal } = new AbortController()
   const episode = draft()
   const workflow = { ...episode, audio: { key: 'recording', contentType: 'audio/flac', sizeBytes: 10 ** 9 } } as Episode
   await objects.create('recording', Buffer.alloc(10), 'audio/flac')
-  const attempt: Attempt<Episode> = {
-    workflow,
-    name: 'transcribe',
-    step: { ...workflow.steps.transcribe, job: { key: 'k', webhookToken: 't', providerJobId: 't1', polls: 1 } },
-    provider,
-    signal,
-    call: { signal, correlationId: 'c', random: () => 0 },
-    resumesIntent: true,
-    nowMs: () => 0,
-    charge: (cost) => ({ attempt: 'a', provider: 'p', cost }),
-    tell: () => undefined,
-    recordJob: async () => undefined,
-  }
+  const attempt = attemptToHear(workflow, provider)
   return { attempt, tools }
 }
 

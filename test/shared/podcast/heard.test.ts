@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import type { Attempt } from '../../../shared/engine/attempt.ts'
 import { JobEnded, StepRefused } from '../../../shared/engine/failure.ts'
 import type { Episode } from '../../../shared/podcast/episode.ts'
 import { NO_SPEECH } from '../../../shared/podcast/problems.ts'
@@ -16,6 +15,7 @@ import type { Tools } from '../../../shared/podcast/tools.ts'
 import { Transcript } from '../../../shared/podcast/words/transcript.ts'
 import { accountAt, makePort } from '../providers/provider-fixtures.ts'
 import { draft } from './episode-fixtures.ts'
+import { attemptToHear } from './heard-attempt.ts'
 
 /** What a transcriber has answered about a recording of 11 s becomes a transcript, or is told; nothing is paid twice. */
 const RECORDING = fileURLToPath(new URL('../../fixtures/speech.flac', import.meta.url))
@@ -56,21 +56,8 @@ async function hear(
       },
     },
   } as unknown as Tools
-  const { signal } = new AbortController()
   const workflow: Episode = { ...draft(), language, audio: { key: 'recording', contentType: 'audio/flac' } }
-  const attempt: Attempt<Episode> = {
-    workflow,
-    name: 'transcribe',
-    step: { ...workflow.steps.transcribe, job: { key: 'k', webhookToken: 't', providerJobId: 't1', polls: 1 } },
-    provider: 'assemblyai',
-    signal,
-    call: { signal, correlationId: 'c', random: () => 0 },
-    resumesIntent: true,
-    nowMs: () => 0,
-    charge: (cost) => ({ attempt: 'a', provider: 'p', cost }),
-    tell: () => undefined,
-    recordJob: async () => undefined,
-  }
+  const attempt = attemptToHear(workflow, 'assemblyai')
   const ended = await transcribe.run(attempt, tools)
   const transcript = Transcript.parse(JSON.parse(stored))
   const { durationSeconds, words } = transcript
